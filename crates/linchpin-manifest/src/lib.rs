@@ -1,0 +1,8 @@
+//! linchpin's spec and manifest models, the rules with stable codes that check them, and the diagnostics that tell.
+//!
+//! Pure: nothing here reads a file, knows a macro, or opens a connection. The core reads specs and needs `toml` only; the
+//! feature `model` adds what is JSON, the feature `check` the joint rules, JSON Schema checking and rendering.
+
+#[cfg(feature = "model")]
+pub mod descriptor;
+pub mod spec;

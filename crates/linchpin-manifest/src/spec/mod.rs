@@ -1,0 +1,5 @@
+//! Specs: one TOML file per connector.
+
+mod model;
+
+pub use model::*;

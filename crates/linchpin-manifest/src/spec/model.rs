@@ -1,0 +1,461 @@
+//! What a spec says, once it has been read: plain data, without places.
+//!
+//! Where a value stands in its file is asked of [`Source`](crate::Source) by the value's path, so that these types stay plain.
+
+use std::time::Duration;
+
+/// One connector's spec: what is simply true of the service.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Spec {
+    /// The connector's stable id: lower-case letters, digits and `_`, beginning with a letter.
+    pub key: String,
+    /// The display name.
+    pub name: String,
+    /// The connector's semantic version.
+    pub version: String,
+    /// One or two sentences for a catalogue.
+    pub description: Option<String>,
+    /// Where users read about the connector.
+    pub documentation_url: Option<String>,
+    /// Whom users write to.
+    pub support_email: Option<String>,
+    /// `#rgb` or `#rrggbb`.
+    pub accent_colour: Option<String>,
+    /// Path of the icon, relative to the spec.
+    pub icon: Option<String>,
+    /// How the service is spoken to.
+    pub http: Http,
+    /// Ways to authenticate, in the order of the file.
+    pub auth: Vec<AuthMethod>,
+    /// How deliveries arrive and are trusted, in the order of the file.
+    pub hooks: Vec<Hook>,
+    /// What can happen at the service, in the order of the file.
+    pub events: Vec<Event>,
+    /// What the spec says of monitors, in the order of the file.
+    pub monitors: Vec<Monitor>,
+}
+
+/// `[http]`: how the service is spoken to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Http {
+    /// The root of every relative path; may hold `{field}` templates.
+    pub base_url: Template,
+    /// Further hosts that get credentials; exact names, which may hold `{field}` templates.
+    pub hosts: Vec<Template>,
+    /// Headers of every request, as name and value.
+    pub headers: Vec<(String, String)>,
+    /// How long one request may take, from connecting to the last byte; 30 seconds by default.
+    pub timeout: Duration,
+    /// How lists are paged where a flow does not say otherwise.
+    pub pagination: Option<Pagination>,
+    /// What the service allows.
+    pub rate_limit: Option<RateLimit>,
+    /// The header in which the service takes an idempotency key.
+    pub idempotency_header: Option<String>,
+    /// Where the service's errors say what went wrong.
+    pub error: ErrorShape,
+    /// Ordered; the first that matches decides.
+    pub outcomes: Vec<OutcomeRule>,
+    /// What is read of a response at the most.
+    pub limits: Limits,
+}
+
+/// `http.limits`: what is taken from the service at the most.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one response body; 32 MiB by default.
+    pub body: u64,
+    /// Pages of one list; 10,000 by default.
+    pub pages: u64,
+}
+
+/// A text with `{field}` places that the connection's fields fill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The text and the places, in order.
+    pub parts: Vec<TemplatePart>,
+}
+
+/// One stretch of a [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplatePart {
+    /// Text that stays as it is.
+    Text(String),
+    /// The key of a connection field.
+    Field(String),
+}
+
+/// `http.pagination`: how a list goes on.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Pagination {
+    /// Where the next page is told.
+    pub style: PageStyle,
+    /// JSON pointer to the items of a page; empty for a body that is the list itself.
+    pub items: String,
+    /// The query parameter that asks for a page size, and the size asked for.
+    pub page_size: Option<(String, u64)>,
+}
+
+/// The ways in which services tell the next page.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PageStyle {
+    /// RFC 8288: `Link: <url>; rel="next"`.
+    LinkHeader,
+    /// A token in the body, sent back as a query parameter; absent, null or empty at the end.
+    Cursor {
+        /// JSON pointer to the token.
+        cursor: String,
+        /// The query parameter that takes it.
+        query: String,
+    },
+}
+
+/// `http.rate_limit`: what the service allows.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RateLimit {
+    /// How many requests.
+    pub requests: u64,
+    /// In which time.
+    pub window: Duration,
+    /// Who shares the budget.
+    pub per: RateLimitScope,
+    /// The response header with the requests left.
+    pub remaining: Option<String>,
+    /// The response header with the time at which the budget is full again.
+    pub reset: Option<String>,
+}
+
+/// Who shares a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimitScope {
+    /// Each connection has its own.
+    Connection,
+    /// All connections of the connector share one.
+    Connector,
+}
+
+/// `http.error`: where the service's errors say what went wrong.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct ErrorShape {
+    /// JSON pointer to the message.
+    pub message: Option<String>,
+    /// JSON pointer to the service's own code.
+    pub code: Option<String>,
+    /// The response header with the request's id.
+    pub request_id: Option<String>,
+}
+
+/// `[[http.outcome]]`: what a response means.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OutcomeRule {
+    /// All of these must hold; at least one is given.
+    pub when: ResponseMatch,
+    /// What follows.
+    pub then: Outcome,
+    /// A message in place of the service's own.
+    pub message: Option<String>,
+}
+
+/// What a response must look like.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct ResponseMatch {
+    /// Any of these status codes or classes; empty for all.
+    pub status: Vec<StatusMatch>,
+    /// Response headers by name, compared as text without regard to case in the name.
+    pub headers: Vec<(String, String)>,
+    /// Values in the JSON body by JSON pointer.
+    pub body: Vec<(String, Literal)>,
+    /// Text that the body contains.
+    pub text: Option<String>,
+}
+
+/// A status code or a class of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusMatch {
+    /// Exactly this code.
+    Code(u16),
+    /// `"4xx"`: 4.
+    Class(u8),
+}
+
+/// A value that a JSON body is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+}
+
+/// What a response means for the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The call succeeded.
+    Success,
+    /// The call succeeded with nothing to show.
+    Ignore,
+    /// The call failed for good.
+    Fail,
+    /// The call may be tried again.
+    Retry,
+    /// The service wants fewer calls.
+    RateLimited,
+    /// The token is refreshed and the call tried once more.
+    RefreshThenRetry,
+    /// The thing asked for does not exist.
+    NotFound,
+}
+
+/// `[auth.<key>]`: one way to authenticate.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AuthMethod {
+    /// The method's key.
+    pub key: String,
+    /// The name that users choose by; the key in title case by default.
+    pub name: String,
+    /// How requests are authenticated.
+    pub kind: AuthKind,
+    /// What the user fills in, in the order of the file.
+    pub fields: Vec<ConnectionField>,
+}
+
+/// How requests are authenticated.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AuthKind {
+    /// `kind = "none"`: requests go out as they are.
+    None,
+    /// `kind = "basic"`: RFC 7617. Templates default to `{username}` and `{password}`.
+    Basic {
+        /// The user name.
+        username: Template,
+        /// The password.
+        password: Template,
+    },
+    /// `kind = "bearer"`: RFC 6750. The template defaults to `{token}`.
+    Bearer {
+        /// The token.
+        token: Template,
+    },
+    /// `kind = "api_key"`: a key in a header or a query parameter. The value defaults to `{api_key}`.
+    ApiKey {
+        /// Where the key goes.
+        place: KeyPlace,
+        /// What is sent there.
+        value: Template,
+    },
+    /// `kind = "custom"`: any headers and query parameters.
+    Custom {
+        /// Header names and values.
+        headers: Vec<(String, Template)>,
+        /// Query parameter names and values.
+        query: Vec<(String, Template)>,
+    },
+    /// `kind = "oauth2"`: RFC 6749.
+    OAuth2(Box<OAuth2>),
+}
+
+impl AuthKind {
+    /// The word that the spec uses for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            AuthKind::None => "none",
+            AuthKind::Basic { .. } => "basic",
+            AuthKind::Bearer { .. } => "bearer",
+            AuthKind::ApiKey { .. } => "api_key",
+            AuthKind::Custom { .. } => "custom",
+            AuthKind::OAuth2(_) => "oauth2",
+        }
+    }
+}
+
+/// Where an API key goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// `header = "X-Api-Key"`.
+    Header(String),
+    /// `query = "key"`.
+    Query(String),
+}
+
+/// `kind = "oauth2"`: what the spec says of the service's authorization server.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OAuth2 {
+    /// How tokens are got.
+    pub grant: OAuth2Grant,
+    /// Where users consent; needed for the authorization code grant.
+    pub authorization_url: Option<Template>,
+    /// Where tokens come from.
+    pub token_url: Template,
+    /// Where tokens are refreshed, if not at `token_url`.
+    pub refresh_url: Option<Template>,
+    /// RFC 7009.
+    pub revocation_url: Option<Template>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+}
+
+/// How OAuth 2.0 tokens are got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OAuth2Grant {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+}
+
+/// One field of the form in which a connection is made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ConnectionField {
+    /// Its key, by which templates name it.
+    pub key: String,
+    /// What the form shows; the key in title case by default.
+    pub label: String,
+    /// A sentence under the field.
+    pub help: Option<String>,
+    /// An example shown in the empty field.
+    pub placeholder: Option<String>,
+    /// Never shown, logged or written to a manifest.
+    pub secret: bool,
+    /// Whether a connection may lack it; `false` by default.
+    pub optional: bool,
+    /// What a value may be.
+    pub kind: ConnectionFieldKind,
+    /// A regular expression that the whole value must match.
+    pub pattern: Option<String>,
+    /// The value where none is given.
+    pub default: Option<String>,
+}
+
+/// What the value of a connection field may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionFieldKind {
+    /// `type = "text"`, the default.
+    Text,
+    /// `type = "host"`: a host name with an optional port; in a URL it may stand for several DNS labels.
+    Host,
+    /// `choices = [..]`: one of these.
+    Choice(Vec<String>),
+}
+
+/// `[hook.<key>]`: how deliveries arrive and are trusted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Hook {
+    /// The hook's key.
+    pub key: String,
+    /// How a delivery proves where it comes from.
+    pub signature: Option<Signature>,
+    /// The request header that tells deliveries apart.
+    pub delivery_id: Option<String>,
+}
+
+/// How a delivery proves where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signature {
+    /// The algorithm.
+    pub scheme: SignatureScheme,
+    /// The request header that carries the signature.
+    pub header: String,
+    /// What stands before it there.
+    pub prefix: String,
+    /// How its bytes are written.
+    pub encoding: SignatureEncoding,
+    /// Where the key comes from.
+    pub key: SignatureKey,
+}
+
+/// The algorithm of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureScheme {
+    /// `hmac-sha256` over the raw body (RFC 2104).
+    HmacSha256,
+}
+
+/// How a signature's bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureEncoding {
+    /// Lower- or upper-case hexadecimal.
+    Hex,
+    /// Standard base64 with padding (RFC 4648 §4).
+    Base64,
+}
+
+/// Where the key of a signature comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureKey {
+    /// `key = "registration"`: made anew for each registration and given to the registering flow.
+    Registration,
+    /// `key = "{field}"`: a field of the connection.
+    Field(String),
+}
+
+/// `[event.<key>]`: something that happens at the service.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The event's key.
+    pub key: String,
+    /// The name that users see.
+    pub name: String,
+    /// One sentence.
+    pub description: Option<String>,
+    /// The hook that delivers it; without one a monitor finds it.
+    pub hook: Option<String>,
+    /// Which deliveries of the hook are this event.
+    pub matching: DeliveryMatch,
+}
+
+/// Which deliveries of a hook are an event: all of these must hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct DeliveryMatch {
+    /// Request headers by name.
+    pub headers: Vec<(String, String)>,
+    /// Values in the JSON body by JSON pointer.
+    pub body: Vec<(String, Literal)>,
+}
+
+impl DeliveryMatch {
+    /// Whether every delivery matches.
+    pub fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.body.is_empty()
+    }
+}
+
+/// `[monitor.<flow>]`: what the spec says of a monitor, in place of its attribute.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Monitor {
+    /// The name of the `#[monitor]` function.
+    pub key: String,
+    /// How often the service is asked; at least one minute.
+    pub every: Option<Duration>,
+    /// JSON pointer to what tells records apart.
+    pub dedupe: Option<String>,
+    /// How far each look reaches back behind the cursor, for records that arrive late.
+    pub overlap: Option<Duration>,
+}
