@@ -5,4 +5,5 @@
 
 #[cfg(feature = "model")]
 pub mod descriptor;
+pub mod diagnostic;
 pub mod spec;

@@ -1,0 +1,3 @@
+//! The `linchpin` binary.
+
+fn main() {}

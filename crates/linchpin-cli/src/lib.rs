@@ -1,0 +1,1 @@
+//! Turns a list of connectors into a command line.

@@ -1,0 +1,149 @@
+//! `connector!("path/of/spec.toml")`: reads the spec while compiling, and makes what depends on it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use linchpin_manifest::{
+    diagnostic::Severity,
+    spec::{self, Spec},
+};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{Ident, LitStr};
+
+use crate::{diag::Diag, flow::place};
+
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let diag = Diag::new();
+    let literal = diag.take(syn::parse2::<LitStr>(input).map_err(|error| {
+        syn::Error::new(error.span(), "`connector!` takes the path of the spec, relative to Cargo.toml: `connector!(\"specs/tracker.toml\")`")
+    }));
+    let read = literal.and_then(|literal| {
+        let dir = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+        let path = Path::new(&dir).join(literal.value());
+        let text = diag.take(std::fs::read_to_string(&path).map_err(|error| {
+            let message = format!(
+                "the spec `{}` cannot be read: {error}; the path is relative to the folder of Cargo.toml",
+                literal.value()
+            );
+            syn::Error::new(literal.span(), message)
+        }))?;
+        let parsed = spec::parse(&literal.value(), &text);
+        for problem in parsed.diagnostics.iter().filter(|problem| problem.severity == Severity::Error) {
+            let message = problem.to_string();
+            diag.push(syn::Error::new(literal.span(), message));
+        }
+        Some((literal, parsed.spec?))
+    });
+    let code = read.map(|(literal, spec)| code(&literal, &spec));
+    let errors = diag.finish();
+    // After an error the code stands all the same where there is some: everything else that names it keeps compiling.
+    let code = code.unwrap_or_else(stand_in);
+    quote!(#code #errors)
+}
+
+fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
+    let (key, name) = (&spec.key, &spec.name);
+    let title = format!("The {name} connector.");
+    let (line, column) = place(&Ident::new("here", Span::call_site()));
+    let connection = connection(spec);
+    quote! {
+        /// The spec, as compiled in.
+        pub const SPEC: ::linchpin::connector::SpecFile = ::linchpin::connector::SpecFile {
+            path: #literal,
+            text: ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #literal)),
+        };
+
+        #[doc = #title]
+        pub fn connector() -> ::linchpin::Connector {
+            static INFO: ::linchpin::__private::ConnectorInfo = ::linchpin::__private::ConnectorInfo {
+                key: #key,
+                name: #name,
+                owner: ::linchpin::__private::owner!(),
+                package_dir: ::core::env!("CARGO_MANIFEST_DIR"),
+                spec: SPEC,
+                place: (::core::file!(), #line, #column),
+            };
+            ::linchpin::Connector::registered(&INFO)
+        }
+
+        #connection
+    }
+}
+
+/// The typed connection: a field that some method lacks, or that may be left out, is an `Option`.
+fn connection(spec: &Spec) -> TokenStream {
+    struct Known {
+        label: String,
+        secret: bool,
+        always: usize,
+    }
+    let mut fields: BTreeMap<&str, Known> = BTreeMap::new();
+    for method in &spec.auth {
+        for field in &method.fields {
+            let known = fields.entry(&field.key).or_insert(Known {
+                label: field.label.clone(),
+                secret: false,
+                always: 0,
+            });
+            known.secret |= field.secret;
+            known.always += usize::from(!field.optional || field.default.is_some());
+        }
+    }
+    let (mut declarations, mut reads) = (Vec::new(), Vec::new());
+    for (key, known) in &fields {
+        let ident = syn::parse_str::<Ident>(key).unwrap_or_else(|_| format_ident!("r#{key}"));
+        let doc = format!("{}.", known.label);
+        let ty = if known.secret { quote!(::linchpin::Secret) } else { quote!(::std::string::String) };
+        let read = if known.secret {
+            quote!(::core::clone::Clone::clone)
+        } else {
+            quote!(|value| value.expose().to_owned())
+        };
+        if known.always == spec.auth.len() {
+            declarations.push(quote!(#[doc = #doc] pub #ident: #ty));
+            reads.push(quote!(#ident: values.need(#key).map(#read)?));
+        } else {
+            declarations.push(quote!(#[doc = #doc] pub #ident: ::core::option::Option<#ty>));
+            reads.push(quote!(#ident: values.get(#key).map(#read)));
+        }
+    }
+    let doc = format!("The fields of a connection to {}.", spec.name);
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone)]
+        pub struct Connection { #(#declarations,)* }
+
+        impl ::linchpin::__private::ConnectionFields for Connection {
+            fn from_values(values: &::linchpin::__private::ConnectionValues) -> ::linchpin::Result<Self> {
+                let _ = values;
+                ::core::result::Result::Ok(Connection { #(#reads,)* })
+            }
+        }
+
+        impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for Connection {
+            type Value = ();
+
+            fn info() -> ::linchpin::extract::ParameterInfo {
+                ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::Connection)
+            }
+
+            fn take(call: &mut ::linchpin::extract::Call) -> ::linchpin::Result<Self> {
+                <Connection as ::linchpin::__private::ConnectionFields>::from_values(call.cx.driver().connection())
+            }
+
+            fn wrap(cx: &::linchpin::Context, (): ()) -> ::linchpin::Result<Self> {
+                <Connection as ::linchpin::__private::ConnectionFields>::from_values(cx.driver().connection())
+            }
+        }
+    }
+}
+
+/// Left after an error, so that what names the connector does not fail too.
+fn stand_in() -> TokenStream {
+    quote! {
+        #[doc(hidden)]
+        pub const SPEC: ::linchpin::connector::SpecFile = ::linchpin::connector::SpecFile { path: "", text: "" };
+        #[doc(hidden)]
+        pub fn connector() -> ::linchpin::Connector { loop {} }
+    }
+}

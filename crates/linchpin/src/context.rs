@@ -1,0 +1,88 @@
+//! What a flow works with.
+
+use std::{fmt, sync::Arc};
+
+use http::Method;
+use linchpin_manifest::spec::Spec;
+
+use crate::{
+    Result,
+    extract::ConnectionValues,
+    flow::{BoxFuture, Helper},
+    request::{IntoPath, Request, RequestBuilder, Response},
+};
+
+/// What a flow works with: requests to the service, and calls of helpers. A cheap handle, first parameter of every flow.
+///
+/// Requests carry the connection's credentials, obey the spec's limits and outcome rules, and go to the spec's hosts only.
+#[derive(Clone)]
+pub struct Context(Arc<dyn Driver>);
+
+/// What a runtime does for the flows it runs; authors never see it.
+pub trait Driver: Send + Sync + 'static {
+    /// Sends a request through the whole pipeline, and judges the answer by the spec's outcome rules.
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
+
+    /// The connector's spec.
+    fn spec(&self) -> &Spec;
+
+    /// The connection that the flow runs for.
+    fn connection(&self) -> &ConnectionValues;
+}
+
+impl Context {
+    /// A context over a runtime.
+    pub fn new(driver: Arc<dyn Driver>) -> Context {
+        Context(driver)
+    }
+
+    /// What does the work.
+    pub fn driver(&self) -> &dyn Driver {
+        &*self.0
+    }
+
+    /// A `GET` request: `cx.get(path!("/projects/{id}"))`.
+    pub fn get(&self, path: impl IntoPath) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    /// A `POST` request.
+    pub fn post(&self, path: impl IntoPath) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    /// A `PUT` request.
+    pub fn put(&self, path: impl IntoPath) -> RequestBuilder {
+        self.request(Method::PUT, path)
+    }
+
+    /// A `PATCH` request.
+    pub fn patch(&self, path: impl IntoPath) -> RequestBuilder {
+        self.request(Method::PATCH, path)
+    }
+
+    /// A `DELETE` request.
+    pub fn delete(&self, path: impl IntoPath) -> RequestBuilder {
+        self.request(Method::DELETE, path)
+    }
+
+    /// A request with any method.
+    pub fn request(&self, method: Method, path: impl IntoPath) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), method, path.into_path())
+    }
+
+    /// Calls a helper with the value of its parameter: `cx.call::<projects>(query).await?`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the helper gives.
+    pub async fn call<F: Helper>(&self, args: F::Args) -> Result<F::Output> {
+        F::call(self.clone(), args).await
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({})", self.0.spec().key)
+    }
+}

@@ -1,0 +1,396 @@
+//! What can go wrong in a flow, and who must act.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+
+/// The result of a flow.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong in a flow: a stable code, a message for the person who acts, and the service's own words.
+///
+/// Authors make one with [`Error::new`] when the flow itself decides that it cannot go on. Everything that the runtime
+/// meets comes with its own code; `linchpin explain CODE` tells what to do about it.
+///
+/// ```
+/// use linchpin::{Actor, Error};
+///
+/// let error = Error::new("the mailbox `inbox` does not exist").actor(Actor::Caller);
+/// assert_eq!(error.to_string(), "the mailbox `inbox` does not exist");
+/// assert_eq!(error.code().as_str(), "LP541");
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    actor: Option<Actor>,
+    status: Option<u16>,
+    service_code: Option<String>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    violations: Vec<Violation>,
+    position: Option<String>,
+    hint: Option<Cow<'static, str>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// One thing wrong with an input, an option or a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to the value.
+    pub pointer: String,
+    /// The label of the field, as users see it.
+    pub label: String,
+    /// What is wrong, as the end of a sentence that begins with the label.
+    pub problem: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pointer = if self.pointer.is_empty() { "the root" } else { &self.pointer };
+        write!(f, "{} ({pointer}) {}", self.label, self.problem)
+    }
+}
+
+/// Who must act before a failed call can succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Actor {
+    /// Whoever called the flow: the input asks for something that cannot be had.
+    Caller,
+    /// The connector's author: the code or the spec is wrong.
+    Author,
+    /// The owner of the connection: credentials or permissions are wrong.
+    Owner,
+    /// Whoever runs linchpin: its configuration is wrong.
+    Operator,
+    /// The service: it is broken or does not answer.
+    Service,
+    /// Nobody: the same call may succeed later.
+    Nobody,
+}
+
+impl Actor {
+    /// The word for it in machine-readable output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Actor::Caller => "caller",
+            Actor::Author => "author",
+            Actor::Owner => "owner",
+            Actor::Operator => "operator",
+            Actor::Service => "service",
+            Actor::Nobody => "nobody",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $actor:ident, $summary:literal, $explanation:literal;)+) => {
+        /// The stable codes of what can go wrong at run time.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)+];
+
+            /// The code as printed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $code,)+ }
+            }
+
+            /// Who must act, unless the error says otherwise.
+            pub const fn actor(self) -> Actor {
+                match self { $(Code::$name => Actor::$actor,)+ }
+            }
+
+            /// What it means, in one line.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Code::$name => $summary,)+ }
+            }
+
+            /// What happened, why, and what to do.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Code::$name => $explanation,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The input does not fit its schema.
+    InputInvalid = "LP501", Caller, "the input does not fit the flow's schema",
+        "The input was checked before any request and does not fit. Every violation is listed with the field's label and a JSON pointer. `linchpin describe CONNECTOR.FLOW` shows what the flow takes.";
+    /// The options do not fit their schema.
+    OptionsInvalid = "LP502", Caller, "the options do not fit the flow's schema",
+        "The design-time options were checked before any request and do not fit. `linchpin describe CONNECTOR.FLOW` shows which options the flow has.";
+    /// The connection lacks a field, or one of its fields has a bad value.
+    ConnectionInvalid = "LP503", Owner, "the connection's fields do not fit the connector's form",
+        "A connection is made of the fields that the spec lists under `[auth.<method>]`. One is missing, empty, unknown or does not match its pattern. Give it in the `--auth` file, or as LINCHPIN_<CONNECTOR>_<FIELD> in the environment.";
+    /// The spec asks for something that this version does not do.
+    NotCarriedOut = "LP504", Author, "the spec asks for something that this version of linchpin does not do",
+        "The spec was accepted with a warning, and the part that it warned of has now been used. Choose another way, for instance another authentication method of the same connector.";
+    /// A value cannot stand in the path of a request.
+    PathInvalid = "LP505", Caller, "a value cannot stand in the path of a request",
+        "A value that `path!` puts between slashes must not be empty and must not make the segment `.` or `..`: the request would reach another resource than the flow names.";
+    /// A request goes to a host that the spec does not name.
+    HostRefused = "LP506", Author, "a request goes where the connector may not go",
+        "Requests go to the hosts of `http.base_url` and `http.hosts` only, and never to a private, loopback or link-local address unless the operator allows exactly that scheme, host and port, as `--base-url` does.";
+    /// The author's code made a request that cannot be sent.
+    RequestInvalid = "LP507", Author, "the flow made a request that cannot be sent",
+        "A header name or value, a body or a URL that the flow gave is not valid. The message says which.";
+    /// The service cannot be reached.
+    Unreachable = "LP510", Service, "the service cannot be reached",
+        "No answer came: the name does not resolve, the connection was refused or broken off, or TLS failed. Nothing is known about whether a request that was already sent took effect.";
+    /// The time for the call is over.
+    DeadlineExceeded = "LP511", Service, "the time for the call is over",
+        "The deadline of the call, or the `http.timeout` of one request, passed before the answer was complete. Nothing is known about whether a write took effect.";
+    /// The call was cancelled.
+    Cancelled = "LP512", Nobody, "the call was cancelled",
+        "Whoever made the call took it back. No further request was sent.";
+    /// The answer is larger than the spec allows.
+    ResponseTooLarge = "LP513", Service, "the answer is larger than `http.limits.body`",
+        "The body was not read to its end. If answers of this size are right for the service, raise `http.limits.body` in the spec.";
+    /// The answer cannot be read.
+    ResponseMalformed = "LP514", Service, "the answer cannot be read as what the flow expects",
+        "The body is not valid JSON, or not of the type that the flow decodes. The message says where. If the service is right, the author's type is wrong.";
+    /// The service does not accept the credentials.
+    Unauthorized = "LP520", Owner, "the service does not accept the credentials",
+        "The service answered 401. The token is wrong, expired or revoked: make the connection anew.";
+    /// The credentials do not allow this.
+    Forbidden = "LP521", Owner, "the credentials do not allow this",
+        "The service answered 403. The connection works, but lacks a permission or scope for this call.";
+    /// The thing asked for does not exist.
+    NotFound = "LP522", Caller, "the thing asked for does not exist",
+        "The service answered 404 or 410. Many services also say so of things that the connection may not see.";
+    /// The service refuses the request.
+    Rejected = "LP523", Caller, "the service refuses the request",
+        "The service answered with a 4xx status. Its own message says what it does not like.";
+    /// The service wants fewer requests.
+    RateLimited = "LP524", Nobody, "the service wants fewer requests",
+        "The service answered 429, or the spec's outcome rules say that its answer means the same. Where the service says how long to wait, the error does too.";
+    /// The service is broken.
+    ServiceFailed = "LP525", Service, "the service failed",
+        "The service answered with a 5xx status. The same call may succeed later.";
+    /// A list does not come to an end.
+    PagingStuck = "LP530", Service, "a list does not go forward",
+        "The service told the same next page twice, so that reading on would never end. The error carries the position reached.";
+    /// A list goes on at another host.
+    PagingElsewhere = "LP531", Service, "a list goes on at another origin",
+        "The service's link to the next page names another scheme, host or port. It is not followed, since credentials would go there.";
+    /// A list has more pages than the spec allows.
+    PagingLimit = "LP532", Author, "a list has more pages than `http.limits.pages`",
+        "Reading stopped at the limit. If lists of this length are right for the service, raise `http.limits.pages` in the spec.";
+    /// The flow's result does not fit its schema.
+    OutputInvalid = "LP540", Author, "the flow's result does not fit its schema",
+        "The result was checked against the type that the flow declares. Every violation is listed.";
+    /// The flow itself gave up.
+    Failed = "LP541", Caller, "the flow gave up",
+        "The connector's author decided that the flow cannot go on. The message is the author's.";
+    /// The flow panicked.
+    Panicked = "LP542", Author, "the flow panicked",
+        "The author's code panicked. This is a mistake in the connector: outside input must never panic.";
+    /// A dry run stopped before its first write.
+    DryRun = "LP543", Nobody, "the dry run stopped before its first write",
+        "With `--dry-run` an action whose effect is not `read` stops before the first request other than GET or HEAD. The request is shown, scrubbed; nothing was changed.";
+    /// A delivery does not prove where it comes from.
+    SignatureInvalid = "LP550", Caller, "a delivery does not prove where it comes from",
+        "The signature header is missing, malformed, or not that of the raw body under the key. The delivery is refused before any of the connector's code runs.";
+    /// A delivery is not of the event that it was handed to.
+    EventMismatch = "LP551", Caller, "a delivery is not of this event",
+        "The headers or the body of the delivery do not match `[event.<key>] match` in the spec.";
+}
+
+impl Error {
+    /// The flow cannot go on: `message` says why, in words for whoever called it.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::coded(Code::Failed, message)
+    }
+
+    /// An error with a code of the runtime.
+    pub fn coded(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
+        Error(Box::new(Inner {
+            code,
+            message: message.into(),
+            actor: None,
+            status: None,
+            service_code: None,
+            request_id: None,
+            retry_after: None,
+            violations: Vec::new(),
+            position: None,
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// Says who must act, where it is not who the code says.
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Error {
+        self.0.actor = Some(actor);
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Error {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the HTTP status of the service's answer.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Error {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds the service's own code for what went wrong.
+    #[must_use]
+    pub fn service_code(mut self, code: impl Into<String>) -> Error {
+        self.0.service_code = Some(code.into());
+        self
+    }
+
+    /// Adds the id under which the service knows the request.
+    #[must_use]
+    pub fn request_id(mut self, id: impl Into<String>) -> Error {
+        self.0.request_id = Some(id.into());
+        self
+    }
+
+    /// Adds how long the service wants to be left alone.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Error {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds what is wrong with the input, the options or the result.
+    #[must_use]
+    pub fn violations(mut self, violations: Vec<Violation>) -> Error {
+        self.0.violations = violations;
+        self
+    }
+
+    /// Adds how far a list was read: the cursor or link of the page that was not read.
+    #[must_use]
+    pub fn position(mut self, position: impl Into<String>) -> Error {
+        self.0.position = Some(position.into());
+        self
+    }
+
+    /// Adds the error underneath.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What happened, for a person.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Who must act.
+    pub fn who_must_act(&self) -> Actor {
+        self.0.actor.unwrap_or(self.0.code.actor())
+    }
+
+    /// Everything else that is known; the parts are named as the setters.
+    pub fn details(&self) -> Details<'_> {
+        let inner = &*self.0;
+        Details {
+            status: inner.status,
+            service_code: inner.service_code.as_deref(),
+            request_id: inner.request_id.as_deref(),
+            retry_after: inner.retry_after,
+            violations: &inner.violations,
+            position: inner.position.as_deref(),
+            hint: inner.hint.as_deref(),
+        }
+    }
+
+    /// The same error with every text passed through `scrub`, so that no secret leaves in an error.
+    #[must_use]
+    pub fn scrubbed(mut self, scrub: &dyn Fn(&str) -> String) -> Error {
+        let inner = &mut *self.0;
+        inner.message = scrub(&inner.message).into();
+        inner.hint = inner.hint.take().map(|hint| scrub(&hint).into());
+        for text in [&mut inner.service_code, &mut inner.request_id, &mut inner.position] {
+            *text = text.take().map(|text| scrub(&text));
+        }
+        for violation in &mut inner.violations {
+            violation.problem = scrub(&violation.problem);
+        }
+        // A foreign error keeps its text to itself: it goes, and its words with it.
+        inner.source = inner.source.take().map(|source| scrub(&source.to_string()).into());
+        self
+    }
+}
+
+/// What an [`Error`] knows beside its code and message.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Details<'a> {
+    /// The HTTP status of the service's answer.
+    pub status: Option<u16>,
+    /// The service's own code.
+    pub service_code: Option<&'a str>,
+    /// The id under which the service knows the request.
+    pub request_id: Option<&'a str>,
+    /// How long the service wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// What is wrong with the input, the options or the result.
+    pub violations: &'a [Violation],
+    /// How far a list was read.
+    pub position: Option<&'a str>,
+    /// What to do.
+    pub hint: Option<&'a str>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_in_order() {
+        let codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+    }
+
+    #[test]
+    fn scrubbing_reaches_every_text() {
+        let error = Error::new("a k3y b")
+            .hint("k3y")
+            .service_code("k3y")
+            .position("k3y")
+            .caused_by("k3y")
+            .violations(vec![Violation {
+                pointer: String::new(),
+                label: String::new(),
+                problem: "k3y".into(),
+            }])
+            .scrubbed(&|text| text.replace("k3y", "***"));
+        assert!(!format!("{error:?}").contains("k3y"), "{error:?}");
+    }
+}

@@ -1,0 +1,422 @@
+//! Parameters: each says what it adds to the flow's schema, and takes itself out of a call.
+
+use std::ops::Deref;
+
+use crate::{
+    Code, Context, Error, Result, Secret,
+    flow::{FlowDescriptor, Registers, Slot, kind},
+    shape::{FieldType, Fields, ShapeFn},
+    value::Delivery,
+};
+
+/// One call of a flow, as it comes from the edge. Checked against the flow's schemas before it gets here.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Call {
+    /// What the flow works with.
+    pub cx: Context,
+    /// Run-time inputs, as JSON text.
+    pub input: String,
+    /// Design-time options, as JSON text.
+    pub options: String,
+    /// The outputs that the caller picked; `None` for all.
+    pub selected: Option<Vec<String>>,
+    /// Where the service shall deliver.
+    pub event_url: Option<String>,
+    /// The key with which the service shall sign.
+    pub signing_secret: Option<Secret>,
+    /// What the registration gave, as JSON text.
+    pub registered: Option<String>,
+    /// What the service delivered.
+    pub delivery: Option<Delivery>,
+    /// Where the last look ended, as JSON text.
+    pub cursor: Option<String>,
+}
+
+impl Call {
+    /// A call with nothing in it.
+    pub fn new(cx: Context) -> Call {
+        Call {
+            cx,
+            input: "{}".into(),
+            options: "{}".into(),
+            selected: None,
+            event_url: None,
+            signing_secret: None,
+            registered: None,
+            delivery: None,
+            cursor: None,
+        }
+    }
+}
+
+/// What a parameter is, for the flow's schema.
+#[derive(Debug, Clone, Copy)]
+pub struct ParameterInfo {
+    /// The place it takes.
+    pub slot: Slot,
+    /// The shape of what is taken there, where the flow decides it.
+    pub shape: Option<ShapeFn>,
+    /// For a deregistration: the flow whose result it takes.
+    pub registered_by: Option<fn() -> &'static FlowDescriptor>,
+}
+
+impl ParameterInfo {
+    /// A parameter without a shape of its own.
+    pub fn plain(slot: Slot) -> ParameterInfo {
+        ParameterInfo { slot, shape: None, registered_by: None }
+    }
+
+    /// A parameter whose type decides its shape.
+    pub fn shaped(slot: Slot, shape: ShapeFn) -> ParameterInfo {
+        ParameterInfo { slot, shape: Some(shape), registered_by: None }
+    }
+}
+
+/// A parameter of flows of a kind.
+///
+/// | parameter | what it takes | kinds of flows |
+/// | :- | :- | :- |
+/// | [`Context`] | what the flow works with; always the first | all |
+/// | [`Input<T>`] | run-time inputs | action, helper |
+/// | [`Options<T>`] | design-time options | action, webhook, monitor |
+/// | [`Selected`] | the outputs that the caller picked | action |
+/// | `Connection` | the connection's fields, made by `connector!` | all |
+/// | [`EventUrl`] | where the service shall deliver | webhook register |
+/// | [`SigningSecret`] | the key with which the service shall sign | webhook register |
+/// | [`Registered<F>`] | what the registration gave | webhook deregister |
+/// | [`Payload<T>`] | the body of a delivery | webhook event |
+/// | [`Delivery`] | a whole delivery | webhook event |
+/// | [`Cursor<T>`] | where the last look ended | monitor |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
+    label = "not a parameter of this kind of flow",
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; and every flow `Connection`"
+)]
+pub trait Parameter<K>: Sized + Send + 'static {
+    /// What a typed caller gives for it.
+    type Value: Send;
+
+    /// What it is.
+    fn info() -> ParameterInfo;
+
+    /// Takes it out of a call.
+    ///
+    /// # Errors
+    ///
+    /// When the call lacks it, or holds something of another type.
+    fn take(call: &mut Call) -> Result<Self>;
+
+    /// Makes it of a typed caller's value.
+    ///
+    /// # Errors
+    ///
+    /// When it comes from the context and the context lacks it.
+    fn wrap(cx: &Context, value: Self::Value) -> Result<Self>;
+}
+
+/// The first parameter of every flow: the context.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a flow is `cx: Context`, not `{Self}`",
+    label = "`Context` comes first",
+    note = "put `cx: Context` before the other parameters"
+)]
+pub trait FirstParameter {
+    fn first(cx: Context) -> Self;
+}
+
+impl FirstParameter for Context {
+    fn first(cx: Context) -> Context {
+        cx
+    }
+}
+
+/// Kinds of flows that take run-time inputs.
+#[diagnostic::on_unimplemented(
+    message = "a flow of kind `{Self}` takes no `Input`",
+    note = "run-time inputs belong to actions and helpers; what is chosen when a webhook or monitor is set up is `Options<T>`"
+)]
+pub trait TakesInput: kind::Kind {}
+impl TakesInput for kind::Action {}
+impl TakesInput for kind::Helper {}
+
+/// Kinds of flows that take design-time options.
+#[diagnostic::on_unimplemented(
+    message = "a flow of kind `{Self}` takes no `Options`",
+    note = "design-time options belong to actions, webhooks and monitors"
+)]
+pub trait TakesOptions: kind::Kind {}
+impl TakesOptions for kind::Action {}
+impl TakesOptions for kind::WebhookRegister {}
+impl TakesOptions for kind::WebhookDeregister {}
+impl TakesOptions for kind::WebhookEvent {}
+impl TakesOptions for kind::Monitor {}
+
+/// Run-time inputs: a struct with `#[fields]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input<T>(pub T);
+
+/// Design-time options: chosen once by whoever puts the card into a flow, the same at each run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options<T>(pub T);
+
+/// The outputs that the caller picked; many services can leave the others out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selected(Option<Vec<String>>);
+
+/// Where the service shall deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventUrl(pub String);
+
+/// The key with which the service shall sign deliveries; made anew for each registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningSecret(pub Secret);
+
+/// What the registering flow `F` gave, unchanged.
+#[derive(Debug)]
+pub struct Registered<F: Registers>(pub F::Output);
+
+/// The JSON body of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload<T>(pub T);
+
+/// Where a monitor's last look ended; nothing at the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor<T>(pub Option<T>);
+
+impl Selected {
+    /// These outputs, by key.
+    pub fn of(keys: impl IntoIterator<Item = impl Into<String>>) -> Selected {
+        Selected(Some(keys.into_iter().map(Into::into).collect()))
+    }
+
+    /// The keys, or `None` when the caller wants all.
+    pub fn keys(&self) -> Option<&[String]> {
+        self.0.as_deref()
+    }
+
+    /// Whether an output is wanted.
+    pub fn wants(&self, key: &str) -> bool {
+        self.0.as_ref().is_none_or(|keys| keys.iter().any(|wanted| wanted == key))
+    }
+
+    /// The keys in one text, as many services take them in a query parameter; `None` when the caller wants all.
+    ///
+    /// ```
+    /// assert_eq!(linchpin::Selected::of(["id", "title"]).joined(","), Some("id,title".to_owned()));
+    /// ```
+    pub fn joined(&self, separator: &str) -> Option<String> {
+        self.0.as_ref().map(|keys| keys.join(separator))
+    }
+}
+
+impl Deref for EventUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn decode<T: FieldType>(code: Code, what: &str, json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| misfit(code, what, json, &error))
+}
+
+fn misfit(code: Code, what: &str, json: &str, error: &serde_json::Error) -> Error {
+    let place = crate::json::path_at(json.as_bytes(), error.line(), error.column());
+    Error::coded(code, format!("{what} does not fit: {} at `{place}`", crate::json::without_place(error)))
+}
+
+fn missing(what: &str) -> Error {
+    Error::coded(Code::InputInvalid, format!("the call gives no {what}"))
+}
+
+impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
+    type Value = T;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::shaped(Slot::Input, T::shape)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        decode(Code::InputInvalid, "the input", &call.input).map(Input)
+    }
+
+    fn wrap(_cx: &Context, value: T) -> Result<Self> {
+        Ok(Input(value))
+    }
+}
+
+impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
+    type Value = T;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::shaped(Slot::Options, T::shape)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        decode(Code::OptionsInvalid, "the options", &call.options).map(Options)
+    }
+
+    fn wrap(_cx: &Context, value: T) -> Result<Self> {
+        Ok(Options(value))
+    }
+}
+
+impl Parameter<kind::Action> for Selected {
+    type Value = Selected;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Selected)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Ok(Selected(call.selected.take()))
+    }
+
+    fn wrap(_cx: &Context, value: Selected) -> Result<Self> {
+        Ok(value)
+    }
+}
+
+impl Parameter<kind::WebhookRegister> for EventUrl {
+    type Value = EventUrl;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::EventUrl)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        call.event_url.take().map(EventUrl).ok_or_else(|| missing("event URL"))
+    }
+
+    fn wrap(_cx: &Context, value: EventUrl) -> Result<Self> {
+        Ok(value)
+    }
+}
+
+impl Parameter<kind::WebhookRegister> for SigningSecret {
+    type Value = SigningSecret;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::SigningSecret)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        call.signing_secret.take().map(SigningSecret).ok_or_else(|| missing("signing secret"))
+    }
+
+    fn wrap(_cx: &Context, value: SigningSecret) -> Result<Self> {
+        Ok(value)
+    }
+}
+
+impl<F: Registers + Send> Parameter<kind::WebhookDeregister> for Registered<F>
+where
+    F::Output: FieldType,
+{
+    type Value = F::Output;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo {
+            registered_by: Some(|| F::DESCRIPTOR),
+            ..ParameterInfo::shaped(Slot::Registered, <F::Output as FieldType>::shape)
+        }
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        let json = call.registered.take().ok_or_else(|| missing("registration data"))?;
+        decode(Code::InputInvalid, "the registration data", &json).map(Registered)
+    }
+
+    fn wrap(_cx: &Context, value: F::Output) -> Result<Self> {
+        Ok(Registered(value))
+    }
+}
+
+impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
+    type Value = T;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::shaped(Slot::Payload, T::shape)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        let delivery = call.delivery.as_ref().ok_or_else(|| missing("delivery"))?;
+        let text = std::str::from_utf8(&delivery.body)
+            .map_err(|_| Error::coded(Code::InputInvalid, "the delivery's body is not UTF-8"))?;
+        decode(Code::InputInvalid, "the delivery's body", text).map(Payload)
+    }
+
+    fn wrap(_cx: &Context, value: T) -> Result<Self> {
+        Ok(Payload(value))
+    }
+}
+
+impl Parameter<kind::WebhookEvent> for Delivery {
+    type Value = Delivery;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Delivery)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        // Left in place: a flow may take the payload as well.
+        call.delivery.clone().ok_or_else(|| missing("delivery"))
+    }
+
+    fn wrap(_cx: &Context, value: Delivery) -> Result<Self> {
+        Ok(value)
+    }
+}
+
+impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
+    type Value = Option<T>;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::shaped(Slot::Cursor, T::shape)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        let cursor = call.cursor.take();
+        cursor.map(|json| decode(Code::InputInvalid, "the cursor", &json)).transpose().map(Cursor)
+    }
+
+    fn wrap(_cx: &Context, value: Option<T>) -> Result<Self> {
+        Ok(Cursor(value))
+    }
+}
+
+/// A typed connection, made of the spec's fields by `connector!`.
+#[doc(hidden)]
+pub trait ConnectionFields: Sized + Send + 'static {
+    fn from_values(values: &ConnectionValues) -> Result<Self>;
+}
+
+/// The method and the fields of a connection, as the runtime has them.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionValues {
+    /// The key of the authentication method; empty for a connector without authentication.
+    pub method: String,
+    /// The fields by key, secret ones not told apart.
+    pub fields: std::collections::BTreeMap<String, Secret>,
+}
+
+impl ConnectionValues {
+    /// A field's value.
+    pub fn get(&self, key: &str) -> Option<&Secret> {
+        self.fields.get(key)
+    }
+
+    /// A field's value, or the error that says it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ConnectionInvalid`] when the connection lacks it.
+    pub fn need(&self, key: &str) -> Result<&Secret> {
+        self.get(key).ok_or_else(|| {
+            Error::coded(Code::ConnectionInvalid, format!("the connection has no value for `{key}`"))
+        })
+    }
+}

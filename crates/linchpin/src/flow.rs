@@ -1,0 +1,419 @@
+//! Flows: what an annotated function becomes beside itself.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use crate::{
+    Context, Error, Result,
+    extract::{Call, ParameterInfo},
+    records::{ErasedRecords, Records},
+    shape::{FieldType, Shape, ShapeFn},
+    value::{Choices, Identity, Polled, Revoked},
+};
+
+pub use linchpin_manifest::descriptor::{Effect, FlowKind, Idempotency, ResultShape};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What linchpin knows of a flow: constant data and function pointers.
+#[derive(Debug)]
+pub struct FlowDescriptor {
+    /// The function's name.
+    pub name: &'static str,
+    /// What kind of flow it is, with what only that kind has.
+    pub kind: KindInfo,
+    /// The doc comment, lines joined by line breaks; empty where there is none.
+    pub docs: &'static str,
+    /// What the parameters after the context are.
+    pub parameters: &'static [fn() -> ParameterInfo],
+    /// What the function gives.
+    pub result: fn() -> ResultInfo,
+    /// Starts the flow.
+    pub run: fn(Call) -> BoxFuture<'static, Result<Produced>>,
+    /// Where the function stands: file, line and column.
+    pub place: (&'static str, u32, u32),
+}
+
+/// What kind of flow it is, with what only that kind has.
+#[derive(Debug, Clone, Copy)]
+pub enum KindInfo {
+    /// `#[action]`.
+    Action {
+        /// What it does at the service.
+        effect: Effect,
+        /// What repeating it does; `None` for reads.
+        idempotency: Option<Idempotency>,
+    },
+    /// `#[authping]`.
+    Authping,
+    /// `#[revoke]`.
+    Revoke,
+    /// `#[webhook(register)]`.
+    WebhookRegister {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
+    /// `#[webhook(deregister)]`.
+    WebhookDeregister {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
+    /// `#[webhook(event = "..")]`.
+    WebhookEvent {
+        /// The event of the spec.
+        event: &'static str,
+    },
+    /// `#[helper]`.
+    Helper,
+    /// `#[monitor]`.
+    Monitor {
+        /// The event of the spec.
+        event: &'static str,
+        /// The schedule, where the attribute says one.
+        every: Option<&'static str>,
+        /// JSON pointer to what tells records apart, where the attribute says one.
+        dedupe: Option<&'static str>,
+    },
+}
+
+impl KindInfo {
+    /// The kind without its particulars.
+    pub fn kind(&self) -> FlowKind {
+        match self {
+            KindInfo::Action { .. } => FlowKind::Action,
+            KindInfo::Authping => FlowKind::Authping,
+            KindInfo::Revoke => FlowKind::Revoke,
+            KindInfo::WebhookRegister { .. } => FlowKind::WebhookRegister,
+            KindInfo::WebhookDeregister { .. } => FlowKind::WebhookDeregister,
+            KindInfo::WebhookEvent { .. } => FlowKind::WebhookEvent,
+            KindInfo::Helper => FlowKind::Helper,
+            KindInfo::Monitor { .. } => FlowKind::Monitor,
+        }
+    }
+}
+
+/// What a flow gives, for its schema.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultInfo {
+    /// Whether it is one value, a stream of records, or nothing.
+    pub result: ResultShape,
+    /// The shape of the value or of one record; none for nothing.
+    pub shape: Option<ShapeFn>,
+    /// The shape of a monitor's next cursor.
+    pub next_cursor: Option<ShapeFn>,
+}
+
+impl ResultInfo {
+    fn value<T: FieldType>() -> ResultInfo {
+        ResultInfo { result: ResultShape::Value, shape: Some(T::shape), next_cursor: None }
+    }
+}
+
+impl FlowDescriptor {
+    /// The first line of the doc comment, or the name in title case.
+    pub fn title(&self) -> String {
+        match self.docs.trim().lines().next() {
+            Some(line) => line.trim().trim_end_matches('.').to_owned(),
+            None => title_case(self.name),
+        }
+    }
+
+    /// The rest of the doc comment, paragraphs kept.
+    pub fn description(&self) -> String {
+        let rest = self.docs.trim().split_once('\n').map_or("", |(_, rest)| rest);
+        let paragraphs: Vec<String> = rest
+            .split("\n\n")
+            .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|paragraph| !paragraph.is_empty())
+            .collect();
+        paragraphs.join("\n\n")
+    }
+
+    /// The shape of the parameter in a slot, if the flow has one there.
+    pub fn shape_of(&self, slot: Slot) -> Option<Shape> {
+        self.parameters.iter().map(|info| info()).find(|info| info.slot == slot)?.shape.map(|shape| shape())
+    }
+
+    /// Whether the flow may be repeated after a failure that leaves open whether it took effect.
+    pub fn repeatable(&self) -> bool {
+        match self.kind {
+            KindInfo::Action { effect: Effect::Read, .. } => true,
+            KindInfo::Action { idempotency, .. } => {
+                matches!(idempotency, Some(Idempotency::Key | Idempotency::Natural))
+            }
+            KindInfo::WebhookRegister { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// `list_issues` as `List Issues`.
+pub(crate) fn title_case(name: &str) -> String {
+    let words = name.split('_').filter(|word| !word.is_empty()).map(|word| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The places in which a flow takes something; each at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Slot {
+    /// Run-time inputs.
+    Input,
+    /// Design-time options.
+    Options,
+    /// The outputs that the caller picked.
+    Selected,
+    /// The connection's fields.
+    Connection,
+    /// Where the service shall deliver.
+    EventUrl,
+    /// The key with which the service shall sign.
+    SigningSecret,
+    /// What the registration gave.
+    Registered,
+    /// The body of a delivery.
+    Payload,
+    /// A whole delivery.
+    Delivery,
+    /// Where the last look ended.
+    Cursor,
+}
+
+/// What a flow gave, without its type.
+pub enum Produced {
+    /// Nothing.
+    Nothing,
+    /// One value as JSON text.
+    Value(String),
+    /// A stream of records.
+    Records(Box<dyn ErasedRecords>),
+}
+
+impl fmt::Debug for Produced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Produced::Nothing => "Nothing",
+            Produced::Value(_) => "Value(..)",
+            Produced::Records(_) => "Records(..)",
+        })
+    }
+}
+
+/// An annotated function as a type: `#[action] async fn create_issue` makes the type `create_issue`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a flow",
+    note = "flows are functions with `#[action]`, `#[helper]` or another of linchpin's attributes; name the function itself"
+)]
+pub trait Flow: Sized + 'static {
+    /// What a typed caller gives: nothing, the value of the one parameter, or a tuple of values.
+    type Args: Send;
+    /// What a typed caller gets.
+    type Output;
+    /// What linchpin knows of it.
+    const DESCRIPTOR: &'static FlowDescriptor;
+    /// Calls the function with values in place of JSON.
+    fn call(cx: Context, args: Self::Args) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// A flow with `#[helper]`: other flows call it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a helper",
+    note = "only functions with `#[helper]` are called by other flows or give choices"
+)]
+pub trait Helper: Flow {}
+
+/// A helper that gives choices.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give choices",
+    note = "the choices of a field come from a `#[helper]` that gives `Result<Choices>`"
+)]
+pub trait ChoiceSource: Flow {}
+
+impl<F: Helper + Flow<Output = Choices>> ChoiceSource for F {}
+
+/// A flow with `#[webhook(register)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not register a webhook",
+    note = "`Registered<..>` names the function with `#[webhook(register, hook = \"..\")]` whose result it takes"
+)]
+pub trait Registers: Flow<Output: FieldType> {}
+
+/// The kinds of flows as types, so that a parameter or result that does not belong to a kind does not compile.
+pub mod kind {
+    /// A kind of flow.
+    pub trait Kind: 'static {}
+
+    macro_rules! kinds {
+        ($($(#[doc = $doc:literal])+ $name:ident)+) => {
+            $($(#[doc = $doc])+ #[derive(Debug)] pub enum $name {} impl Kind for $name {})+
+        };
+    }
+
+    kinds! {
+        /// `#[action]`.
+        Action
+        /// `#[authping]`.
+        Authping
+        /// `#[revoke]`.
+        Revoke
+        /// `#[webhook(register)]`.
+        WebhookRegister
+        /// `#[webhook(deregister)]`.
+        WebhookDeregister
+        /// `#[webhook(event = "..")]`.
+        WebhookEvent
+        /// `#[helper]`.
+        Helper
+        /// `#[monitor]`.
+        Monitor
+    }
+}
+
+/// What a flow of a kind may give.
+///
+/// | kind | result |
+/// | :- | :- |
+/// | action | `Result<T>`, `Result<Records<T>>` or `Result<()>` |
+/// | authping | `Result<Identity>` |
+/// | revoke | `Result<Revoked>` |
+/// | webhook register | `Result<T>`: what the deregistration gets |
+/// | webhook deregister | `Result<()>` |
+/// | webhook event | `Result<T>`, `Result<Option<T>>` or `Result<Vec<T>>` |
+/// | helper | `Result<T>`, `Result<Choices>` or `Result<Records<T>>` |
+/// | monitor | `Result<Polled<T, C>>` |
+#[diagnostic::on_unimplemented(
+    message = "a flow of kind `{K}` cannot give `{Self}`",
+    label = "not a result of this kind of flow",
+    note = "actions and helpers give `Result<T>`, `Result<Records<T>>` or `Result<()>`; authpings give `Result<Identity>`; revokes give `Result<Revoked>`; webhook registrations give `Result<T>`, deregistrations `Result<()>`, events `Result<T>`, `Result<Option<T>>` or `Result<Vec<T>>`; monitors give `Result<Polled<T, C>>`",
+    note = "`Result` is `linchpin::Result`, whose error is `linchpin::Error`"
+)]
+pub trait Returns<K>: Send + Sized + 'static {
+    /// What is inside the `Result`.
+    type Value;
+
+    /// What it is, for the schema.
+    fn info() -> ResultInfo;
+
+    /// Takes the type off.
+    fn produce(self) -> Result<Produced>;
+
+    /// The result as a plain `Result`.
+    fn into_result(self) -> Result<Self::Value>;
+}
+
+macro_rules! returns_value {
+    ($($kind:ident [$($generic:ident)?] $value:ty;)+) => {
+        $(impl$(<$generic: FieldType>)? Returns<kind::$kind> for Result<$value> {
+            type Value = $value;
+
+            fn info() -> ResultInfo {
+                ResultInfo::value::<$value>()
+            }
+
+            fn produce(self) -> Result<Produced> {
+                produce_value(&self?)
+            }
+
+            fn into_result(self) -> Result<$value> {
+                self
+            }
+        })+
+    };
+}
+
+returns_value! {
+    Action [T] T;
+    Helper [T] T;
+    WebhookRegister [T] T;
+    WebhookEvent [T] T;
+    Authping [] Identity;
+    Revoke [] Revoked;
+}
+
+macro_rules! returns_nothing {
+    ($($kind:ident)+) => {
+        $(impl Returns<kind::$kind> for Result<()> {
+            type Value = ();
+
+            fn info() -> ResultInfo {
+                ResultInfo { result: ResultShape::Nothing, shape: None, next_cursor: None }
+            }
+
+            fn produce(self) -> Result<Produced> {
+                self.map(|()| Produced::Nothing)
+            }
+
+            fn into_result(self) -> Result<()> {
+                self
+            }
+        })+
+    };
+}
+
+returns_nothing! { Action Helper WebhookDeregister }
+
+macro_rules! returns_records {
+    ($($kind:ident)+) => {
+        $(impl<T: FieldType> Returns<kind::$kind> for Result<Records<T>> {
+            type Value = Records<T>;
+
+            fn info() -> ResultInfo {
+                ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: None }
+            }
+
+            fn produce(self) -> Result<Produced> {
+                Ok(Produced::Records(Box::new(self?)))
+            }
+
+            fn into_result(self) -> Result<Records<T>> {
+                self
+            }
+        })+
+    };
+}
+
+returns_records! { Action Helper }
+
+impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>> {
+    type Value = Polled<T, C>;
+
+    fn info() -> ResultInfo {
+        ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: Some(C::shape) }
+    }
+
+    fn produce(self) -> Result<Produced> {
+        let Polled { records, cursor } = self?;
+        let records = serde_json::to_value(records).map_err(not_json)?;
+        let cursor = serde_json::to_value(cursor).map_err(not_json)?;
+        Ok(Produced::Value(serde_json::json!({ "records": records, "cursor": cursor }).to_string()))
+    }
+
+    fn into_result(self) -> Result<Polled<T, C>> {
+        self
+    }
+}
+
+fn produce_value<T: FieldType>(value: &T) -> Result<Produced> {
+    serde_json::to_string(value).map(Produced::Value).map_err(not_json)
+}
+
+pub(crate) fn not_json(error: serde_json::Error) -> Error {
+    Error::coded(crate::Code::OutputInvalid, format!("the flow's result cannot be written as JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::title_case;
+
+    #[test]
+    fn names_become_titles() {
+        assert_eq!(title_case("list_issues"), "List Issues");
+        assert_eq!(title_case("__x_"), "X");
+    }
+}

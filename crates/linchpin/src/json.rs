@@ -1,0 +1,98 @@
+//! Where in a JSON text something stands.
+
+/// The JSON pointer to the value in which the text's `line` and `column` fall, both from 1 as serde_json counts them.
+///
+/// Reads only as far as that place, so it is as safe on broken JSON as on good.
+pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
+    let mut end = 0;
+    for _ in 1..line.max(1) {
+        end += json[end..].iter().position(|byte| *byte == b'\n').map_or(json.len() - end, |at| at + 1);
+    }
+    let end = (end + column.saturating_sub(1)).min(json.len());
+
+    enum Level {
+        List(usize),
+        Object(String),
+    }
+    let mut levels: Vec<Level> = Vec::new();
+    let mut key = None;
+    let mut at = 0;
+    while at < end {
+        match json[at] {
+            b'"' => {
+                let from = at + 1;
+                at += 1;
+                while at < json.len() && json[at] != b'"' {
+                    at += if json[at] == b'\\' { 2 } else { 1 };
+                }
+                let to = at.min(json.len());
+                key = Some(String::from_utf8_lossy(&json[from..to]).into_owned());
+            }
+            b':' => {
+                if let (Some(Level::Object(name)), Some(key)) = (levels.last_mut(), key.take()) {
+                    *name = key;
+                }
+            }
+            b',' => {
+                if let Some(Level::List(index)) = levels.last_mut() {
+                    *index += 1;
+                }
+            }
+            b'[' => levels.push(Level::List(0)),
+            b'{' => levels.push(Level::Object(String::new())),
+            // The last byte that the parser looked at may be the bracket that ends the value in question.
+            b']' | b'}' if at + 1 < end => {
+                levels.pop();
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let mut path = String::new();
+    for level in levels {
+        path.push('/');
+        match level {
+            Level::List(index) => path.push_str(&index.to_string()),
+            Level::Object(name) => path.push_str(&name.replace('~', "~0").replace('/', "~1")),
+        }
+    }
+    path
+}
+
+/// What serde_json says went wrong, without the line and column that it puts behind.
+pub fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place<T: serde::de::DeserializeOwned>(json: &str) -> String {
+        let error = serde_json::from_str::<T>(json).err().unwrap();
+        path_at(json.as_bytes(), error.line(), error.column())
+    }
+
+    #[test]
+    fn a_wrong_type_is_found_where_it_stands() {
+        type Nested = std::collections::BTreeMap<String, Vec<std::collections::BTreeMap<String, u8>>>;
+        assert_eq!(place::<Nested>("{\"a\": [{\"b\": 1},\n {\"c/d\": \"x\"}]}"), "/a/1/c~1d");
+        assert_eq!(place::<Vec<u8>>("[1, 2, 300]"), "/2");
+        assert_eq!(place::<u8>("\"x\""), "");
+    }
+
+    #[test]
+    fn broken_text_never_panics() {
+        let text = "{\"a\": [\"\\\", {\"b\": [1,2,\"\\u00";
+        for end in 0..text.len() {
+            for column in 0..text.len() + 3 {
+                path_at(&text.as_bytes()[..end], 1, column);
+                path_at(&text.as_bytes()[..end], 3, column);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Connectors to other people's APIs, written as annotated Rust functions.
+//!
+//! A connector is one crate and one spec. The spec says what is simply true of the service: where it is, how it authenticates, how it
+//! pages, what its errors mean. The crate holds behaviour: functions, each with an attribute that says what kind of flow it is.
+//!
+//! | attribute | the function |
+//! | :- | :- |
+//! | [`macro@action`] | is a card that users see: it reads, creates, updates or deletes |
+//! | [`macro@authping`] | checks that a connection works, and whose it is |
+//! | [`macro@revoke`] | kills a connection's tokens at the service |
+//! | [`macro@webhook`] | registers or deregisters a webhook, or shapes its deliveries into events |
+//! | [`macro@helper`] | is called by other flows, and gives fields their choices |
+//! | [`macro@monitor`] | looks for news on a schedule |
+//!
+//! The function stays exactly what its author wrote; a descriptor is registered beside it. This crate knows no HTTP client and no
+//! executor: a runtime stands behind [`Context`].
+
+// `#[fields]` in this crate names the crate as everywhere else.
+extern crate self as linchpin;
+
+pub mod connector;
+pub mod context;
+pub mod describe;
+mod error;
+pub mod extract;
+pub mod flow;
+pub mod json;
+mod page;
+pub mod records;
+pub mod request;
+pub mod schema;
+mod secret;
+pub mod shape;
+pub mod value;
+
+pub use bytes;
+pub use http;
+pub use linchpin_macros::{action, authping, connector, fields, helper, monitor, path, revoke, webhook};
+pub use linchpin_manifest as manifest;
+pub use serde;
+pub use serde_json;
+
+pub use crate::{
+    connector::Connector,
+    context::Context,
+    error::{Actor, Code, Details, Error, Result, Violation},
+    extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret},
+    records::Records,
+    request::{RequestBuilder, Response},
+    secret::Secret,
+    value::{
+        Choice, ChoiceQuery, Choices, DateTime, DateTimeError, Delivery, File, Identity, Number, NumberError,
+        Polled, RevokeOutcome, Revoked,
+    },
+};
+
+/// What a connector's sources begin with: `use linchpin::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Actor, Choice, ChoiceQuery, Choices, Context, Cursor, DateTime, Delivery, Error, EventUrl, File,
+        Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked, Secret,
+        Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
+    };
+}
+
+/// What generated code names; nothing here is for people, and all of it may change with any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+    pub use serde;
+
+    pub use crate::{
+        Connector, Context, Error, Result, Secret,
+        connector::{ConnectorInfo, Owner, Registration, SpecFile},
+        extract::FirstParameter,
+        extract::{Call, ConnectionFields, ConnectionValues, Parameter, ParameterInfo},
+        flow::{
+            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, Helper, Idempotency, KindInfo, Produced,
+            Registers, ResultInfo, Returns, Slot, kind,
+        },
+        request::{Path, PathPiece, PathValue, build_path},
+        shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, Shape, StructShape, serial},
+        value::Choices,
+    };
+
+    /// Who registers here.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __linchpin_owner {
+        () => {
+            $crate::__private::Owner {
+                package: ::core::env!("CARGO_PKG_NAME"),
+                version: ::core::env!("CARGO_PKG_VERSION"),
+                // Doc tests have no name of their own; rustc's module path begins with the crate's.
+                krate: ::core::module_path!(),
+            }
+        };
+    }
+    pub use crate::__linchpin_owner as owner;
+
+    /// The descriptor of a helper that gives choices.
+    pub fn choice_source<F: ChoiceSource>() -> &'static FlowDescriptor {
+        F::DESCRIPTOR
+    }
+
+    /// Runs an author's function to its end and takes the type off what it gave.
+    pub fn produce<K, R: Returns<K>>(
+        flow: impl Future<Output = R> + Send + 'static,
+    ) -> BoxFuture<'static, Result<Produced>> {
+        Box::pin(async move { flow.await.produce() })
+    }
+
+    /// A flow whose parameters could not be taken.
+    pub fn refuse(error: Error) -> BoxFuture<'static, Result<Produced>> {
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// The default of a field as JSON.
+    pub fn default_json<T: FieldType>(default: T) -> serde_json::Value {
+        serde_json::to_value(default).unwrap_or(serde_json::Value::Null)
+    }
+}

@@ -1,0 +1,545 @@
+//! Requests as authors build them, and answers as they get them.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Code, Context, Error, Result,
+    records::{PageRequest, Records},
+    shape::FieldType,
+    value::{DateTime, Number},
+};
+
+/// Everything but RFC 3986's unreserved characters.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A path that `path!` built: every value in it encoded for its place. Holds the error where a value has no place.
+#[derive(Debug, Clone)]
+pub struct Path(Result<String, String>);
+
+/// What is given where a path is wanted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a path",
+    note = "build it with `path!(\"/projects/{{id}}/issues\")`, which encodes every value for its place"
+)]
+pub trait IntoPath {
+    /// The path.
+    fn into_path(self) -> Path;
+}
+
+impl IntoPath for Path {
+    fn into_path(self) -> Path {
+        self
+    }
+}
+
+impl Path {
+    /// The path and query as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::PathInvalid`] when a value in it was empty or made a segment `.` or `..`.
+    pub fn as_str(&self) -> Result<&str> {
+        match &self.0 {
+            Ok(path) => Ok(path),
+            Err(problem) => Err(Error::coded(Code::PathInvalid, problem.clone())),
+        }
+    }
+}
+
+/// A piece of what `path!` was given.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum PathPiece<'a> {
+    /// Text of the literal.
+    Text(&'static str),
+    /// A value within one segment, with the words by which the literal names it.
+    Value(&'static str, Cow<'a, str>),
+    /// A value that is several segments.
+    Rest(&'static str, Cow<'a, str>),
+    /// A value of the query.
+    Query(Cow<'a, str>),
+}
+
+/// Joins what `path!` was given.
+#[doc(hidden)]
+pub fn build_path(pieces: &[PathPiece<'_>]) -> Path {
+    Path(join(pieces))
+}
+
+fn join(pieces: &[PathPiece<'_>]) -> Result<String, String> {
+    let mut path = String::with_capacity(64);
+    // Which value stands in the segment being written, to name it when the segment turns out to be no segment.
+    let mut value_here: Option<&str> = None;
+    let mut in_query = false;
+    for piece in pieces {
+        match piece {
+            PathPiece::Text(text) => {
+                if let (Some(name), Some(at)) = (value_here, text.find(['/', '?'])) {
+                    path.push_str(&text[..at]);
+                    check_segment(&path, name)?;
+                    value_here = None;
+                    path.push_str(&text[at..]);
+                } else {
+                    path.push_str(text);
+                }
+                in_query |= text.contains('?');
+            }
+            PathPiece::Value(name, value) => {
+                if value.is_empty() {
+                    return Err(format!("`{name}` is empty, and a segment of a path cannot be"));
+                }
+                path.extend(utf8_percent_encode(value, ENCODED));
+                value_here = Some(name);
+            }
+            PathPiece::Rest(name, value) => {
+                for (index, segment) in value.split('/').enumerate() {
+                    if segment.is_empty() {
+                        return Err(format!("`{name}` is `{value}`, which has an empty segment"));
+                    }
+                    if index > 0 {
+                        path.push('/');
+                    }
+                    path.extend(utf8_percent_encode(segment, ENCODED));
+                    check_segment(&path, name)?;
+                }
+                value_here = Some(name);
+            }
+            PathPiece::Query(value) => path.extend(utf8_percent_encode(value, ENCODED)),
+        }
+    }
+    match value_here {
+        Some(name) if !in_query => check_segment(&path, name)?,
+        _ => {}
+    }
+    Ok(path)
+}
+
+/// URL parsers resolve `.` and `..`, in any spelling, so a value must not make one.
+fn check_segment(path: &str, name: &str) -> Result<(), String> {
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    if matches!(segment, "." | "..") {
+        return Err(format!("`{name}` makes the path segment `{segment}`, which would lead elsewhere"));
+    }
+    Ok(())
+}
+
+/// A value that `path!` and queries can hold: texts, whole numbers, `bool`, [`DateTime`], [`Number`], enums with `#[fields]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a path or query",
+    label = "not a single text or number",
+    note = "use a text, a whole number, `bool`, `DateTime`, `Number` or an enum with `#[fields]`; take an `Option` apart first, or give it to `.query(..)`, which leaves `None` out"
+)]
+pub trait PathValue {
+    /// The value as text, not yet encoded.
+    fn path_value(&self) -> Cow<'_, str>;
+}
+
+impl PathValue for str {
+    fn path_value(&self) -> Cow<'_, str> {
+        self.into()
+    }
+}
+
+impl PathValue for String {
+    fn path_value(&self) -> Cow<'_, str> {
+        self.as_str().into()
+    }
+}
+
+impl PathValue for Cow<'_, str> {
+    fn path_value(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<T: PathValue + ?Sized> PathValue for &T {
+    fn path_value(&self) -> Cow<'_, str> {
+        (**self).path_value()
+    }
+}
+
+macro_rules! path_value {
+    ($($type:ty)+) => {
+        $(impl PathValue for $type {
+            fn path_value(&self) -> Cow<'_, str> {
+                self.to_string().into()
+            }
+        })+
+    };
+}
+
+path_value! { bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize DateTime Number }
+
+/// What `.query(name, value)` takes: a single value, an `Option` of one, or a list, which repeats the parameter.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a query parameter",
+    note = "use a text, a whole number, `bool`, `DateTime`, `Number` or an enum with `#[fields]`, or an `Option` or `Vec` of one"
+)]
+pub trait QueryValue {
+    /// Calls back with each text.
+    fn each(&self, take: &mut dyn FnMut(Cow<'_, str>));
+}
+
+impl<T: PathValue> QueryValue for T {
+    fn each(&self, take: &mut dyn FnMut(Cow<'_, str>)) {
+        take(self.path_value());
+    }
+}
+
+impl<T: PathValue> QueryValue for Option<T> {
+    fn each(&self, take: &mut dyn FnMut(Cow<'_, str>)) {
+        if let Some(value) = self {
+            take(value.path_value());
+        }
+    }
+}
+
+impl<T: PathValue> QueryValue for Vec<T> {
+    fn each(&self, take: &mut dyn FnMut(Cow<'_, str>)) {
+        self.iter().for_each(|value| take(value.path_value()));
+    }
+}
+
+/// A request, ready for the runtime.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where it goes.
+    pub target: Target,
+    /// Query parameters behind those of the target, names and values not yet encoded.
+    pub query: Vec<(Cow<'static, str>, String)>,
+    /// Headers beside those of the spec and the credentials.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Option<Bytes>,
+    /// Whether the connection's credentials go with it.
+    pub authenticated: bool,
+    /// Whether an answer with an error status is the flow's own business.
+    pub any_status: bool,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A path under the spec's base URL, encoded.
+    Path(String),
+    /// A whole URL, which must be at a host of the spec.
+    Url(String),
+    /// A link to the next page, as the service gave it in the answer from a URL; must stay at that URL's origin.
+    Next {
+        /// The link, absolute or relative.
+        link: String,
+        /// The URL that was answered.
+        from: Arc<str>,
+    },
+}
+
+/// A request under construction.
+#[must_use = "nothing is sent before `.send().await` or `.records()`"]
+pub struct RequestBuilder {
+    cx: Context,
+    request: Result<Request>,
+}
+
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request {
+            // The query and the body may hold what nobody should see.
+            Ok(request) => write!(f, "RequestBuilder({} {:?})", request.method, request.target),
+            Err(error) => write!(f, "RequestBuilder({error})"),
+        }
+    }
+}
+
+impl RequestBuilder {
+    pub(crate) fn new(cx: Context, method: Method, path: Path) -> RequestBuilder {
+        let request = path.as_str().map(|path| Request::new(method, Target::Path(path.to_owned())));
+        RequestBuilder { cx, request }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> RequestBuilder {
+        if let Ok(request) = &mut self.request
+            && let Err(error) = change(request)
+        {
+            self.request = Err(error);
+        }
+        self
+    }
+
+    /// Sends to a whole URL in place of a path; its host must be one of the spec's.
+    pub fn url(self, url: impl Into<String>) -> RequestBuilder {
+        self.with(|request| {
+            request.target = Target::Url(url.into());
+            Ok(())
+        })
+    }
+
+    /// Adds a query parameter; `None` adds nothing, a list repeats it.
+    pub fn query(self, name: impl Into<Cow<'static, str>>, value: impl QueryValue) -> RequestBuilder {
+        self.with(|request| {
+            let name = name.into();
+            value.each(&mut |text| request.query.push((name.clone(), text.into_owned())));
+            Ok(())
+        })
+    }
+
+    /// Adds a header.
+    pub fn header(self, name: &str, value: impl AsRef<str>) -> RequestBuilder {
+        self.with(|request| {
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| Error::coded(Code::RequestInvalid, format!("`{name}` is not a header name")))?;
+            let value = HeaderValue::from_str(value.as_ref()).map_err(|_| {
+                Error::coded(
+                    Code::RequestInvalid,
+                    format!("the value of the header `{name}` has control characters"),
+                )
+            })?;
+            request.headers.append(name, value);
+            Ok(())
+        })
+    }
+
+    /// Sends a value as JSON.
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
+        self.with(|request| {
+            let body = serde_json::to_vec(value).map_err(|error| {
+                Error::coded(Code::RequestInvalid, format!("the body cannot be JSON: {error}"))
+            })?;
+            request.set_body("application/json", body.into());
+            Ok(())
+        })
+    }
+
+    /// Sends pairs as `application/x-www-form-urlencoded`.
+    pub fn form<N: AsRef<str>, V: PathValue>(
+        self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> RequestBuilder {
+        self.with(|request| {
+            let mut body = String::new();
+            for (name, value) in pairs {
+                push_pair(&mut body, name.as_ref(), &value.path_value());
+            }
+            request.set_body("application/x-www-form-urlencoded", body.into());
+            Ok(())
+        })
+    }
+
+    /// Sends bytes as they are.
+    pub fn body(self, media_type: &'static str, bytes: impl Into<Bytes>) -> RequestBuilder {
+        self.with(|request| {
+            request.set_body(media_type, bytes.into());
+            Ok(())
+        })
+    }
+
+    /// Sends without the connection's credentials.
+    pub fn unauthenticated(self) -> RequestBuilder {
+        self.with(|request| {
+            request.authenticated = false;
+            Ok(())
+        })
+    }
+
+    /// Gives the answer back whatever its status; the outcome rules and the errors for 4xx and 5xx are passed over.
+    pub fn any_status(self) -> RequestBuilder {
+        self.with(|request| {
+            request.any_status = true;
+            Ok(())
+        })
+    }
+
+    /// Sends the request.
+    ///
+    /// # Errors
+    ///
+    /// When the request cannot be built, the service cannot be reached, or its answer is an error by the outcome rules of
+    /// the spec; without a rule that matches, every status other than 2xx and 304 is.
+    pub async fn send(self) -> Result<Response> {
+        self.cx.driver().send(self.request?).await
+    }
+
+    /// The list that this request begins, page by page as the spec's `http.pagination` says.
+    pub fn records<T: FieldType>(self) -> Records<T> {
+        self.records_in(None)
+    }
+
+    /// As [`records`](RequestBuilder::records), with the items of a page at another JSON pointer than the spec says.
+    pub fn records_at<T: FieldType>(self, items: &str) -> Records<T> {
+        self.records_in(Some(items))
+    }
+
+    fn records_in<T: FieldType>(self, items: Option<&str>) -> Records<T> {
+        let pagination = self.cx.driver().spec().http.pagination.clone();
+        Records::paged(PageRequest::new(self.cx, self.request, pagination, items))
+    }
+}
+
+impl Request {
+    /// A request with nothing in it.
+    pub fn new(method: Method, target: Target) -> Request {
+        Request {
+            method,
+            target,
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: None,
+            authenticated: true,
+            any_status: false,
+        }
+    }
+
+    fn set_body(&mut self, media_type: &'static str, body: Bytes) {
+        self.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
+        self.body = Some(body);
+    }
+
+    /// The query parameters beside those of the target, encoded; empty without any.
+    pub fn encoded_query(&self) -> String {
+        let mut query = String::new();
+        for (name, value) in &self.query {
+            push_pair(&mut query, name, value);
+        }
+        query
+    }
+}
+
+fn push_pair(pairs: &mut String, name: &str, value: &str) {
+    if !pairs.is_empty() {
+        pairs.push('&');
+    }
+    pairs.extend(utf8_percent_encode(name, ENCODED));
+    pairs.push('=');
+    pairs.extend(utf8_percent_encode(value, ENCODED));
+}
+
+/// The service's answer.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    /// The URL that was answered, after redirects.
+    pub url: Arc<str>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+impl Response {
+    /// An answer from its parts.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes, url: Arc<str>) -> Response {
+        Response { status, headers, body, url }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// A header's value, if it has one that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when it is no JSON, or not of the type; the message says where.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| self.malformed(&error))
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        std::str::from_utf8(&self.body).map_err(|error| {
+            let what = format!("the answer to {} is not UTF-8: {error}", self.what());
+            Error::coded(Code::ResponseMalformed, what).status(self.status())
+        })
+    }
+
+    /// The path that was answered, for messages: queries may hold what nobody should see.
+    fn what(&self) -> &str {
+        self.url.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    pub(crate) fn malformed(&self, error: &serde_json::Error) -> Error {
+        let what = self.what();
+        let problem = crate::json::without_place(error);
+        let message = if self.body.is_empty() {
+            format!("the answer to {what} is empty, where JSON was expected")
+        } else if error.is_data() {
+            let place = crate::json::path_at(&self.body, error.line(), error.column());
+            format!("the answer to {what} is not what the flow expects: {problem} at `{place}`")
+        } else {
+            let media_type = self.header("content-type").unwrap_or("no content type");
+            format!(
+                "the answer to {what} is not JSON ({media_type}, {} bytes): {problem} at line {} column {}",
+                self.body.len(),
+                error.line(),
+                error.column()
+            )
+        };
+        Error::coded(Code::ResponseMalformed, message).status(self.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(pieces: &[PathPiece<'_>]) -> Result<String, String> {
+        build_path(pieces).0
+    }
+
+    #[test]
+    fn values_are_encoded_for_their_place() {
+        let pieces = [
+            PathPiece::Text("/repos/"),
+            PathPiece::Value("owner", "a/b?c#d%2e é".into()),
+            PathPiece::Text("/contents/"),
+            PathPiece::Rest("path", "docs/über uns.md".into()),
+            PathPiece::Text("?ref="),
+            PathPiece::Query("x&y=z".into()),
+        ];
+        let path = "/repos/a%2Fb%3Fc%23d%252e%20%C3%A9/contents/docs/%C3%BCber%20uns.md?ref=x%26y%3Dz";
+        assert_eq!(built(&pieces).unwrap(), path);
+    }
+
+    #[test]
+    fn a_value_never_changes_the_depth_of_the_path() {
+        for bad in ["", ".", ".."] {
+            assert!(built(&[PathPiece::Text("/a/"), PathPiece::Value("id", bad.into())]).is_err(), "{bad}");
+            let middle =
+                [PathPiece::Text("/a/"), PathPiece::Value("id", bad.into()), PathPiece::Text("/b?q=1")];
+            assert!(built(&middle).is_err(), "{bad}");
+        }
+        for bad in ["", "/a", "a/", "a//b", "a/../b", "./a"] {
+            assert!(built(&[PathPiece::Text("/a/"), PathPiece::Rest("path", bad.into())]).is_err(), "{bad}");
+        }
+        let glued =
+            [PathPiece::Text("/a/"), PathPiece::Value("x", ".".into()), PathPiece::Value("y", ".".into())];
+        assert!(built(&glued).is_err());
+        let pieces = [PathPiece::Text("/a/"), PathPiece::Value("x", ".".into()), PathPiece::Text("b")];
+        assert_eq!(built(&pieces).unwrap(), "/a/.b");
+    }
+}

@@ -1,0 +1,481 @@
+//! What linchpin knows of a type whose values cross the edge of a flow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, Error as _, MapAccess},
+    ser::SerializeMap,
+};
+use serde_json::Value;
+
+use crate::flow::FlowDescriptor;
+
+/// How a type looks at the edge: enough for its JSON Schema, its form and its check, as plain constant data.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// True or false.
+    Bool,
+    /// A whole number within these bounds.
+    Integer {
+        /// The smallest value of the type.
+        min: i128,
+        /// The largest value of the type; of a `u128` what an `i128` holds.
+        max: i128,
+    },
+    /// Any number.
+    Number,
+    /// A point in time: RFC 3339.
+    DateTime,
+    /// A file: see [`File`](crate::File).
+    File,
+    /// Any JSON value.
+    Any,
+    /// An object with any keys and values of one type.
+    Map(ShapeFn),
+    /// A list.
+    List(ShapeFn),
+    /// A value that may be absent.
+    Optional(ShapeFn),
+    /// An object with known fields.
+    Struct(&'static StructShape),
+    /// One of a fixed set of texts.
+    Choice(&'static [ChoiceInfo]),
+}
+
+/// Gives a shape when asked, so that types may contain themselves.
+pub type ShapeFn = fn() -> Shape;
+
+/// The known fields of an object.
+#[derive(Debug)]
+pub struct StructShape {
+    /// The type's path, which tells it from others.
+    pub id: &'static str,
+    /// The fields in the order of the source.
+    pub fields: &'static [FieldInfo],
+}
+
+/// One field of an object, with what its form needs.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldInfo {
+    /// Its key in JSON.
+    pub name: &'static str,
+    /// What forms show.
+    pub label: &'static str,
+    /// A sentence or more under the field; empty where there is none.
+    pub help: &'static str,
+    /// Its type.
+    pub shape: ShapeFn,
+    /// Whether the fields of its type stand directly in this object.
+    pub flatten: bool,
+    /// The value where none is given.
+    pub default: Option<fn() -> Value>,
+    /// The group under which forms show it.
+    pub group: Option<&'static str>,
+    /// Whether its value is hidden in forms, traces and errors.
+    pub secret: bool,
+    /// An example shown in the empty field.
+    pub placeholder: Option<&'static str>,
+    /// The helper that gives its choices.
+    pub choices: Option<fn() -> &'static FlowDescriptor>,
+    /// The fields whose values the helper needs.
+    pub depends_on: &'static [&'static str],
+    /// Bounds beyond those of its type.
+    pub bounds: Bounds,
+}
+
+/// Bounds of a field's value beyond those of its type.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The smallest number.
+    pub min: Option<f64>,
+    /// The largest number.
+    pub max: Option<f64>,
+    /// The fewest characters of a text, or items of a list.
+    pub min_length: Option<u64>,
+    /// The most characters of a text, or items of a list.
+    pub max_length: Option<u64>,
+    /// A regular expression that a text must match somewhere, as in JSON Schema.
+    pub pattern: Option<&'static str>,
+}
+
+impl Bounds {
+    /// No bounds.
+    pub const NONE: Bounds =
+        Bounds { min: None, max: None, min_length: None, max_length: None, pattern: None };
+}
+
+impl FieldInfo {
+    /// Whether an object without this field is refused.
+    pub fn required(&self) -> bool {
+        self.default.is_none() && !self.flatten && !matches!((self.shape)(), Shape::Optional(_))
+    }
+}
+
+/// One value of a fixed set.
+#[derive(Debug, Clone, Copy)]
+pub struct ChoiceInfo {
+    /// The text in JSON.
+    pub value: &'static str,
+    /// What forms show.
+    pub label: &'static str,
+}
+
+/// A type whose values may cross the edge of a flow.
+///
+/// `#[fields]` implements it for structs and for enums of plain variants. Texts, numbers, truth values, [`DateTime`](crate::DateTime),
+/// [`Number`](crate::Number), [`File`](crate::File), `serde_json::Value`, and lists, maps and options of all of these have it too.
+///
+/// A type with serde code of its own can be given one by hand:
+///
+/// ```
+/// use linchpin::shape::{FieldType, Shape};
+///
+/// /// Sent as `"12.50 EUR"`.
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Price(String);
+///
+/// impl FieldType for Price {
+///     fn shape() -> Shape {
+///         Shape::Text
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "linchpin does not know `{Self}` as the type of a field",
+    label = "not known to linchpin",
+    note = "put `#[fields]` on `{Self}`, or use a type that linchpin knows: texts, numbers, `bool`, `DateTime`, `File`, `serde_json::Value`, and `Option`, `Vec`, `Box` or maps of these"
+)]
+pub trait FieldType: Serialize + DeserializeOwned + Send + 'static {
+    /// How the type looks at the edge.
+    fn shape() -> Shape;
+
+    /// The value where the field is absent, if absence is a value of the type.
+    #[doc(hidden)]
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Reads the field from an object that is being read.
+    #[doc(hidden)]
+    fn put<'de, A: MapAccess<'de>>(
+        slot: &mut Option<Self>,
+        name: &'static str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        if slot.is_some() {
+            return Err(A::Error::duplicate_field(name));
+        }
+        *slot = Some(map.next_value()?);
+        Ok(())
+    }
+
+    /// Takes the field out once the object has been read.
+    #[doc(hidden)]
+    fn got<E: serde::de::Error>(slot: Option<Self>, name: &'static str) -> Result<Self, E> {
+        slot.or_else(Self::absent).ok_or_else(|| E::missing_field(name))
+    }
+
+    /// Writes the field into an object that is being written.
+    #[doc(hidden)]
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(name, self)
+    }
+}
+
+/// A type with fields: what `#[fields]` makes of a struct.
+///
+/// Only such types are inputs, options and flattened fields.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a struct with `#[fields]`",
+    label = "needs fields",
+    note = "put `#[fields]` on a struct with named fields and use that; group several values in one struct"
+)]
+pub trait Fields: FieldType {
+    /// A value of which some fields have been read.
+    #[doc(hidden)]
+    type Partial: Default;
+
+    /// Whether keys that are no fields are kept.
+    #[doc(hidden)]
+    const OPEN: bool = false;
+
+    /// The place of a key among the fields, those of flattened fields behind its own.
+    #[doc(hidden)]
+    fn index_of(key: &str, guess: usize) -> Option<usize>;
+
+    /// How many places there are.
+    #[doc(hidden)]
+    fn count() -> usize;
+
+    /// Reads the value of the key at a place.
+    #[doc(hidden)]
+    fn accept<'de, A: MapAccess<'de>>(
+        partial: &mut Self::Partial,
+        index: usize,
+        map: &mut A,
+    ) -> Result<(), A::Error>;
+
+    /// Reads the value of a key that is no field; asked only where [`OPEN`](Fields::OPEN).
+    #[doc(hidden)]
+    fn accept_other<'de, A: MapAccess<'de>>(
+        _partial: &mut Self::Partial,
+        _key: String,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        map.next_value::<serde::de::IgnoredAny>().map(drop)
+    }
+
+    /// Makes the value once the object has been read.
+    #[doc(hidden)]
+    fn finish<E: serde::de::Error>(partial: Self::Partial) -> Result<Self, E>;
+
+    /// Writes every field into an object.
+    #[doc(hidden)]
+    fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+}
+
+/// What `#[fields]` calls to read and write; nothing here is for people.
+#[doc(hidden)]
+pub mod serial {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::{
+        Deserializer, Serializer,
+        de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+        ser::SerializeMap,
+    };
+
+    use super::{ChoiceInfo, Fields};
+
+    /// The place of `key` in `names`; the fields usually come in the order of the type, so the guess is tried first.
+    pub fn index_in(names: &[&str], key: &str, guess: usize) -> Option<usize> {
+        match names.get(guess) {
+            Some(name) if *name == key => Some(guess),
+            _ => names.iter().position(|name| *name == key),
+        }
+    }
+
+    /// Writes a struct.
+    pub fn write<T: Fields, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        value.write_fields(&mut map)?;
+        map.end()
+    }
+
+    /// Reads a struct.
+    pub fn read<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(Object(PhantomData))
+    }
+
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Fields> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let mut partial = T::Partial::default();
+            let mut guess = 0;
+            while let Some(key) = map.next_key_seed(KeySeed::<T> { guess, of: PhantomData })? {
+                match key {
+                    Key::Field(index) => {
+                        T::accept(&mut partial, index, &mut map)?;
+                        guess = index + 1;
+                    }
+                    Key::Other(Some(key)) => T::accept_other(&mut partial, key, &mut map)?,
+                    Key::Other(None) => drop(map.next_value::<IgnoredAny>()?),
+                }
+            }
+            T::finish(partial)
+        }
+    }
+
+    enum Key {
+        Field(usize),
+        Other(Option<String>),
+    }
+
+    struct KeySeed<T> {
+        guess: usize,
+        of: PhantomData<T>,
+    }
+
+    impl<'de, T: Fields> DeserializeSeed<'de> for KeySeed<T> {
+        type Value = Key;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+            deserializer.deserialize_identifier(self)
+        }
+    }
+
+    impl<'de, T: Fields> Visitor<'de> for KeySeed<T> {
+        type Value = Key;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a field name")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
+            Ok(match T::index_of(key, self.guess) {
+                Some(index) => Key::Field(index),
+                None => Key::Other(T::OPEN.then(|| key.to_owned())),
+            })
+        }
+    }
+
+    /// Reads one of a fixed set of texts: its place.
+    pub fn read_choice<'de, D: Deserializer<'de>>(
+        choices: &'static [ChoiceInfo],
+        deserializer: D,
+    ) -> Result<usize, D::Error> {
+        struct OneOf(&'static [ChoiceInfo]);
+        impl Visitor<'_> for OneOf {
+            type Value = usize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of ")?;
+                for (index, choice) in self.0.iter().enumerate() {
+                    write!(f, "{}`{}`", if index == 0 { "" } else { ", " }, choice.value)?;
+                }
+                Ok(())
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<usize, E> {
+                self.0
+                    .iter()
+                    .position(|choice| choice.value == text)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(OneOf(choices))
+    }
+
+    /// What a choice is read as, for an index that cannot be.
+    pub fn no_such_choice<E: serde::de::Error>() -> E {
+        E::custom("no such choice")
+    }
+}
+
+macro_rules! scalar {
+    ($($type:ty => $shape:expr;)+) => {
+        $(impl FieldType for $type {
+            fn shape() -> Shape { $shape }
+        })+
+    };
+}
+
+macro_rules! integer {
+    ($($type:ty)+) => {
+        scalar! { $($type => Shape::Integer { min: <$type>::MIN as i128, max: <$type>::MAX as i128 };)+ }
+    };
+}
+
+integer! { i8 i16 i32 i64 i128 u8 u16 u32 u64 isize usize }
+
+scalar! {
+    bool => Shape::Bool;
+    u128 => Shape::Integer { min: 0, max: i128::MAX };
+    f32 => Shape::Number;
+    f64 => Shape::Number;
+    String => Shape::Text;
+    Value => Shape::Any;
+}
+
+impl<T: FieldType> FieldType for Box<T> {
+    fn shape() -> Shape {
+        T::shape()
+    }
+}
+
+impl<T: FieldType> FieldType for Vec<T> {
+    fn shape() -> Shape {
+        Shape::List(T::shape)
+    }
+}
+
+impl<T: FieldType> FieldType for Option<T> {
+    fn shape() -> Shape {
+        Shape::Optional(T::shape)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        match self {
+            Some(value) => map.serialize_entry(name, value),
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! map {
+    ($($map:ident)+) => {
+        $(
+            impl<T: FieldType> FieldType for $map<String, T> {
+                fn shape() -> Shape {
+                    Shape::Map(T::shape)
+                }
+            }
+
+            impl<T: FieldType> Fields for $map<String, T> {
+                type Partial = $map<String, T>;
+                const OPEN: bool = true;
+
+                fn index_of(_key: &str, _guess: usize) -> Option<usize> {
+                    None
+                }
+
+                fn count() -> usize {
+                    0
+                }
+
+                fn accept<'de, A: MapAccess<'de>>(
+                    _partial: &mut Self::Partial,
+                    _index: usize,
+                    map: &mut A,
+                ) -> Result<(), A::Error> {
+                    map.next_value::<serde::de::IgnoredAny>().map(drop)
+                }
+
+                fn accept_other<'de, A: MapAccess<'de>>(
+                    partial: &mut Self::Partial,
+                    key: String,
+                    map: &mut A,
+                ) -> Result<(), A::Error> {
+                    partial.insert(key, map.next_value()?);
+                    Ok(())
+                }
+
+                fn finish<E: serde::de::Error>(partial: Self::Partial) -> Result<Self, E> {
+                    Ok(partial)
+                }
+
+                fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                    self.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))
+                }
+            }
+        )+
+    };
+}
+
+map! { BTreeMap HashMap }
+
+/// The fields of a flow that takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(crate = "serde")]
+pub struct Nothing {}
+
+impl FieldType for Nothing {
+    fn shape() -> Shape {
+        Shape::Struct(&StructShape { id: "linchpin::Nothing", fields: &[] })
+    }
+}

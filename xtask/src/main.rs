@@ -1,0 +1,3 @@
+//! This workspace's own tasks.
+
+fn main() {}
