@@ -113,26 +113,21 @@ fn connection(spec: &Spec) -> TokenStream {
         #[derive(Debug, Clone)]
         pub struct Connection { #(#declarations,)* }
 
-        impl ::linchpin::__private::ConnectionFields for Connection {
-            fn from_values(values: &::linchpin::__private::ConnectionValues) -> ::linchpin::Result<Self> {
+        impl ::linchpin::flow::FromContext for Connection {
+            fn from_context(cx: &::linchpin::Context) -> ::linchpin::Result<Self> {
+                let values = cx.driver().connection();
                 let _ = values;
                 ::core::result::Result::Ok(Connection { #(#reads,)* })
             }
         }
 
         impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for Connection {
-            type Value = ();
-
             fn info() -> ::linchpin::extract::ParameterInfo {
                 ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::Connection)
             }
 
             fn take(call: &mut ::linchpin::extract::Call) -> ::linchpin::Result<Self> {
-                <Connection as ::linchpin::__private::ConnectionFields>::from_values(call.cx.driver().connection())
-            }
-
-            fn wrap(cx: &::linchpin::Context, (): ()) -> ::linchpin::Result<Self> {
-                <Connection as ::linchpin::__private::ConnectionFields>::from_values(cx.driver().connection())
+                <Connection as ::linchpin::flow::FromContext>::from_context(&call.cx)
             }
         }
     }

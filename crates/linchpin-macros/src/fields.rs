@@ -502,6 +502,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::FieldType for #ident {
             fn shape() -> __p::Shape {
                 __p::Shape::Struct(&__SHAPE)
@@ -509,6 +510,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::Fields for #ident {
             type Partial = __Partial;
 
@@ -598,6 +600,7 @@ fn info(field: &FieldOf<'_>) -> TokenStream {
 fn serde(ident: &Ident, write: TokenStream, read: TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::serde::Serialize for #ident {
             fn serialize<__S: __p::serde::Serializer>(
                 &self,
@@ -693,6 +696,7 @@ fn choice(ident: &Ident, choices: &[ChoiceOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::FieldType for #ident {
             fn shape() -> __p::Shape {
                 __p::Shape::Choice(&__CHOICES)
@@ -700,6 +704,7 @@ fn choice(ident: &Ident, choices: &[ChoiceOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::PathValue for #ident {
             fn path_value(&self) -> ::std::borrow::Cow<'_, str> {
                 ::std::borrow::Cow::Borrowed(__text(self))

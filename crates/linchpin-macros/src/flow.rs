@@ -316,16 +316,6 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
         .collect();
     let returns = quote_spanned!(result.span()=> <#result as __p::Returns<__p::kind::#marker>>);
     let first = quote_spanned!(context.span()=> <#context as __p::FirstParameter>);
-    let args = match &uses[..] {
-        [] => quote!(()),
-        [one] => quote!(#one::Value),
-        many => quote!((#(#many::Value),*)),
-    };
-    let unpack = match &locals[..] {
-        [] => quote!(()),
-        [one] => quote!(#one),
-        many => quote!((#(#many),*)),
-    };
     let takes = uses.iter().zip(&locals).map(|(of, local)| {
         quote! {
             let #local = match #of::take(&mut __call) {
@@ -334,7 +324,7 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             };
         }
     });
-    let produce = quote_spanned!(ident.span()=> __p::produce::<__p::kind::#marker, _>);
+    let produce = quote_spanned!(ident.span()=> __p::produce);
     let extra = match kind {
         Kind::Helper => quote!(impl __p::Helper for #ident {}),
         Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
@@ -347,8 +337,8 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
 
             #[automatically_derived]
             impl __p::Flow for #ident {
-                type Args = #args;
-                type Output = #returns::Value;
+                type Args = (#(#parameters,)*);
+                type Output = #result;
                 const DESCRIPTOR: &'static __p::FlowDescriptor = &__p::FlowDescriptor {
                     name: #name,
                     kind: #info,
@@ -359,17 +349,15 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
                     place: (::core::file!(), #line, #column),
                 };
 
-                async fn call(__cx: __p::Context, __args: Self::Args) -> __p::Result<Self::Output> {
-                    let #unpack = __args;
-                    #(let #locals = #uses::wrap(&__cx, #locals)?;)*
-                    #returns::into_result(#ident(#first::first(__cx), #(#locals),*).await)
+                async fn call(__cx: __p::Context, (#(#locals,)*): Self::Args) -> #result {
+                    #ident(#first::first(__cx), #(#locals),*).await
                 }
             }
             #extra
 
             fn __run(mut __call: __p::Call) -> __p::BoxFuture<'static, __p::Result<__p::Produced>> {
                 #(#takes)*
-                #produce(#ident(#first::first(__call.cx), #(#locals),*))
+                #produce(#ident(#first::first(__call.cx), #(#locals),*), #returns::produce)
             }
 
             __p::inventory::submit! {
@@ -401,7 +389,7 @@ fn stand_in(attribute: Attribute, raw: &RawFn, krate: &TokenStream) -> TokenStre
                 use #krate::__private as __p;
                 impl __p::Flow for #ident {
                     type Args = ();
-                    type Output = __p::Choices;
+                    type Output = __p::Result<__p::Choices>;
                     const DESCRIPTOR: &'static __p::FlowDescriptor = loop {};
                     async fn call(_: __p::Context, _: ()) -> __p::Result<__p::Choices> { loop {} }
                 }

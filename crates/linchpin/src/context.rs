@@ -8,7 +8,7 @@ use linchpin_manifest::spec::Spec;
 use crate::{
     Result,
     extract::ConnectionValues,
-    flow::{BoxFuture, Helper},
+    flow::{BoxFuture, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
 
@@ -76,8 +76,12 @@ impl Context {
     /// # Errors
     ///
     /// Whatever the helper gives.
-    pub async fn call<F: Helper>(&self, args: F::Args) -> Result<F::Output> {
-        F::call(self.clone(), args).await
+    pub async fn call<F: Helper>(&self, args: impl IntoArgs<F::Args>) -> Result<<F::Output as Gives>::Value>
+    where
+        F::Output: Gives,
+    {
+        let args = args.into_args(self)?;
+        F::call(self.clone(), args).await.into_result()
     }
 }
 

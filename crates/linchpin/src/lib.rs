@@ -73,9 +73,9 @@ pub mod __private {
         Connector, Context, Error, Result, Secret,
         connector::{ConnectorInfo, Owner, Registration, SpecFile},
         extract::FirstParameter,
-        extract::{Call, ConnectionFields, ConnectionValues, Parameter, ParameterInfo},
+        extract::{Call, Parameter, ParameterInfo},
         flow::{
-            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, Helper, Idempotency, KindInfo, Produced,
+            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, FromContext, Helper, Idempotency, KindInfo, Produced,
             Registers, ResultInfo, Returns, Slot, kind,
         },
         request::{Path, PathPiece, PathValue, build_path},
@@ -104,10 +104,11 @@ pub mod __private {
     }
 
     /// Runs an author's function to its end and takes the type off what it gave.
-    pub fn produce<K, R: Returns<K>>(
+    pub fn produce<R: 'static>(
         flow: impl Future<Output = R> + Send + 'static,
+        finish: fn(R) -> Result<Produced>,
     ) -> BoxFuture<'static, Result<Produced>> {
-        Box::pin(async move { flow.await.produce() })
+        Box::pin(async move { finish(flow.await) })
     }
 
     /// A flow whose parameters could not be taken.

@@ -365,7 +365,8 @@ pub mod serial {
 
 macro_rules! scalar {
     ($($type:ty => $shape:expr;)+) => {
-        $(impl FieldType for $type {
+        $(#[diagnostic::do_not_recommend]
+        impl FieldType for $type {
             fn shape() -> Shape { $shape }
         })+
     };
@@ -474,6 +475,7 @@ map! { BTreeMap HashMap }
 #[serde(crate = "serde")]
 pub struct Nothing {}
 
+#[diagnostic::do_not_recommend]
 impl FieldType for Nothing {
     fn shape() -> Shape {
         Shape::Struct(&StructShape { id: "linchpin::Nothing", fields: &[] })
