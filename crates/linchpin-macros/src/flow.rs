@@ -75,14 +75,13 @@ pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: TokenStream)
     let raw = diag.take(syn::parse2::<RawFn>(item.clone()).map_err(|error| {
         syn::Error::new(error.span(), format!("`{owner}` stands on an `async fn`: {error}"))
     }));
-    if let Some(raw) = &raw {
-        one_kind_only(attribute, raw, &diag);
-    }
+    let second = raw.as_ref().is_some_and(|raw| two_kinds(attribute, raw, &diag));
     let flow = raw.as_ref().and_then(|raw| FlowFn::validate(&owner, raw, &diag));
     let companion = match (&raw, flow, kind) {
         (Some(raw), Some(flow), Some(kind)) if diag.is_empty() => companion(raw, &flow, &kind, &krate),
-        (Some(raw), _, _) => stand_in(attribute, raw, &krate),
-        (None, _, _) => TokenStream::new(),
+        // In an `impl` no type may stand, and the other attribute leaves one of its own.
+        (Some(raw), _, _) if raw.sig.receiver().is_none() && !second => stand_in(attribute, raw, &krate),
+        _ => TokenStream::new(),
     };
     let errors = diag.finish();
     quote! { #item #companion #errors }
@@ -286,16 +285,19 @@ fn check_every(every: &LitStr, diag: &Diag) {
 }
 
 /// A function with two of our attributes would be two flows of one name.
-fn one_kind_only(attribute: Attribute, raw: &RawFn, diag: &Diag) {
+fn two_kinds(attribute: Attribute, raw: &RawFn, diag: &Diag) -> bool {
+    let mut second = false;
     for attr in &raw.attrs {
         let last = attr.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         if Attribute::ALL.into_iter().any(|other| other.name() == last) {
+            second = true;
             diag.at(
                 attr,
                 format!("a function is one kind of flow, and this one has `#[{}]` already; write a second function", attribute.name()),
             );
         }
     }
+    second
 }
 
 /// The type of the function's name, and what linchpin knows of the flow.

@@ -76,12 +76,16 @@ impl Context {
     /// # Errors
     ///
     /// Whatever the helper gives.
-    pub async fn call<F: Helper>(&self, args: impl IntoArgs<F::Args>) -> Result<<F::Output as Gives>::Value>
+    pub fn call<F: Helper>(
+        &self,
+        args: impl IntoArgs<F::Args>,
+    ) -> BoxFuture<'static, Result<<F::Output as Gives>::Value>>
     where
         F::Output: Gives,
     {
-        let args = args.into_args(self)?;
-        F::call(self.clone(), args).await.into_result()
+        // Boxed, so that the type of the future says nothing of the bounds above: one that does not hold is reported once.
+        let (cx, args) = (self.clone(), args.into_args(self));
+        Box::pin(async move { F::call(cx, args?).await.into_result() })
     }
 }
 

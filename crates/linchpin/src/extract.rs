@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref};
 
 use crate::{
     Code, Context, Error, Result, Secret,
-    flow::{FlowDescriptor, Gives, Registers, Slot, kind},
+    flow::{Flow, FlowDescriptor, Gives, Registers, Slot, kind},
     shape::{FieldType, Fields, ShapeFn},
     value::Delivery,
 };
@@ -165,11 +165,11 @@ pub struct EventUrl(pub String);
 pub struct SigningSecret(pub Secret);
 
 /// What the registering flow `F` gave, unchanged.
-pub struct Registered<F: Registers>(pub <F::Output as Gives>::Value)
+pub struct Registered<F: Flow>(pub <F::Output as Gives>::Value)
 where
     F::Output: Gives;
 
-impl<F: Registers> fmt::Debug for Registered<F>
+impl<F: Flow> fmt::Debug for Registered<F>
 where
     F::Output: Gives,
 {

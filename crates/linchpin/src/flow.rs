@@ -412,7 +412,8 @@ returns_value! {
 
 macro_rules! returns_nothing {
     ($($kind:ident)+) => {
-        $(impl Returns<kind::$kind> for Result<()> {
+        $(#[diagnostic::do_not_recommend]
+        impl Returns<kind::$kind> for Result<()> {
             fn info() -> ResultInfo {
                 ResultInfo { result: ResultShape::Nothing, shape: None, next_cursor: None }
             }

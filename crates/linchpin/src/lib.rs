@@ -75,11 +75,11 @@ pub mod __private {
         extract::FirstParameter,
         extract::{Call, Parameter, ParameterInfo},
         flow::{
-            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, FromContext, Helper, Idempotency, KindInfo, Produced,
-            Registers, ResultInfo, Returns, Slot, kind,
+            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, FromContext, Helper, Idempotency,
+            KindInfo, Produced, Registers, ResultInfo, Returns, Slot, kind,
         },
         request::{Path, PathPiece, PathValue, build_path},
-        shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, Shape, StructShape, serial},
+        shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, FlatSlot, Shape, StructShape, serial},
         value::Choices,
     };
 
