@@ -29,7 +29,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         }))?;
         let parsed = spec::parse(&literal.value(), &text);
         for problem in parsed.diagnostics.iter().filter(|problem| problem.severity == Severity::Error) {
-            let message = problem.to_string();
+            let message = problem.message.clone();
             diag.push(syn::Error::new(literal.span(), message));
         }
         Some((literal, parsed.spec?))

@@ -1,1 +1,29 @@
-//! Runs one flow at a time for one connection: everything between an annotated function and the wire.
+//! Runs flows: one flow for one connection, through one pipeline.
+//!
+//! A call is checked against the flow's schema before any request. Each request then goes the same way: its URL is built
+//! from the connection, its host is judged, credentials are added, it is sent, its answer is judged by the spec's outcome
+//! rules, and what happened is noted in a [`Trace`]. tokio and reqwest live here and nowhere else.
+
+mod check;
+mod client;
+mod connection;
+mod egress;
+mod invocation;
+mod nearest;
+mod outcome;
+mod runtime;
+mod scrub;
+mod session;
+mod stream;
+mod template;
+mod trace;
+pub mod webhook;
+
+pub use crate::{
+    connection::Connection,
+    invocation::{Invocation, ResultCheck},
+    runtime::{Cancel, Failed, Output, Ran, Runtime},
+    session::Planned,
+    stream::{Batch, RecordStream},
+    trace::{Entry, Trace},
+};

@@ -71,7 +71,7 @@ pub struct Connector(Arc<Inner>);
 struct Inner {
     info: Info,
     flows: Vec<&'static FlowDescriptor>,
-    spec: OnceLock<Result<Spec, String>>,
+    spec: OnceLock<Result<Arc<Spec>, String>>,
 }
 
 enum Info {
@@ -99,7 +99,7 @@ impl Connector {
     fn of(
         info: Info,
         mut flows: Vec<&'static FlowDescriptor>,
-        spec: OnceLock<Result<Spec, String>>,
+        spec: OnceLock<Result<Arc<Spec>, String>>,
     ) -> Connector {
         // The order of linking must never show.
         flows.sort_by_key(|flow| (flow.name, flow.place));
@@ -138,7 +138,20 @@ impl Connector {
     ///
     /// When its text is no spec; after `connector!`, which has read the same text, it always is one.
     pub fn spec(&self) -> Result<&Spec> {
-        let read = self.0.spec.get_or_init(|| read(self.spec_file()));
+        self.read().map(|spec| &**spec)
+    }
+
+    /// The spec as a handle of its own, for what outlives the borrow of a connector.
+    ///
+    /// # Errors
+    ///
+    /// As [`spec`](Connector::spec).
+    pub fn shared_spec(&self) -> Result<Arc<Spec>> {
+        self.read().cloned()
+    }
+
+    fn read(&self) -> Result<&Arc<Spec>> {
+        let read = self.0.spec.get_or_init(|| read(self.spec_file()).map(Arc::new));
         read.as_ref().map_err(|problem| Error::coded(Code::NotCarriedOut, problem.clone()))
     }
 
@@ -185,7 +198,7 @@ impl ConnectorBuilder {
     ///
     /// When the spec's text is no spec, or two flows have the same name.
     pub fn build(self) -> Result<Connector> {
-        let spec = read(self.spec).map_err(|problem| Error::coded(Code::NotCarriedOut, problem))?;
+        let spec = read(self.spec).map(Arc::new).map_err(|problem| Error::coded(Code::NotCarriedOut, problem))?;
         let info = Info::Built { key: spec.key.clone(), spec: self.spec };
         let connector = Connector::of(info, self.flows, OnceLock::from(Ok(spec)));
         if let Some(pair) = connector.flows().windows(2).find(|pair| pair[0].name == pair[1].name) {

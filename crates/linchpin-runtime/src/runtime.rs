@@ -1,0 +1,355 @@
+//! Running flows.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use linchpin::{
+    Code, Context, Error, Result,
+    extract::Call,
+    flow::{Flow, FlowDescriptor, KindInfo, Produced, Slot},
+};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    check::{self, Side},
+    client::Clients,
+    connection::Connection,
+    invocation::{Invocation, ResultCheck},
+    session::{self, Planned, Policy, Session},
+    stream::RecordStream,
+    trace::Trace,
+    webhook,
+};
+
+/// Runs flows. Cheap to clone; one for a whole process is right, since it keeps the connections to services open.
+///
+/// It lives on the tokio runtime that first sends a request with it: make one in each test that has a runtime of its own.
+///
+/// ```
+/// use linchpin_runtime::{Connection, Invocation, Output, Runtime};
+///
+/// # async fn example(connector: linchpin::Connector, values: linchpin::extract::ConnectionValues) -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = Runtime::new();
+/// let connection = Connection::new(&connector, values)?;
+/// let invocation = Invocation::named(&connection, "get_user")?.input(r#"{"id": 1}"#);
+/// match runtime.run(invocation).await?.output {
+///     Output::Value(json) => println!("{json}"),
+///     other => println!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Runtime(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    clients: Clients,
+    /// By the address of a flow's descriptor, whether anything in its output could fail to fit its schema.
+    checkable: RwLock<HashMap<usize, bool>>,
+}
+
+/// What a call gave, and what it asked of the service.
+#[derive(Debug)]
+pub struct Ran {
+    /// What the flow gave.
+    pub output: Output,
+    /// The requests; those of a stream are added while it is read.
+    pub trace: Trace,
+}
+
+/// What a flow gave.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Nothing.
+    Nothing,
+    /// One value as JSON text.
+    Value(String),
+    /// A stream of records, to be read.
+    Records(RecordStream),
+    /// The dry run stopped before this request.
+    Planned(Planned),
+}
+
+/// What went wrong in a call, and what it asked of the service before that.
+#[derive(Debug)]
+pub struct Failed {
+    /// What went wrong, without any secret.
+    pub error: Error,
+    /// The requests.
+    pub trace: Trace,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        for violation in self.error.details().violations {
+            write!(f, "\n  {violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        failed.error
+    }
+}
+
+impl Runtime {
+    /// A runtime that has not yet opened anything.
+    pub fn new() -> Runtime {
+        Runtime::default()
+    }
+
+    /// Checks what was given, runs the flow, and checks what it gave.
+    ///
+    /// Nothing goes on after the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
+    pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
+        let Invocation { connection, flow, call, deadline, cancel, dry_run, check } = invocation;
+        let mut policy = Policy::of(flow);
+        policy.deadline = deadline.map(|time| (Instant::now() + time, time));
+        policy.stop_at_write = dry_run && session::writes(flow);
+        let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
+        let session = Session::new(self.clone(), connection, policy, secrets);
+        let watch = Watch { session, cancel };
+        match self.produce(&watch, flow, call, check).await {
+            Ok(output) => Ok(Ran { output, trace: watch.session.trace.clone() }),
+            Err(error) => {
+                let trace = watch.session.trace.clone();
+                if error.code() == Code::DryRun
+                    && let Some(planned) = watch.session.take_planned()
+                {
+                    return Ok(Ran { output: Output::Planned(planned), trace });
+                }
+                Err(Failed { error: trace.0.scrub(error), trace })
+            }
+        }
+    }
+
+    async fn produce(
+        &self,
+        watch: &Watch,
+        flow: &'static FlowDescriptor,
+        given: crate::invocation::Given,
+        check: ResultCheck,
+    ) -> Result<Output> {
+        let mut secrets = Vec::new();
+        let checked = given.check(flow, &mut secrets);
+        if !secrets.is_empty() {
+            watch.session.trace.0.hide(secrets);
+        }
+        checked?;
+        if let (KindInfo::WebhookEvent { event }, Some(delivery)) = (flow.kind, &given.delivery) {
+            webhook::check_event(watch.session.connection.spec(), event, delivery)?;
+        }
+        let mut call = Call::new(watch.session.context());
+        given.put_into(&mut call);
+        let produced = watch.over(async { (flow.run)(call).await }).await;
+        // A flow may have swallowed the refusal of its write; what follows would not be what it really does.
+        if watch.session.policy().stop_at_write
+            && let Some(planned) = watch.session.take_planned()
+        {
+            return Ok(Output::Planned(planned));
+        }
+        let mode = self.mode(flow, check);
+        match produced? {
+            Produced::Nothing => Ok(Output::Nothing),
+            Produced::Value(json) => {
+                if let Some((shape, strict)) = mode {
+                    let violations = check::json(shape, &json, Side::Made, "the result");
+                    judge_output(violations, strict, flow, &watch.session.trace)?;
+                }
+                Ok(Output::Value(json))
+            }
+            Produced::Records(records) => Ok(Output::Records(RecordStream::new(records, watch.clone(), flow, mode))),
+        }
+    }
+
+    /// Against which shape the output is checked, and whether a misfit is an error.
+    fn mode(&self, flow: &'static FlowDescriptor, check: ResultCheck) -> Option<(linchpin::shape::Shape, bool)> {
+        let strict = match check {
+            ResultCheck::Off => return None,
+            ResultCheck::Strict => true,
+            ResultCheck::Count => false,
+        };
+        // A monitor gives its records and its cursor in an object of linchpin's own.
+        if matches!(flow.kind, KindInfo::Monitor { .. }) {
+            return None;
+        }
+        if !strict && !self.checkable(flow) {
+            return None;
+        }
+        (flow.result)().shape.map(|shape| (shape(), strict))
+    }
+
+    /// Whether a flow's output can fail to fit its schema although its type was written out: only by bounds and patterns.
+    fn checkable(&self, flow: &'static FlowDescriptor) -> bool {
+        let key = std::ptr::from_ref(flow).addr();
+        let known = self.0.checkable.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        known.unwrap_or_else(|| {
+            let checkable = (flow.result)().shape.is_some_and(|shape| check::has_bounds(shape()));
+            self.0.checkable.write().unwrap_or_else(PoisonError::into_inner).insert(key, checkable);
+            checkable
+        })
+    }
+
+    /// A context for calling flows by their types: `F::call(cx, args)`. No JSON, no checks at an edge, no deadline.
+    ///
+    /// Writes carry idempotency keys only in a [`session`](Runtime::session) that knows the flow.
+    pub fn context(&self, connection: &Connection) -> Context {
+        Session::new(self.clone(), connection.clone(), Policy::default(), Vec::new()).context()
+    }
+
+    /// A typed call with its trace: values in place of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the flow gives; a panic in it is [`Code::Panicked`].
+    pub async fn call<F: Flow>(&self, connection: &Connection, args: F::Args) -> Result<(F::Output, Trace), Failed> {
+        let session = Session::new(self.clone(), connection.clone(), Policy::of(F::DESCRIPTOR), Vec::new());
+        let watch = Watch { session, cancel: None };
+        let trace = watch.session.trace.clone();
+        match watch.over(F::call(watch.session.context(), args)).await {
+            Ok(output) => Ok((output, trace)),
+            Err(error) => Err(Failed { error: trace.0.scrub(error), trace }),
+        }
+    }
+
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runtime")
+    }
+}
+
+/// What a misfit of the output means.
+pub(crate) fn judge_output(
+    violations: Vec<linchpin::Violation>,
+    strict: bool,
+    flow: &FlowDescriptor,
+    trace: &Trace,
+) -> Result<()> {
+    if violations.is_empty() {
+        return Ok(());
+    }
+    if !strict {
+        trace.0.count_misfits(violations.len());
+        return Ok(());
+    }
+    let message = format!("the result of `{}` does not fit its schema", flow.name);
+    Err(Error::coded(Code::OutputInvalid, message).violations(violations))
+}
+
+/// Whether a flow takes something in a slot.
+pub(crate) fn takes(flow: &FlowDescriptor, slot: Slot) -> bool {
+    flow.parameters.iter().any(|info| info().slot == slot)
+}
+
+/// Takes a call back: whatever it was doing, it ends with [`Code::Cancelled`]. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<CancelState>);
+
+#[derive(Debug, Default)]
+struct CancelState {
+    cancelled: AtomicBool,
+    notify: Notify,
+}
+
+impl Cancel {
+    /// A handle that has not been used.
+    pub fn new() -> Cancel {
+        Cancel::default()
+    }
+
+    /// Ends every call that was given this handle, now and from now on.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        self.0.notify.notify_waiters();
+    }
+
+    /// Whether it has been used.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        let mut notified = pin!(self.0.notify.notified());
+        // Registered first, so that a call in between is not missed.
+        notified.as_mut().enable();
+        if !self.is_cancelled() {
+            notified.await;
+        }
+    }
+}
+
+/// Watches over an author's code: its panics, its deadline, and whether anybody still wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    pub(crate) session: Arc<Session>,
+    pub(crate) cancel: Option<Cancel>,
+}
+
+impl Watch {
+    pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut work = pin!(work);
+        let caught = std::future::poll_fn(move |cx| {
+            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+                Ok(polled) => polled,
+                Err(payload) => Poll::Ready(Err(panicked(&*payload))),
+            }
+        });
+        let cancelled = || Error::coded(Code::Cancelled, "the call was cancelled");
+        match (self.session.policy().deadline, &self.cancel) {
+            (None, None) => caught.await,
+            (Some((at, given)), None) => {
+                tokio::time::timeout_at(at, caught).await.unwrap_or_else(|_| Err(late(given)))
+            }
+            (None, Some(cancel)) => tokio::select! {
+                biased;
+                () = cancel.wait() => Err(cancelled()),
+                result = caught => result,
+            },
+            (Some((at, given)), Some(cancel)) => tokio::select! {
+                biased;
+                () = cancel.wait() => Err(cancelled()),
+                result = tokio::time::timeout_at(at, caught) => result.unwrap_or_else(|_| Err(late(given))),
+            },
+        }
+    }
+}
+
+fn late(given: Duration) -> Error {
+    Error::coded(Code::DeadlineExceeded, format!("the call's {} are over", session::seconds(given)))
+}
+
+fn panicked(payload: &(dyn std::any::Any + Send)) -> Error {
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "no message",
+    };
+    Error::coded(Code::Panicked, format!("the flow panicked: {text}"))
+}

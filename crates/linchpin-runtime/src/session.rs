@@ -1,0 +1,561 @@
+//! One call at work: the pipeline that every request goes through.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderValue, Method,
+    header::{ACCEPT, LOCATION},
+};
+use linchpin::{
+    Code, Context, Error, Response, Result,
+    context::Driver,
+    extract::ConnectionValues,
+    flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
+    manifest::spec::Spec,
+    request::{Request, Target},
+};
+use url::Url;
+
+use crate::{
+    client::{NotPublic, deepest},
+    connection::{Connection, Ready},
+    egress::{self, Origin, Passage},
+    outcome::{self, Verdict},
+    runtime::Runtime,
+    trace::{Log, Record, Trace},
+};
+
+/// How many redirects are followed for one request.
+const REDIRECTS: usize = 5;
+
+/// A write that a dry run stopped at, secrets replaced by `***`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Planned {
+    /// The method.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The headers in the order of sending, those of the credentials with their values hidden.
+    pub headers: Vec<(String, String)>,
+    /// The body as text; bytes that are no UTF-8 are replaced.
+    pub body: Option<String>,
+}
+
+/// What all requests of a call share.
+pub(crate) struct Session {
+    runtime: Runtime,
+    pub(crate) connection: Connection,
+    pub(crate) trace: Trace,
+    policy: Policy,
+    /// Half of the idempotency keys: random, made when the first is needed.
+    run_id: OnceLock<[u8; 16]>,
+    /// The other half: how many keys were made.
+    keys: AtomicU32,
+    planned: Mutex<Option<Planned>>,
+}
+
+/// What a call allows its requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Policy {
+    /// When the call must be over, and how long it was given.
+    pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
+    /// Whether the first write stops the call.
+    pub(crate) stop_at_write: bool,
+    /// Whether writes carry idempotency keys.
+    pub(crate) keyed: bool,
+}
+
+impl Policy {
+    /// What a flow allows by its nature.
+    pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
+        let keyed = matches!(flow.kind, KindInfo::Action { idempotency: Some(Idempotency::Key), .. });
+        Policy { keyed, ..Policy::default() }
+    }
+}
+
+/// Whether a flow may change something at the service.
+pub(crate) fn writes(flow: &FlowDescriptor) -> bool {
+    match flow.kind {
+        KindInfo::Action { effect, .. } => effect != Effect::Read,
+        KindInfo::WebhookRegister { .. } | KindInfo::WebhookDeregister { .. } | KindInfo::Revoke => true,
+        _ => false,
+    }
+}
+
+impl Session {
+    pub(crate) fn new(runtime: Runtime, connection: Connection, policy: Policy, secrets: Vec<String>) -> Arc<Session> {
+        Arc::new(Session {
+            runtime,
+            trace: Trace::new(connection.clone(), secrets),
+            connection,
+            policy,
+            run_id: OnceLock::new(),
+            keys: AtomicU32::new(0),
+            planned: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn context(self: &Arc<Session>) -> Context {
+        Context::new(self.clone())
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The write at which a dry run stopped.
+    pub(crate) fn take_planned(&self) -> Option<Planned> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn log(&self) -> &Log {
+        &self.trace.0
+    }
+
+    /// The whole way of a request: where to, what with, there and back, and what the answer means.
+    async fn request(&self, request: Request) -> Result<Response> {
+        let ready = &*self.connection.0;
+        let (mut url, passage) = destination(ready, &request)?;
+        let safe = matches!(request.method, Method::GET | Method::HEAD);
+        let headers = self.headers(&request, passage, safe)?;
+        if passage.trusted && request.authenticated {
+            add_credentials(&mut url, &ready.signed_query);
+        }
+        if self.policy.stop_at_write && !safe {
+            return Err(self.plan(&request, &url, &headers));
+        }
+
+        let timeout = ready.spec.http.timeout;
+        let (limit, by_deadline) = match self.policy.deadline {
+            Some((deadline, _)) => {
+                let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+                (timeout.min(left), left < timeout)
+            }
+            None => (timeout, false),
+        };
+        let mut flight = Flight { log: self.log(), record: None, since: Instant::now() };
+        let exchange = self.exchange(&request, url, passage, headers, safe, &mut flight);
+        let outcome = match tokio::time::timeout(limit, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.late(by_deadline)),
+        };
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                flight.fail(error.code());
+                return Err(error);
+            }
+        };
+        if request.any_status {
+            flight.land();
+            return Ok(answer);
+        }
+        match outcome::judge(&ready.spec.http, &request.method, &answer) {
+            Verdict::Good => {
+                flight.land();
+                Ok(answer)
+            }
+            Verdict::Empty => {
+                flight.land();
+                Ok(Response::new(answer.status, answer.headers, Bytes::from_static(b"null"), answer.url))
+            }
+            Verdict::Bad(error) => {
+                flight.fail(error.code());
+                Err(error)
+            }
+        }
+    }
+
+    /// The error for a request that took too long.
+    fn late(&self, by_deadline: bool) -> Error {
+        let message = match self.policy.deadline {
+            Some((_, given)) if by_deadline => format!("the call's {} are over", seconds(given)),
+            _ => {
+                let timeout = self.connection.0.spec.http.timeout;
+                format!("no complete answer came within {}, the limit of `http.timeout`", seconds(timeout))
+            }
+        };
+        Error::coded(Code::DeadlineExceeded, message)
+    }
+
+    /// The headers of a request: those of the spec and the credentials, under those of the flow.
+    fn headers(&self, request: &Request, passage: Passage, safe: bool) -> Result<HeaderMap> {
+        let ready = &*self.connection.0;
+        let signed = passage.trusted && request.authenticated;
+        let mut headers = if signed { ready.signed_headers.clone() } else { ready.open_headers.clone() };
+        if !request.headers.is_empty() {
+            headers.extend(request.headers.clone());
+        }
+        if self.policy.keyed
+            && !safe
+            && let Some(name) = &ready.spec.http.idempotency_header
+            && !headers.contains_key(name.as_str())
+        {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                let message = format!("the spec's idempotency header `{name}` is not a header name");
+                Error::coded(Code::RequestInvalid, message)
+            })?;
+            let key = HeaderValue::try_from(self.idempotency_key()?).map_err(|_| {
+                Error::coded(Code::RequestInvalid, "an idempotency key is no header value")
+            })?;
+            headers.insert(name, key);
+        }
+        Ok(headers)
+    }
+
+    /// A key of the form of a random UUID (RFC 9562 §5.4): the call's random bits, with the number of the write in them.
+    fn idempotency_key(&self) -> Result<String> {
+        let run = match self.run_id.get() {
+            Some(run) => run,
+            None => {
+                let mut random = [0; 16];
+                getrandom::fill(&mut random).map_err(|error| {
+                    let message = format!("no random numbers can be had for an idempotency key: {error}");
+                    Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator)
+                })?;
+                self.run_id.get_or_init(|| random)
+            }
+        };
+        let number = self.keys.fetch_add(1, Ordering::Relaxed);
+        let mut bits = u128::from_be_bytes(*run) ^ u128::from(number);
+        bits = bits & !(0xf << 76) | 0x4 << 76;
+        bits = bits & !(0x3 << 62) | 0x2 << 62;
+        let hex = format!("{bits:032x}");
+        Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+    }
+
+    /// Notes the write at which a dry run stops.
+    fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap) -> Error {
+        let scrubber = self.log().scrubber();
+        let scrub = |text: &str| scrubber.scrub(text).into_owned();
+        let headers = headers.iter().map(|(name, value)| {
+            let value = match value.is_sensitive() {
+                true => crate::scrub::HIDDEN.to_owned(),
+                false => scrub(&String::from_utf8_lossy(value.as_bytes())),
+            };
+            (name.to_string(), value)
+        });
+        let planned = Planned {
+            method: request.method.to_string(),
+            url: scrub(url.as_str()),
+            headers: headers.collect(),
+            body: request.body.as_ref().map(|body| scrub(&String::from_utf8_lossy(body))),
+        };
+        let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
+        // The flow may try other writes when the first is refused; the first is what it would have done.
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(planned);
+        Error::coded(Code::DryRun, message)
+    }
+
+    /// Sends, and follows redirects.
+    async fn exchange(
+        &self,
+        request: &Request,
+        mut url: Url,
+        mut passage: Passage,
+        mut headers: HeaderMap,
+        safe: bool,
+        flight: &mut Flight<'_>,
+    ) -> Result<Response> {
+        let ready = &*self.connection.0;
+        let mut redirects = 0;
+        loop {
+            let shown: Arc<str> = Arc::from(url.as_str());
+            flight.start(request, &shown);
+            let client = self.runtime.clients().get(url.scheme(), passage)?;
+            let mut outgoing = reqwest::Request::new(request.method.clone(), url);
+            *outgoing.headers_mut() = headers;
+            *outgoing.body_mut() = request.body.clone().map(reqwest::Body::from);
+            let mut answer = client.execute(outgoing).await.map_err(|error| unreachable(&shown, &error))?;
+            let status = answer.status();
+            flight.answered(status.as_u16());
+
+            if !safe || !is_redirect(status.as_u16()) {
+                let body = read_body(&mut answer, ready.spec.http.limits.body, &shown, flight).await?;
+                let headers = std::mem::take(answer.headers_mut());
+                return Ok(Response::new(status, headers, body, shown));
+            }
+            let Some(next) = redirect_target(&shown, answer.headers())? else {
+                let body = read_body(&mut answer, ready.spec.http.limits.body, &shown, flight).await?;
+                let headers = std::mem::take(answer.headers_mut());
+                return Ok(Response::new(status, headers, body, shown));
+            };
+            redirects += 1;
+            if redirects > REDIRECTS {
+                let message = format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
+                return Err(Error::coded(Code::Rejected, message).status(status.as_u16()));
+            }
+            passage = ready.allowed.anywhere(&next)?;
+            url = next;
+            headers = if passage.trusted {
+                if request.authenticated {
+                    add_credentials(&mut url, &ready.signed_query);
+                }
+                self.headers(request, passage, safe)?
+            } else {
+                elsewhere(ready, request)
+            };
+            flight.land();
+        }
+    }
+}
+
+/// The headers for a host that is not the connector's: whatever the flow put into headers of its own stays behind.
+fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
+    let mut headers = ready.open_headers.clone();
+    if let Some(accept) = request.headers.get(ACCEPT) {
+        headers.insert(ACCEPT, accept.clone());
+    }
+    headers
+}
+
+pub(crate) fn seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+/// Where a request goes, and how it may go there.
+pub(crate) fn destination(ready: &Ready, request: &Request) -> Result<(Url, Passage)> {
+    match &request.target {
+        Target::Path(path) => {
+            let query = request.encoded_query();
+            let mut text = String::with_capacity(ready.base.len() + path.len() + query.len() + 2);
+            text.push_str(&ready.base);
+            // Without the slash a path could prolong the host.
+            if !path.starts_with(['/', '?']) && !path.is_empty() {
+                text.push('/');
+            }
+            text.push_str(path);
+            if !query.is_empty() {
+                text.push(if path.contains('?') { '&' } else { '?' });
+                text.push_str(&query);
+            }
+            let url = Url::parse(&text).map_err(|error| invalid(&text, &error.to_string()))?;
+            if !ready.allowed.base.holds(&url) {
+                let message = format!("the path `{path}` would lead away from the base URL");
+                return Err(Error::coded(Code::HostRefused, message));
+            }
+            let passage = ready.allowed.request(&url)?;
+            Ok((url, passage))
+        }
+        Target::Url(text) => {
+            let mut url = Url::parse(text).map_err(|error| invalid(text, &error.to_string()))?;
+            append(&mut url, request);
+            let passage = ready.allowed.request(&url)?;
+            Ok((url, passage))
+        }
+        Target::Next { link, from } => {
+            let mut url = next_page(from, link)?;
+            append(&mut url, request);
+            // The page itself may have come from elsewhere, by a redirect.
+            let passage = ready.allowed.anywhere(&url)?;
+            Ok((url, passage))
+        }
+    }
+}
+
+fn append(url: &mut Url, request: &Request) {
+    let query = request.encoded_query();
+    if !query.is_empty() {
+        let joined = match url.query() {
+            Some(before) if !before.is_empty() => format!("{before}&{query}"),
+            _ => query,
+        };
+        url.set_query(Some(&joined));
+    }
+}
+
+/// The URL of the next page, which must be where this page came from.
+pub(crate) fn next_page(from: &str, link: &str) -> Result<Url> {
+    let page = Url::parse(from).map_err(|error| invalid(from, &error.to_string()))?;
+    let mut url = page.join(link).map_err(|error| {
+        let message = format!("the service's link to the next page, `{link}`, is not a URL: {error}");
+        Error::coded(Code::ResponseMalformed, message).position(link)
+    })?;
+    let stays = Origin::of(&page).is_some_and(|origin| origin.holds(&url));
+    if !stays || !url.username().is_empty() || url.password().is_some() {
+        let message = format!(
+            "the list goes on at `{}`, which is not where `{}` came from",
+            url.origin().ascii_serialization(),
+            page.origin().ascii_serialization()
+        );
+        return Err(Error::coded(Code::PagingElsewhere, message).position(link));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+fn invalid(url: &str, problem: &str) -> Error {
+    Error::coded(Code::RequestInvalid, format!("`{url}` is not a URL that can be requested: {problem}"))
+}
+
+/// Adds the query parameters that are credentials, unless a link of the service has them already.
+fn add_credentials(url: &mut Url, credentials: &[(String, String)]) {
+    for (name, value) in credentials {
+        if url.query_pairs().all(|(given, _)| given != name.as_str()) {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+    }
+}
+
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads; none when it does not say.
+fn redirect_target(from: &str, headers: &HeaderMap) -> Result<Option<Url>> {
+    let Some(location) = headers.get(LOCATION) else { return Ok(None) };
+    let malformed = || {
+        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
+        Error::coded(Code::ResponseMalformed, format!("the service redirects to `{location}`, which is not a URL"))
+    };
+    let location = location.to_str().map_err(|_| malformed())?;
+    let mut url = Url::parse(from).and_then(|from| from.join(location)).map_err(|_| malformed())?;
+    url.set_fragment(None);
+    Ok(Some(url))
+}
+
+/// Reads the body, and stops where it is too large.
+async fn read_body(answer: &mut reqwest::Response, limit: u64, url: &str, flight: &mut Flight<'_>) -> Result<Bytes> {
+    let too_large = || {
+        let place = url.split(['?', '#']).next().unwrap_or_default();
+        let message = format!("the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`");
+        Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight))
+    };
+    // A HEAD has the length of what it does not send.
+    if flight.has_body() && answer.content_length().is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    let mut count = 0;
+    while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(url, &error))? {
+        count += chunk.len() as u64;
+        flight.received(count);
+        if count > limit {
+            let place = url.split(['?', '#']).next().unwrap_or_default();
+            let message = format!("the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`");
+            return Err(Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight)));
+        }
+        match &mut rest {
+            Some(rest) => rest.extend_from_slice(&chunk),
+            // Most answers come in one piece, which is then not copied.
+            None if first.is_empty() => first = chunk,
+            None => {
+                let mut all = BytesMut::with_capacity(first.len() + chunk.len());
+                all.extend_from_slice(&first);
+                all.extend_from_slice(&chunk);
+                rest = Some(all);
+            }
+        }
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
+}
+
+fn answer_status(flight: &Flight<'_>) -> u16 {
+    flight.record.as_ref().and_then(|record| record.status).unwrap_or_default()
+}
+
+/// The error for a request that got no complete answer.
+fn unreachable(url: &str, error: &reqwest::Error) -> Error {
+    let cause = deepest(error);
+    if let Some(NotPublic(name)) = cause.downcast_ref() {
+        return egress::not_public(name);
+    }
+    let place = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let message = if error.is_connect() {
+        format!("`{place}` cannot be reached: {cause}")
+    } else if error.is_builder() {
+        return Error::coded(Code::RequestInvalid, format!("the request to `{place}` cannot be sent: {cause}"));
+    } else {
+        format!("the exchange with `{place}` broke off: {cause}")
+    };
+    Error::coded(Code::Unreachable, message)
+}
+
+/// A request on its way; whatever becomes of it, the trace will have it.
+struct Flight<'a> {
+    log: &'a Log,
+    record: Option<Record>,
+    since: Instant,
+}
+
+impl Flight<'_> {
+    fn start(&mut self, request: &Request, url: &Arc<str>) {
+        self.since = Instant::now();
+        self.record = Some(Record {
+            method: request.method.clone(),
+            url: url.clone(),
+            status: None,
+            time: Duration::ZERO,
+            sent: request.body.as_ref().map_or(0, |body| body.len() as u64),
+            received: 0,
+            error: None,
+        });
+    }
+
+    fn has_body(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.method != Method::HEAD)
+    }
+
+    fn answered(&mut self, status: u16) {
+        if let Some(record) = &mut self.record {
+            record.status = Some(status);
+        }
+    }
+
+    fn received(&mut self, count: u64) {
+        if let Some(record) = &mut self.record {
+            record.received = count;
+        }
+    }
+
+    fn fail(&mut self, code: Code) {
+        if let Some(record) = &mut self.record {
+            record.error = Some(code);
+        }
+        self.land();
+    }
+
+    fn land(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.time = self.since.elapsed();
+            self.log.add(record);
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        // Still on its way: whoever waited for it has gone.
+        self.fail(Code::Cancelled);
+    }
+}
+
+impl Driver for Session {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+        Box::pin(async move { self.request(request).await.map_err(|error| self.log().scrub(error)) })
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.connection.0.spec
+    }
+
+    fn connection(&self) -> &ConnectionValues {
+        &self.connection.0.values
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({:?})", self.connection)
+    }
+}

@@ -1,0 +1,97 @@
+//! Records as they leave.
+
+use std::fmt;
+
+use linchpin::{Code, Error, Result, flow::FlowDescriptor, records::ErasedRecords, shape::Shape};
+
+use crate::{
+    check::{self, Side},
+    runtime::{Watch, judge_output},
+};
+
+/// A stream of records, written as JSON Lines. One page is in memory at a time, and pages are fetched only as far as records
+/// are read.
+pub struct RecordStream {
+    records: Option<Box<dyn ErasedRecords>>,
+    watch: Watch,
+    flow: &'static FlowDescriptor,
+    /// The shape of a record, and whether a misfit is an error.
+    check: Option<(Shape, bool)>,
+    lines: Vec<u8>,
+    read: u64,
+}
+
+/// Some records of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch<'a> {
+    /// The records as JSON, each followed by a line break.
+    pub lines: &'a [u8],
+    /// How many there are; at least one.
+    pub count: usize,
+}
+
+impl RecordStream {
+    pub(crate) fn new(
+        records: Box<dyn ErasedRecords>,
+        watch: Watch,
+        flow: &'static FlowDescriptor,
+        check: Option<(Shape, bool)>,
+    ) -> RecordStream {
+        RecordStream { records: Some(records), watch, flow, check, lines: Vec::new(), read: 0 }
+    }
+
+    /// The next records, at most `max` and at most a page of them; `None` behind the last, and after an error.
+    ///
+    /// # Errors
+    ///
+    /// What fetching a page gives; the records before it have been given out. The deadline of the call still holds.
+    pub async fn next_batch(&mut self, max: usize) -> Result<Option<Batch<'_>>> {
+        self.lines.clear();
+        // A stream whose future was dropped half-way has lost records, and is over as after an error.
+        let Some(mut records) = self.records.take() else { return Ok(None) };
+        if max == 0 {
+            self.records = Some(records);
+            return Ok(Some(Batch { lines: &[], count: 0 }));
+        }
+        let lines = &mut self.lines;
+        let written = self
+            .watch
+            .over(async {
+                loop {
+                    match records.write(max, lines).await? {
+                        Some(0) => {}
+                        written => return Ok(written),
+                    }
+                }
+            })
+            .await;
+        let count = match written {
+            Ok(Some(count)) => count,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.watch.session.trace.0.scrub(error)),
+        };
+        if let Some((shape, strict)) = self.check {
+            let mut violations = Vec::new();
+            for (index, line) in self.lines.split(|byte| *byte == b'\n').take(count).enumerate() {
+                let line = std::str::from_utf8(line).map_err(|_| {
+                    Error::coded(Code::OutputInvalid, format!("a record of `{}` is not UTF-8", self.flow.name))
+                })?;
+                for mut violation in check::json(shape, line, Side::Made, "the record") {
+                    violation.pointer.insert_str(0, &format!("/{}", self.read + index as u64));
+                    violations.push(violation);
+                }
+            }
+            let trace = &self.watch.session.trace;
+            judge_output(violations, strict, self.flow, trace).map_err(|error| trace.0.scrub(error))?;
+        }
+        self.read += count as u64;
+        self.records = Some(records);
+        Ok(Some(Batch { lines: &self.lines, count }))
+    }
+}
+
+impl fmt::Debug for RecordStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordStream({}, {} read)", self.flow.name, self.read)
+    }
+}
