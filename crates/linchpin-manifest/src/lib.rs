@@ -7,6 +7,8 @@ pub mod check;
 #[cfg(feature = "model")]
 pub mod descriptor;
 pub mod diagnostic;
+#[cfg(feature = "check")]
+pub mod render;
 pub mod rules;
 mod source;
 pub mod spec;
