@@ -31,8 +31,9 @@ impl Walk<'_> {
             (Shape::Integer { least, most }, Value::Integer(number)) => {
                 self.integer(node, *number, *least, *most);
             }
-            (Shape::Bool, Value::Bool(_))
-            | (Shape::Literal, Value::Text(_) | Value::Bool(_) | Value::Float(_)) => {}
+            (Shape::Bool, Value::Bool(_)) | (Shape::Literal, Value::Text(_) | Value::Bool(_)) => {}
+            (Shape::Literal, Value::Float(number)) if number.is_finite() => {}
+            (Shape::Literal, Value::Float(_)) => self.integer(node, None, i64::MIN, i64::MAX),
             (Shape::Literal, Value::Integer(number)) => self.integer(node, *number, i64::MIN, i64::MAX),
             (Shape::Status, Value::Integer(number)) if number.is_some_and(|n| (100..600).contains(&n)) => {}
             (Shape::Status, Value::Integer(number)) => {
