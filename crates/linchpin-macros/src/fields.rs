@@ -564,6 +564,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
                 #count #(+ #flat_of::count())*
             }
 
+            #[inline(never)]
             fn accept<'de, __A: __p::serde::de::MapAccess<'de>>(
                 __partial: &mut Self::Partial,
                 __index: usize,
@@ -580,6 +581,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
 
             #open
 
+            #[inline(never)]
             fn finish<__E: __p::serde::de::Error>(
                 __partial: &mut Self::Partial,
             ) -> ::core::result::Result<Self, __E> {
@@ -773,6 +775,7 @@ fn stand_in(input: &DeriveInput) -> TokenStream {
             type Partial = ();
             fn index_of(_: &str, _: usize) -> ::core::option::Option<usize> { loop {} }
             fn count() -> usize { loop {} }
+            #[inline(never)]
             fn accept<'de, __A: __p::serde::de::MapAccess<'de>>(
                 _: &mut (), _: usize, _: &mut __A,
             ) -> ::core::result::Result<(), __A::Error> { loop {} }

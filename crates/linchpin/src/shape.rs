@@ -330,6 +330,7 @@ pub mod serial {
             f.write_str("an object")
         }
 
+        #[inline(never)]
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
             let mut partial = T::Partial::default();
             let mut guess = 0;
