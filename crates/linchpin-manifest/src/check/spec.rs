@@ -489,7 +489,8 @@ impl<'a> Check<'a> {
                 if own_exchange && key == "access_token" {
                     diagnostic = diagnostic.help("a URL of OAuth 2.0 is used before there is a token");
                 } else {
-                    diagnostic.help.insert(0, format!("add `fields.{key} = {{ .. }}` to the method"));
+                    let field = if looks_secret(key) { "{ secret = true }" } else { "{}" };
+                    diagnostic.help.insert(0, format!("add `fields.{key} = {field}` to the method"));
                 }
                 self.found.push(diagnostic);
                 continue;
