@@ -284,3 +284,29 @@ fn constructors_of_workspace_rules_have_their_codes() {
     assert_eq!(codes, known);
     assert!(all.iter().all(|found| !found.labels.is_empty() && !found.help.is_empty()));
 }
+
+#[test]
+fn a_renamed_event_is_told_on_both_sides() {
+    let spec = "[event.member_joind]\nname = \"Member Joined\"";
+    let flows = "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn joined(cx: Context) \
+                 -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+    let found = run(&Example { spec, flows });
+    let told = |code: &str| found.iter().find(|found| found.code == code).unwrap();
+    let unknown = told("LP315");
+    assert_eq!(unknown.help, ["did you mean `member_joind`?"]);
+    let files: Vec<&str> = unknown.labels.iter().map(|label| label.location.file.as_str()).collect();
+    assert_eq!(files, [FILE, "specs/tracker.toml"]);
+    let files: Vec<_> = told("LP316").labels.iter().map(|label| label.location.file.as_str()).collect();
+    assert_eq!(files, ["specs/tracker.toml", FILE]);
+}
+
+#[test]
+fn flows_are_checked_beside_a_spec_with_errors_and_without_sources() {
+    let parsed = spec::parse("specs/tracker.toml", "schema = 1\n[hook.project]\n[http]\nbase_url = 7\n");
+    let flows = "#[action(create)]\nasync fn createIssue(cx: Context) -> Result<String>";
+    let found = super::join(&parsed, &connector("", flows), &|_| None);
+    let mut codes: Vec<&str> = found.iter().map(|found| found.code).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["LP206", "LP209", "LP211", "LP314"]);
+    assert!(found.iter().all(|found| found.labels.iter().all(|label| label.location.line > 0)));
+}
