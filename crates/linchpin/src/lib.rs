@@ -35,10 +35,28 @@ pub mod value;
 
 pub use bytes;
 pub use http;
-pub use linchpin_macros::{action, authping, connector, fields, helper, monitor, path, revoke, webhook};
 pub use linchpin_manifest as manifest;
 pub use serde;
 pub use serde_json;
+
+#[doc = include_str!("doc/action.md")]
+pub use linchpin_macros::action;
+#[doc = include_str!("doc/authping.md")]
+pub use linchpin_macros::authping;
+#[doc = include_str!("doc/connector.md")]
+pub use linchpin_macros::connector;
+#[doc = include_str!("doc/fields.md")]
+pub use linchpin_macros::fields;
+#[doc = include_str!("doc/helper.md")]
+pub use linchpin_macros::helper;
+#[doc = include_str!("doc/monitor.md")]
+pub use linchpin_macros::monitor;
+#[doc = include_str!("doc/path.md")]
+pub use linchpin_macros::path;
+#[doc = include_str!("doc/revoke.md")]
+pub use linchpin_macros::revoke;
+#[doc = include_str!("doc/webhook.md")]
+pub use linchpin_macros::webhook;
 
 pub use crate::{
     connector::Connector,
