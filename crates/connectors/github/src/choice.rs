@@ -36,7 +36,10 @@ pub struct LabelQuery {
 ///
 /// Labels of the chosen repository.
 #[helper]
-pub async fn labels(cx: Context, Input(LabelQuery { repository, query }): Input<LabelQuery>) -> Result<Choices> {
+pub async fn labels(
+    cx: Context,
+    Input(LabelQuery { repository, query }): Input<LabelQuery>,
+) -> Result<Choices> {
     let labels = cx.get(path!("/repos/{repository.owner}/{repository.name}/labels")).records::<Label>();
     let found = labels.filter(move |label| query.matches(&label.name)).take(MOST).await?;
     Ok(found.into_iter().map(|label| Choice::new(&label.name, &label.name)).collect())

@@ -155,7 +155,10 @@ pub struct IssueComment {
 ///
 /// Somebody wrote a comment on an issue in the repository. Comments on pull requests are passed over.
 #[webhook(event = "issue_commented")]
-pub async fn issue_commented(_cx: Context, Payload(p): Payload<CommentDelivery>) -> Result<Option<IssueComment>> {
+pub async fn issue_commented(
+    _cx: Context,
+    Payload(p): Payload<CommentDelivery>,
+) -> Result<Option<IssueComment>> {
     let CommentDelivery { issue, comment, repository } = p;
     let on_issue = issue.pull_request.is_none();
     Ok(on_issue.then(|| IssueComment { repository: repository.full_name, issue, comment }))

@@ -162,7 +162,7 @@ pub struct ListIssues {
     /// Labels
     ///
     /// Only issues that have all of them.
-    #[field(choices = labels, depends_on = [repository])]
+    #[field(choices = labels, depends_on(repository))]
     pub labels: Option<Vec<String>>,
     /// Assignee
     ///
@@ -235,7 +235,7 @@ pub struct NewIssue {
     /// Labels
     ///
     /// Without the right to push, GitHub leaves them out and says nothing.
-    #[field(choices = labels, depends_on = [repository])]
+    #[field(choices = labels, depends_on(repository))]
     pub labels: Option<Vec<String>>,
     /// Assignees
     ///
@@ -280,7 +280,7 @@ pub struct IssueChange {
     /// Labels
     ///
     /// Take the place of all that the issue has.
-    #[field(choices = labels, depends_on = [repository])]
+    #[field(choices = labels, depends_on(repository))]
     pub labels: Option<Vec<String>>,
     /// Assignees
     ///
@@ -311,7 +311,7 @@ pub struct AddLabels {
     /// Number
     pub number: u64,
     /// Labels
-    #[field(choices = labels, depends_on = [repository], min_length = 1)]
+    #[field(choices = labels, depends_on(repository), min_length = 1)]
     pub labels: Vec<String>,
 }
 

@@ -160,7 +160,10 @@ pub struct ListRepositories {
 ///
 /// Repositories that the connection's account owns, collaborates on, or sees as a member of an organisation.
 #[action(read)]
-pub async fn list_repositories(cx: Context, Input(q): Input<ListRepositories>) -> Result<Records<Repository>> {
+pub async fn list_repositories(
+    cx: Context,
+    Input(q): Input<ListRepositories>,
+) -> Result<Records<Repository>> {
     let request = cx.get(path!("/user/repos")).query("visibility", q.visibility);
     Ok(request.query("sort", q.sort).query("direction", q.direction).records())
 }

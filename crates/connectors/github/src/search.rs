@@ -82,7 +82,10 @@ pub enum RepositoryOrder {
 ///
 /// Repositories that match. GitHub finds a thousand at the most.
 #[action(read)]
-pub async fn search_repositories(cx: Context, Input(q): Input<SearchRepositories>) -> Result<Records<Repository>> {
+pub async fn search_repositories(
+    cx: Context,
+    Input(q): Input<SearchRepositories>,
+) -> Result<Records<Repository>> {
     let request = cx.get(path!("/search/repositories")).query("q", q.query);
     Ok(request.query("sort", q.sort).query("order", q.direction).records_at("/items"))
 }
