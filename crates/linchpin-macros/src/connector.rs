@@ -134,6 +134,8 @@ fn connection(spec: &Spec) -> TokenStream {
         }
 
         impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for Connection {
+            const SLOT: ::linchpin::flow::Slot = ::linchpin::flow::Slot::Connection;
+
             fn info() -> ::linchpin::extract::ParameterInfo {
                 ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::Connection)
             }

@@ -121,6 +121,23 @@ pub mod __private {
         F::DESCRIPTOR
     }
 
+    /// Fails to compile when two parameters take the same place.
+    #[track_caller]
+    pub const fn once(slots: &[Slot]) {
+        let mut at = 0;
+        while at < slots.len() {
+            let mut other = at + 1;
+            while other < slots.len() {
+                assert!(
+                    slots[at] as u8 != slots[other] as u8,
+                    "two parameters of this flow take the same thing; group the fields of both in one struct"
+                );
+                other += 1;
+            }
+            at += 1;
+        }
+    }
+
     /// Runs an author's function to its end and takes the type off what it gave.
     pub fn produce<R: 'static>(
         flow: impl Future<Output = R> + Send + 'static,
