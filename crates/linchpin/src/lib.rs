@@ -75,9 +75,9 @@ pub use crate::{
 /// What a connector's sources begin with: `use linchpin::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Actor, Choice, ChoiceQuery, Choices, Context, Cursor, DateTime, Delivery, Error, EventUrl, File,
-        Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked, Secret,
-        Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
+        Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
+        File, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked,
+        Secret, Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
     };
 }
 
