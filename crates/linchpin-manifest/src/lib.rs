@@ -3,7 +3,13 @@
 //! Pure: nothing here reads a file, knows a macro, or opens a connection. The core reads specs and needs `toml` only; the
 //! feature `model` adds what is JSON, the feature `check` the joint rules, JSON Schema checking and rendering.
 
+pub mod check;
 #[cfg(feature = "model")]
 pub mod descriptor;
 pub mod diagnostic;
+pub mod rules;
+mod source;
 pub mod spec;
+
+pub use diagnostic::{Diagnostic, Label, Location, Severity};
+pub use source::{Source, Spans};

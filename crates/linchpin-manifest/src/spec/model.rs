@@ -73,7 +73,7 @@ pub struct Limits {
 }
 
 /// A text with `{field}` places that the connection's fields fill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
     /// The text and the places, in order.
     pub parts: Vec<TemplatePart>,

@@ -1,0 +1,702 @@
+//! The rules of a spec alone, beyond what the grammar says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::outcome::{covers, overlap, status_covers};
+use super::{LABEL_HELP, is_label};
+use crate::diagnostic::Diagnostic;
+use crate::rules::{self, Rule};
+use crate::source::{Source, join};
+use crate::spec::{
+    AuthKind, AuthMethod, ConnectionField, ConnectionFieldKind, OAuth2Grant, Outcome, SignatureKey, Spec,
+    Template, TemplatePart, is_token, list, nearest,
+};
+
+/// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
+pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagnostic> {
+    let mut check = Check { source, spec, clean, found: Vec::new() };
+    check.identity();
+    check.headers();
+    check.outcomes();
+    check.auth();
+    check.fields();
+    check.templates();
+    check.hooks();
+    check.events();
+    check.not_yet();
+    check.found
+}
+
+struct Check<'a> {
+    source: &'a Arc<Source>,
+    spec: &'a Spec,
+    /// Otherwise what seems to be missing may only be misspelt.
+    clean: bool,
+    found: Vec<Diagnostic>,
+}
+
+/// A template with its place, and the methods whose fields fill it.
+struct Use<'a> {
+    path: String,
+    template: &'a Template,
+    methods: &'a [AuthMethod],
+    /// Whether the whole template is a host or a URL.
+    host: bool,
+    url: bool,
+}
+
+impl<'a> Check<'a> {
+    /// A problem at the value of a path.
+    fn at(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
+        let at = self.source.value(path);
+        self.found.push(Diagnostic::new(rule, message).label(at, "").help(help));
+    }
+
+    /// A problem at the key of a path.
+    fn key(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
+        let at = self.source.key(path);
+        self.found.push(Diagnostic::new(rule, message).label(at, "").help(help));
+    }
+
+    /// A problem between two places.
+    fn both(
+        &mut self,
+        rule: &'static Rule,
+        (path, text): (&str, &str),
+        (other, other_text): (&str, &str),
+        message: String,
+        help: &str,
+    ) {
+        let diagnostic = Diagnostic::new(rule, message)
+            .label(self.source.key(path), text)
+            .label(self.source.key(other), other_text)
+            .help(help);
+        self.found.push(diagnostic);
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.source.spans(path).is_some()
+    }
+
+    fn identity(&mut self) {
+        let missing: [(&'static Rule, &str, &str, &str); 3] = [
+            (&rules::LP130, "description", "description", "add `description = \"..\"`: one or two sentences"),
+            (&rules::LP131, "documentation_url", "documentation URL", "add `documentation_url = \"https://..\"`"),
+            (&rules::LP132, "support_email", "support address", "add `support_email = \"..@..\"`"),
+        ];
+        for (rule, key, what, help) in missing {
+            if !self.has(&join("", key)) {
+                self.key(rule, "/key", format!("the connector has no {what}"), help);
+            }
+        }
+    }
+
+    fn headers(&mut self) {
+        const FORBIDDEN: [&str; 11] = [
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "upgrade",
+            "te",
+            "trailer",
+            "keep-alive",
+        ];
+        let spec = self.spec;
+        for (name, _) in &spec.http.headers {
+            if FORBIDDEN.contains(&name.to_ascii_lowercase().as_str()) {
+                let help = match name.to_ascii_lowercase().as_str() {
+                    "authorization" | "proxy-authorization" | "cookie" => {
+                        "say under `[auth.<key>]` how requests are authenticated"
+                    }
+                    _ => "leave it out: the transport writes it",
+                };
+                let message = format!("`{name}` cannot be set for every request");
+                self.key(&rules::LP127, &join("/http/headers", name), message, help);
+            }
+        }
+        self.twice("/http/headers", spec.http.headers.iter().map(|(name, _)| name.as_str()));
+        for (index, rule) in spec.http.outcomes.iter().enumerate() {
+            let names = rule.when.headers.iter().map(|(name, _)| name.as_str());
+            self.twice(&format!("/http/outcome/{index}/when/header"), names);
+        }
+        for event in &spec.events {
+            let path = format!("{}/match/header", join("/event", &event.key));
+            self.twice(&path, event.matching.headers.iter().map(|(name, _)| name.as_str()));
+        }
+        for method in &spec.auth {
+            if let AuthKind::Custom { headers, .. } = &method.kind {
+                let path = format!("{}/headers", join("/auth", &method.key));
+                self.twice(&path, headers.iter().map(|(name, _)| name.as_str()));
+            }
+        }
+    }
+
+    fn twice<'n>(&mut self, path: &str, names: impl Iterator<Item = &'n str>) {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for name in names.filter(|name| is_token(name)) {
+            if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                self.both(
+                    &rules::LP128,
+                    (&join(path, name), "the same header"),
+                    (&join(path, first), "named here first"),
+                    format!("the header `{name}` is named twice"),
+                    "keep one of them",
+                );
+            }
+        }
+    }
+
+    fn outcomes(&mut self) {
+        let outcomes = &self.spec.http.outcomes;
+        for (index, rule) in outcomes.iter().enumerate() {
+            let path = format!("/http/outcome/{index}");
+            let when = format!("{path}/when");
+            let entries = ["status", "header", "body", "text"];
+            let stated = entries.iter().any(|key| self.has(&format!("{when}/{key}")));
+            let empty = rule.when == Default::default();
+            if !stated && self.has(&when) {
+                self.at(
+                    &rules::LP160,
+                    &when,
+                    "an outcome rule has no condition".to_owned(),
+                    "say what the response must look like, as in `when = { status = 409 }`",
+                );
+            }
+            if empty {
+                continue;
+            }
+            let earlier = outcomes[..index]
+                .iter()
+                .position(|earlier| earlier.when != Default::default() && covers(&earlier.when, &rule.when));
+            if let Some(earlier) = earlier {
+                self.both(
+                    &rules::LP161,
+                    (&when, "never reached"),
+                    (&format!("/http/outcome/{earlier}/when"), "already matches all of it"),
+                    "an outcome rule can never be reached".to_owned(),
+                    "put the narrower rule first, or take one away",
+                );
+            }
+            for (at, status) in rule.when.status.iter().enumerate() {
+                let others = rule.when.status.iter().enumerate();
+                let covered = others
+                    .filter(|(other, _)| *other != at)
+                    .any(|(other, wide)| status_covers(*wide, *status) && (*wide != *status || other < at));
+                if covered {
+                    self.at(
+                        &rules::LP162,
+                        &format!("{when}/status/{at}"),
+                        "this status is listed already".to_owned(),
+                        "take it away",
+                    );
+                }
+            }
+            if rule.message.is_some() && matches!(rule.then, Outcome::Success | Outcome::Ignore) {
+                self.key(
+                    &rules::LP163,
+                    &format!("{path}/message"),
+                    "the message of a call that succeeds is never shown".to_owned(),
+                    "leave it out, or say `then = \"fail\"`",
+                );
+            }
+        }
+    }
+
+    fn auth(&mut self) {
+        let spec = self.spec;
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+        for method in &spec.auth {
+            let path = join("/auth", &method.key);
+            if let Some(first) = names.insert(&method.name, &method.key) {
+                self.both(
+                    &rules::LP153,
+                    (&path, "this method"),
+                    (&join("/auth", first), "and this one"),
+                    format!("two methods are called `{}`", method.name),
+                    "give each a `name` of its own",
+                );
+            }
+            match &method.kind {
+                AuthKind::ApiKey { .. } => {
+                    let (header, query) =
+                        (self.has(&format!("{path}/header")), self.has(&format!("{path}/query")));
+                    if header == query {
+                        let message = if header {
+                            format!("`{}` sends its key in two places", method.key)
+                        } else {
+                            format!("`{}` does not say where the key goes", method.key)
+                        };
+                        let help = "say either `header = \"X-Api-Key\"` or `query = \"api_key\"`";
+                        self.key(&rules::LP152, &path, message, help);
+                    }
+                }
+                AuthKind::Custom { headers, query } if headers.is_empty() && query.is_empty() => {
+                    if !self.has(&format!("{path}/headers")) && !self.has(&format!("{path}/query")) {
+                        self.key(
+                            &rules::LP152,
+                            &path,
+                            format!("`{}` sends nothing", method.key),
+                            "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
+                        );
+                    }
+                }
+                AuthKind::OAuth2(oauth) => {
+                    let url = format!("{path}/authorization_url");
+                    match (oauth.grant, self.has(&url)) {
+                        (OAuth2Grant::AuthorizationCode, false) if self.has(&format!("{path}/grant")) => self.key(
+                            &rules::LP154,
+                            &path,
+                            format!("`{}` has no `authorization_url`", method.key),
+                            "add `authorization_url = \"https://..\"`: where users consent",
+                        ),
+                        (OAuth2Grant::ClientCredentials, true) => self.key(
+                            &rules::LP155,
+                            &url,
+                            "`authorization_url` is never used with client credentials".to_owned(),
+                            "leave it out, or say `grant = \"authorization_code\"`",
+                        ),
+                        _ => {}
+                    }
+                    for (at, scope) in oauth.scopes.iter().enumerate() {
+                        if oauth.scopes[..at].contains(scope) {
+                            self.at(
+                                &rules::LP156,
+                                &format!("{path}/scopes/{at}"),
+                                format!("the scope `{scope}` is listed twice"),
+                                "take one away",
+                            );
+                        }
+                    }
+                    for field in &method.fields {
+                        if matches!(field.key.as_str(), "access_token" | "refresh_token") {
+                            self.key(
+                                &rules::LP158,
+                                &join(&format!("{path}/fields"), &field.key),
+                                format!("`{}` comes from the authorization server", field.key),
+                                "take the field away; OAuth 2.0 fills it",
+                            );
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn fields(&mut self) {
+        let spec = self.spec;
+        let mut seen: BTreeMap<&str, (&ConnectionField, String)> = BTreeMap::new();
+        for method in &spec.auth {
+            for field in &method.fields {
+                let path = join(&format!("{}/fields", join("/auth", &method.key)), &field.key);
+                self.field(field, &path);
+                match seen.get(field.key.as_str()) {
+                    Some((first, first_path)) => {
+                        let host = |field: &ConnectionField| field.kind == ConnectionFieldKind::Host;
+                        if first.secret != field.secret || host(first) != host(field) {
+                            let first_path = first_path.clone();
+                            self.both(
+                                &rules::LP146,
+                                (&path, "not the same here"),
+                                (&first_path, "as here"),
+                                format!("`{}` differs between methods", field.key),
+                                "make `secret` and `type` agree, or use another key",
+                            );
+                        }
+                    }
+                    None => {
+                        seen.insert(&field.key, (field, path));
+                    }
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, field: &ConnectionField, path: &str) {
+        let key = &field.key;
+        if !self.has(&format!("{path}/secret")) && looks_secret(key) {
+            self.key(
+                &rules::LP144,
+                path,
+                format!("`{key}` looks secret, but nothing says whether it is"),
+                "say `secret = true`, or `secret = false` where everyone may see the value",
+            );
+        }
+        let default = format!("{path}/default");
+        if field.secret && field.default.is_some() {
+            let message = format!("the secret `{key}` has a default");
+            self.at(&rules::LP145, &default, message, "leave it out: everyone can read it here");
+        }
+        if !is_label(&field.label) && !field.label.trim().is_empty() && field.label.trim() == field.label {
+            let message = format!("the label of `{key}` has a forbidden character");
+            self.at(&rules::LP151, &format!("{path}/label"), message, LABEL_HELP);
+        }
+        let ConnectionFieldKind::Choice(choices) = &field.kind else { return };
+        let at = format!("{path}/choices");
+        if choices.is_empty() {
+            let message = format!("`{key}` has nothing to choose from");
+            self.at(&rules::LP147, &at, message, "list the values, or leave `choices` out");
+        }
+        for (index, choice) in choices.iter().enumerate() {
+            if choices[..index].contains(choice) {
+                let message = format!("`{choice}` is listed twice");
+                self.at(&rules::LP147, &format!("{at}/{index}"), message, "take one away");
+            }
+        }
+        if let Some(value) = field.default.as_ref().filter(|value| !choices.contains(value)) {
+            let known: Vec<&str> = choices.iter().map(String::as_str).collect();
+            let message = format!("the default `{value}` is not among the choices");
+            self.at(&rules::LP148, &default, message, format!("take one of {}", list(&known)));
+        }
+        for other in ["type", "pattern"] {
+            if self.has(&format!("{path}/{other}")) {
+                let message = format!("`{key}` has choices and also `{other}`");
+                let help = format!("leave `{other}` out: the choices say which values there are");
+                self.key(&rules::LP149, &format!("{path}/{other}"), message, help);
+            }
+        }
+    }
+
+    fn uses(&self) -> Vec<Use<'a>> {
+        let spec = self.spec;
+        let mut uses = Vec::new();
+        let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], host, url| {
+            uses.push(Use { path, template, methods, host, url });
+        };
+        add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, true, true);
+        for (index, host) in spec.http.hosts.iter().enumerate() {
+            add(format!("/http/hosts/{index}"), host, &spec.auth, true, false);
+        }
+        for method in &spec.auth {
+            let path = join("/auth", &method.key);
+            let own = std::slice::from_ref(method);
+            match &method.kind {
+                AuthKind::None => {}
+                AuthKind::Basic { username, password } => {
+                    add(format!("{path}/username"), username, own, false, false);
+                    add(format!("{path}/password"), password, own, false, false);
+                }
+                AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, false, false),
+                AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, false, false),
+                AuthKind::Custom { headers, query } => {
+                    for (name, value) in headers {
+                        add(join(&format!("{path}/headers"), name), value, own, false, false);
+                    }
+                    for (name, value) in query {
+                        add(join(&format!("{path}/query"), name), value, own, false, false);
+                    }
+                }
+                AuthKind::OAuth2(oauth) => {
+                    add(format!("{path}/token_url"), &oauth.token_url, own, true, true);
+                    let others = [
+                        ("authorization_url", &oauth.authorization_url),
+                        ("refresh_url", &oauth.refresh_url),
+                        ("revocation_url", &oauth.revocation_url),
+                    ];
+                    for (name, url) in others {
+                        if let Some(url) = url {
+                            add(format!("{path}/{name}"), url, own, true, true);
+                        }
+                    }
+                }
+            }
+        }
+        uses
+    }
+
+    fn templates(&mut self) {
+        let uses = self.uses();
+        for used in &uses {
+            let mut seen: Vec<&str> = Vec::new();
+            for key in used.template.fields() {
+                if !seen.contains(&key) {
+                    seen.push(key);
+                    self.template_field(used, key);
+                }
+            }
+            if used.host {
+                self.host(used);
+            }
+        }
+        let spec = self.spec;
+        for method in &spec.auth {
+            // What OAuth 2.0 asks of the user is used by its own exchange.
+            let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
+            for field in &method.fields {
+                let in_template = uses.iter().any(|used| {
+                    used.template.fields().any(|key| key == field.key)
+                        && used.methods.iter().any(|other| other.key == method.key)
+                });
+                let in_hook = spec.hooks.iter().any(|hook| {
+                    hook.signature
+                        .as_ref()
+                        .is_some_and(|signature| signature.key == SignatureKey::Field(field.key.clone()))
+                });
+                if self.clean && !in_template && !in_hook && !own_exchange {
+                    self.key(
+                        &rules::LP150,
+                        &join(&format!("{}/fields", join("/auth", &method.key)), &field.key),
+                        format!("`{}` is used by no template", field.key),
+                        format!("use `{{{}}}` in a template, or take the field away", field.key),
+                    );
+                }
+            }
+        }
+    }
+
+    fn template_field(&mut self, used: &Use<'_>, key: &str) {
+        if used.methods.is_empty() {
+            self.at(
+                &rules::LP140,
+                &used.path,
+                format!("`{{{key}}}` is not a field: the spec has no auth method"),
+                "add `[auth.none]` with `kind = \"none\"` and the field under `fields`",
+            );
+            return;
+        }
+        for method in used.methods {
+            let Some(field) = method.fields.iter().find(|field| field.key == key) else {
+                let known: Vec<&str> = method.fields.iter().map(|field| field.key.as_str()).collect();
+                let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
+                let mut diagnostic = Diagnostic::new(
+                    &rules::LP140,
+                    format!("`{{{key}}}` is not a field of `auth.{}`", method.key),
+                );
+                if self.has(&used.path) {
+                    diagnostic = diagnostic
+                        .label(self.source.value(&used.path), "named here")
+                        .label(self.source.key(&join("/auth", &method.key)), "the method without it");
+                } else {
+                    let name = used.path.rsplit('/').next().unwrap_or_default();
+                    diagnostic = diagnostic
+                        .label(self.source.key(&join("/auth", &method.key)), "")
+                        .help(format!("or say which field it is, as in `{name} = \"{{my_field}}\"`"));
+                }
+                if let Some(near) = nearest(key, &known) {
+                    diagnostic = diagnostic.help(format!("did you mean `{{{near}}}`?"));
+                }
+                if own_exchange && key == "access_token" {
+                    diagnostic = diagnostic.help("a URL of OAuth 2.0 is used before there is a token");
+                } else {
+                    diagnostic.help.insert(0, format!("add `fields.{key} = {{ .. }}` to the method"));
+                }
+                self.found.push(diagnostic);
+                continue;
+            };
+            if field.optional && field.default.is_none() && self.has(&used.path) {
+                let diagnostic = Diagnostic::new(
+                    &rules::LP142,
+                    format!("`{{{key}}}` may be missing in `auth.{}`", method.key),
+                )
+                .label(self.source.value(&used.path), "needed here")
+                .label(
+                    self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
+                    "optional, without a default",
+                )
+                .help("drop `optional`, or give the field a `default`");
+                self.found.push(diagnostic);
+            }
+            if field.secret && used.url {
+                self.at(
+                    &rules::LP143,
+                    &used.path,
+                    format!("the secret `{{{key}}}` stands in a URL"),
+                    "send it in a header where the service takes it there",
+                );
+            }
+        }
+    }
+
+    /// A field in a host may not decide to whom credentials go.
+    fn host(&mut self, used: &Use<'_>) {
+        let authority = used.template.authority();
+        for method in used.methods {
+            for (index, part) in authority.iter().enumerate() {
+                let TemplatePart::Field(key) = part else { continue };
+                let Some(field) = method.fields.iter().find(|field| field.key == *key) else { continue };
+                let rest = &authority[index + 1..];
+                let mut tail = String::new();
+                for part in rest {
+                    match part {
+                        TemplatePart::Text(text) => tail.push_str(text),
+                        TemplatePart::Field(_) => tail.clear(),
+                    }
+                }
+                let tail = tail.split(':').next().unwrap_or_default();
+                // The tail begins inside the field's label, so each dot in it stands before a fixed label.
+                let fixed = tail.matches('.').count() >= 2;
+                let problem = match field.kind {
+                    ConnectionFieldKind::Host if rest.is_empty() => continue,
+                    ConnectionFieldKind::Host => {
+                        "names a host with a port, so nothing can follow it in the host"
+                    }
+                    _ if fixed => continue,
+                    _ => "could decide to whom credentials go",
+                };
+                let diagnostic = Diagnostic::new(&rules::LP141, format!("`{{{key}}}` {problem}"))
+                    .label(self.source.value(&used.path), "in this host")
+                    .label(
+                        self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
+                        "filled by this field",
+                    )
+                    .help(
+                        "fix at least two labels behind the field, as in `https://{site}.tracker.example`, or \
+                         say `type = \"host\"` and let the field end the host",
+                    );
+                self.found.push(diagnostic);
+            }
+        }
+    }
+
+    fn hooks(&mut self) {
+        let spec = self.spec;
+        for hook in &spec.hooks {
+            let path = join("/hook", &hook.key);
+            if !self.has(&format!("{path}/signature")) {
+                self.key(
+                    &rules::LP171,
+                    &path,
+                    format!("deliveries of `{}` cannot be trusted", hook.key),
+                    "add `signature = { scheme = \"hmac-sha256\", header = \"..\" }` if the service signs them",
+                );
+            }
+            if self.clean && !spec.events.iter().any(|event| event.hook.as_deref() == Some(&hook.key)) {
+                self.key(
+                    &rules::LP176,
+                    &path,
+                    format!("`{}` delivers no event", hook.key),
+                    format!("add an event with `hook = \"{}\"`, or take the hook away", hook.key),
+                );
+            }
+            let Some(SignatureKey::Field(key)) = hook.signature.as_ref().map(|signature| &signature.key) else {
+                continue;
+            };
+            let at = format!("{path}/signature/key");
+            let lacking: Vec<&str> = spec
+                .auth
+                .iter()
+                .filter(|method| {
+                    !method
+                        .fields
+                        .iter()
+                        .any(|field| field.key == *key && (!field.optional || field.default.is_some()))
+                })
+                .map(|method| method.key.as_str())
+                .collect();
+            if spec.auth.is_empty() || !lacking.is_empty() {
+                let message = match lacking.first() {
+                    Some(method) => format!("a connection by `auth.{method}` may lack `{{{key}}}`"),
+                    None => format!("`{{{key}}}` is not a field: the spec has no auth method"),
+                };
+                let help = format!("add `fields.{key} = {{ secret = true }}` to every method");
+                self.at(&rules::LP173, &at, message, help);
+            }
+            if spec.auth.iter().flat_map(|method| &method.fields).any(|field| field.key == *key && !field.secret) {
+                let message = format!("`{{{key}}}` signs deliveries, but is not secret");
+                self.at(&rules::LP174, &at, message, "say `secret = true` in the field");
+            }
+        }
+    }
+
+    fn events(&mut self) {
+        let spec = self.spec;
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+        let hooks: Vec<&str> = spec.hooks.iter().map(|hook| hook.key.as_str()).collect();
+        for (index, event) in spec.events.iter().enumerate() {
+            let path = join("/event", &event.key);
+            if let Some(first) = names.insert(&event.name, &event.key) {
+                self.both(
+                    &rules::LP177,
+                    (&path, "this event"),
+                    (&join("/event", first), "and this one"),
+                    format!("two events are called `{}`", event.name),
+                    "give each a `name` of its own",
+                );
+            }
+            if !is_label(&event.name) && !event.name.is_empty() && event.name.trim() == event.name {
+                let message = format!("the name of `{}` has a forbidden character", event.key);
+                self.at(&rules::LP178, &format!("{path}/name"), message, LABEL_HELP);
+            }
+            let Some(hook) = &event.hook else {
+                if self.has(&format!("{path}/match")) && !self.has(&format!("{path}/hook")) {
+                    self.key(
+                        &rules::LP175,
+                        &format!("{path}/match"),
+                        format!("`{}` has a match, but no hook", event.key),
+                        "name the hook, or leave `match` out",
+                    );
+                }
+                continue;
+            };
+            if !hooks.contains(&hook.as_str()) {
+                let help = match nearest(hook, &hooks) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add `[hook.{hook}]`; known are {}", list(&hooks)),
+                };
+                self.at(&rules::LP170, &format!("{path}/hook"), format!("no hook is called `{hook}`"), help);
+                continue;
+            }
+            let earlier = spec.events[..index].iter().find(|earlier| {
+                earlier.hook.as_ref() == Some(hook) && overlap(&earlier.matching, &event.matching)
+            });
+            if let Some(earlier) = earlier {
+                self.both(
+                    &rules::LP172,
+                    (&path, "this event"),
+                    (&join("/event", &earlier.key), "and this one"),
+                    format!("`{}` and `{}` mean the same deliveries", event.key, earlier.key),
+                    "let each `match` ask for something that the other excludes",
+                );
+            }
+        }
+    }
+
+    /// What is checked but not carried out: taken away here as the runtime learns it.
+    fn not_yet(&mut self) {
+        let spec = self.spec;
+        for method in &spec.auth {
+            if matches!(method.kind, AuthKind::OAuth2(_)) {
+                let path = format!("{}/kind", join("/auth", &method.key));
+                self.not_yet_at(&path, "OAuth 2.0", "a connection by this method is refused with a typed error");
+            }
+        }
+        for (index, rule) in spec.http.outcomes.iter().enumerate() {
+            let path = format!("/http/outcome/{index}/then");
+            match rule.then {
+                Outcome::Retry => self.not_yet_at(&path, "`then = \"retry\"`", "the call fails"),
+                Outcome::RefreshThenRetry => {
+                    self.not_yet_at(&path, "`then = \"refresh_then_retry\"`", "the call fails");
+                }
+                _ => {}
+            }
+        }
+        if spec.http.rate_limit.is_some() {
+            self.not_yet_at("/http/rate_limit", "`rate_limit`", "requests are sent as they come");
+        }
+        for monitor in &spec.monitors {
+            let path = join("/monitor", &monitor.key);
+            self.not_yet_at(&path, "a monitor's schedule", "the monitor runs when it is called");
+        }
+    }
+
+    fn not_yet_at(&mut self, path: &str, feature: &str, instead: &str) {
+        let at = self.source.key(path);
+        let diagnostic =
+            Diagnostic::new(&rules::LP190, format!("{feature} is checked, but not carried out yet"))
+                .label(at, "")
+                .help(format!("in this build {instead}"));
+        self.found.push(diagnostic);
+    }
+}
+
+/// Whether a key has a word in it that usually names a secret.
+fn looks_secret(key: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["token", "password", "passwd", "passphrase", "secret", "key", "credential", "credentials"];
+    key.split('_').any(|word| WORDS.contains(&word))
+}

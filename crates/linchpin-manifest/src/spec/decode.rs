@@ -1,0 +1,320 @@
+//! Makes the model of a document: leniently, so that the rules can look at what is there while other parts are wrong.
+
+use std::time::Duration;
+
+use super::format::{is_pointer, is_token};
+use super::tree::{Node, Value};
+use super::unit;
+use super::*;
+
+/// The model of a document; what is missing or wrong has its default, or is left out.
+pub(super) fn spec(root: &Node) -> Spec {
+    let empty = Node::default();
+    Spec {
+        key: text(root, "key").unwrap_or_default(),
+        name: text(root, "name").unwrap_or_default(),
+        version: text(root, "version").unwrap_or_default(),
+        description: text(root, "description"),
+        documentation_url: text(root, "documentation_url"),
+        support_email: text(root, "support_email"),
+        accent_colour: text(root, "accent_colour"),
+        icon: text(root, "icon"),
+        http: http(root.get("http").unwrap_or(&empty)),
+        auth: map(root, "auth", auth),
+        hooks: map(root, "hook", hook),
+        events: map(root, "event", event),
+        monitors: map(root, "monitor", monitor),
+    }
+}
+
+fn http(node: &Node) -> Http {
+    let limits = node.get("limits");
+    let error = node.get("error");
+    Http {
+        base_url: template(node, "base_url").unwrap_or_default(),
+        hosts: list(node, "hosts").iter().filter_map(|text| Template::parse(text).ok()).collect(),
+        headers: pairs(node, "headers"),
+        timeout: duration(node, "timeout").unwrap_or(Duration::from_secs(30)),
+        pagination: node.get("pagination").and_then(pagination),
+        rate_limit: node.get("rate_limit").and_then(rate_limit),
+        idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
+        error: ErrorShape {
+            message: error.and_then(|node| pointer(node, "message")),
+            code: error.and_then(|node| pointer(node, "code")),
+            request_id: error.and_then(|node| header(node, "request_id")),
+        },
+        outcomes: match node.get("outcome").map(|node| &node.value) {
+            Some(Value::List(nodes)) => nodes.iter().map(outcome).collect(),
+            _ => Vec::new(),
+        },
+        limits: Limits {
+            body: limits
+                .and_then(|node| text(node, "body"))
+                .and_then(|text| unit::parse_size(&text))
+                .unwrap_or(32 << 20),
+            pages: limits.and_then(|node| whole(node, "pages")).unwrap_or(10_000),
+        },
+    }
+}
+
+fn pagination(node: &Node) -> Option<Pagination> {
+    let style = match text(node, "style")?.as_str() {
+        "link-header" => PageStyle::LinkHeader,
+        "cursor" => {
+            PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? }
+        }
+        _ => return None,
+    };
+    let page_size = node.get("page_size").and_then(|size| Some((text(size, "query")?, whole(size, "value")?)));
+    Some(Pagination { style, items: pointer(node, "items").unwrap_or_default(), page_size })
+}
+
+fn rate_limit(node: &Node) -> Option<RateLimit> {
+    let (requests, window) = unit::parse_budget(&text(node, "budget")?)?;
+    let per = match text(node, "per").as_deref() {
+        Some("connector") => RateLimitScope::Connector,
+        _ => RateLimitScope::Connection,
+    };
+    Some(RateLimit {
+        requests,
+        window,
+        per,
+        remaining: header(node, "remaining"),
+        reset: header(node, "reset"),
+    })
+}
+
+fn outcome(node: &Node) -> OutcomeRule {
+    let empty = Node::default();
+    let when = node.get("when").unwrap_or(&empty);
+    let status = match when.get("status") {
+        Some(Node { value: Value::List(nodes), .. }) => nodes.iter().filter_map(status).collect(),
+        Some(node) => status(node).into_iter().collect(),
+        None => Vec::new(),
+    };
+    OutcomeRule {
+        when: ResponseMatch {
+            status,
+            headers: pairs(when, "header"),
+            body: literals(when, "body"),
+            text: text(when, "text"),
+        },
+        then: match text(node, "then").as_deref() {
+            Some("success") => Outcome::Success,
+            Some("ignore") => Outcome::Ignore,
+            Some("retry") => Outcome::Retry,
+            Some("rate_limited") => Outcome::RateLimited,
+            Some("refresh_then_retry") => Outcome::RefreshThenRetry,
+            Some("not_found") => Outcome::NotFound,
+            _ => Outcome::Fail,
+        },
+        message: text(node, "message"),
+    }
+}
+
+fn status(node: &Node) -> Option<StatusMatch> {
+    match &node.value {
+        Value::Integer(Some(code)) => u16::try_from(*code).ok().map(StatusMatch::Code),
+        Value::Text(text) => text.strip_suffix("xx")?.parse().ok().map(StatusMatch::Class),
+        _ => None,
+    }
+}
+
+fn auth(key: &str, node: &Node) -> AuthMethod {
+    let own = |name: &str, default: &str| {
+        template(node, name).unwrap_or_else(|| Template { parts: vec![TemplatePart::Field(default.to_owned())] })
+    };
+    let kind = match text(node, "kind").as_deref() {
+        Some("basic") => {
+            AuthKind::Basic { username: own("username", "username"), password: own("password", "password") }
+        }
+        Some("bearer") => AuthKind::Bearer { token: own("token", "token") },
+        Some("api_key") => AuthKind::ApiKey {
+            place: match (text(node, "header"), text(node, "query")) {
+                (Some(header), _) => KeyPlace::Header(header),
+                (None, query) => KeyPlace::Query(query.unwrap_or_default()),
+            },
+            value: own("value", "api_key"),
+        },
+        Some("custom") => {
+            AuthKind::Custom { headers: templates(node, "headers"), query: templates(node, "query") }
+        }
+        Some("oauth2") => AuthKind::OAuth2(Box::new(OAuth2 {
+            grant: match text(node, "grant").as_deref() {
+                Some("client_credentials") => OAuth2Grant::ClientCredentials,
+                _ => OAuth2Grant::AuthorizationCode,
+            },
+            authorization_url: template(node, "authorization_url"),
+            token_url: template(node, "token_url").unwrap_or_default(),
+            refresh_url: template(node, "refresh_url"),
+            revocation_url: template(node, "revocation_url"),
+            scopes: list(node, "scopes"),
+        })),
+        _ => AuthKind::None,
+    };
+    AuthMethod {
+        key: key.to_owned(),
+        name: text(node, "name").unwrap_or_else(|| title_case(key)),
+        kind,
+        fields: map(node, "fields", field),
+    }
+}
+
+fn field(key: &str, node: &Node) -> ConnectionField {
+    let kind = match (node.get("choices"), text(node, "type").as_deref()) {
+        (Some(_), _) => ConnectionFieldKind::Choice(list(node, "choices")),
+        (None, Some("host")) => ConnectionFieldKind::Host,
+        (None, _) => ConnectionFieldKind::Text,
+    };
+    ConnectionField {
+        key: key.to_owned(),
+        label: text(node, "label").unwrap_or_else(|| title_case(key)),
+        help: text(node, "help"),
+        placeholder: text(node, "placeholder"),
+        secret: bool(node, "secret"),
+        optional: bool(node, "optional"),
+        kind,
+        pattern: text(node, "pattern"),
+        default: text(node, "default"),
+    }
+}
+
+fn hook(key: &str, node: &Node) -> Hook {
+    let signature = node.get("signature").and_then(|node| {
+        Some(Signature {
+            scheme: SignatureScheme::HmacSha256,
+            header: header(node, "header")?,
+            prefix: text(node, "prefix").unwrap_or_default(),
+            encoding: match text(node, "encoding").as_deref() {
+                Some("base64") => SignatureEncoding::Base64,
+                _ => SignatureEncoding::Hex,
+            },
+            key: match text(node, "key") {
+                Some(text) if text.starts_with('{') => {
+                    SignatureKey::Field(text.trim_matches(['{', '}']).to_owned())
+                }
+                _ => SignatureKey::Registration,
+            },
+        })
+    });
+    Hook {
+        key: key.to_owned(),
+        signature,
+        delivery_id: node.get("delivery_id").and_then(|node| header(node, "header")),
+    }
+}
+
+fn event(key: &str, node: &Node) -> Event {
+    let matching = node.get("match").map_or_else(DeliveryMatch::default, |node| DeliveryMatch {
+        headers: pairs(node, "header"),
+        body: literals(node, "body"),
+    });
+    Event {
+        key: key.to_owned(),
+        name: text(node, "name").unwrap_or_else(|| title_case(key)),
+        description: text(node, "description"),
+        hook: text(node, "hook"),
+        matching,
+    }
+}
+
+fn monitor(key: &str, node: &Node) -> Monitor {
+    Monitor {
+        key: key.to_owned(),
+        every: duration(node, "every"),
+        dedupe: pointer(node, "dedupe"),
+        overlap: duration(node, "overlap"),
+    }
+}
+
+/// `issue_opened` as `Issue Opened`.
+pub(crate) fn title_case(key: &str) -> String {
+    let words = key.split('_').filter(|word| !word.is_empty());
+    let words = words.map(|word| {
+        let mut chars = word.chars();
+        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect::<String>())
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn text(node: &Node, key: &str) -> Option<String> {
+    match &node.get(key)?.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn bool(node: &Node, key: &str) -> bool {
+    matches!(node.get(key).map(|node| &node.value), Some(Value::Bool(true)))
+}
+
+fn whole(node: &Node, key: &str) -> Option<u64> {
+    match &node.get(key)?.value {
+        Value::Integer(Some(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn duration(node: &Node, key: &str) -> Option<Duration> {
+    unit::parse_duration(&text(node, key)?)
+}
+
+fn template(node: &Node, key: &str) -> Option<Template> {
+    Template::parse(&text(node, key)?).ok()
+}
+
+fn pointer(node: &Node, key: &str) -> Option<String> {
+    text(node, key).filter(|text| is_pointer(text))
+}
+
+fn header(node: &Node, key: &str) -> Option<String> {
+    text(node, key).filter(|text| is_token(text))
+}
+
+fn list(node: &Node, key: &str) -> Vec<String> {
+    match node.get(key).map(|node| &node.value) {
+        Some(Value::List(nodes)) => nodes
+            .iter()
+            .filter_map(|node| match &node.value {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn map<T>(node: &Node, key: &str, make: fn(&str, &Node) -> T) -> Vec<T> {
+    let entries = node.get(key).map_or(&[][..], Node::entries);
+    let tables = entries.iter().filter(|(_, node)| matches!(node.value, Value::Table(_)));
+    tables.map(|(key, node)| make(key, node)).collect()
+}
+
+fn pairs(node: &Node, key: &str) -> Vec<(String, String)> {
+    let entries = node.get(key).map_or(&[][..], Node::entries);
+    let texts = entries.iter().filter_map(|(key, node)| match &node.value {
+        Value::Text(text) => Some((key.clone(), text.clone())),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn templates(node: &Node, key: &str) -> Vec<(String, Template)> {
+    let pairs = pairs(node, key).into_iter();
+    pairs.filter_map(|(key, text)| Template::parse(&text).ok().map(|template| (key, template))).collect()
+}
+
+fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
+    let entries = node.get(key).map_or(&[][..], Node::entries);
+    let literals = entries.iter().filter_map(|(key, node)| {
+        let literal = match &node.value {
+            Value::Text(text) => Literal::Text(text.clone()),
+            Value::Integer(Some(number)) => Literal::Integer(*number),
+            Value::Float(number) => Literal::Float(*number),
+            Value::Bool(value) => Literal::Bool(*value),
+            _ => return None,
+        };
+        Some((key.clone(), literal))
+    });
+    literals.collect()
+}
