@@ -16,14 +16,18 @@ use crate::source::Source;
 
 pub use model::*;
 
+#[cfg(all(test, feature = "check"))]
+pub(crate) use decode::title_case;
 #[cfg(feature = "model")]
 pub(crate) use {
     format::Format,
     grammar::{Key, ROOT, Shape, Table, Tagged},
 };
+#[cfg(feature = "check")]
+pub(crate) use {format::is_pointer, template::is_key};
 pub(crate) use {
     format::is_token,
-    read::{dotted, list, nearest},
+    read::{list, nearest},
 };
 
 /// A spec as far as it could be read.
