@@ -405,7 +405,11 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
 
 fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
     let flow = flows.iter().find(|flow| flow.event.as_ref() == Some(&event.key));
-    let help = flow.map(|flow| flow.description.clone()).filter(|help| !help.is_empty());
+    // An event's name is the spec's, so the whole doc comment is its help.
+    let help = flow.filter(|flow| flow.documented).map(|flow| match flow.description.as_str() {
+        "" => flow.title.clone(),
+        rest => format!("{}\n\n{rest}", flow.title),
+    });
     Event {
         key: event.key.clone(),
         name: event.name.clone(),
@@ -557,7 +561,8 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-#[cfg(all(test, feature = "check"))]
+#[cfg(test)]
+#[cfg(feature = "check")]
 mod tests {
     use super::*;
     use crate::check::example;

@@ -1,14 +1,12 @@
 //! Diagnostics as text for people, as JSON, and as SARIF 2.1.0.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::diagnostic::{Diagnostic, Label, Location, Severity};
 use crate::rules;
 use crate::source::Source;
 
@@ -31,26 +29,21 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     // Places of one file stand in one snippet, in which the lines between them are folded.
-    let mut files: Vec<(&str, Vec<(bool, &str, &Location)>)> = Vec::new();
+    let mut files: Vec<(&str, Vec<&Label>)> = Vec::new();
     for label in &diagnostic.labels {
-        let entry = (label.primary, label.text.as_str(), &label.location);
         match files.iter_mut().find(|(file, _)| *file == label.location.file) {
-            Some((_, labels)) => labels.push(entry),
-            None => files.push((&label.location.file, vec![entry])),
+            Some((_, labels)) => labels.push(label),
+            None => files.push((&label.location.file, vec![label])),
         }
     }
     for (file, labels) in files {
-        let shown: Vec<_> = labels
-            .iter()
-            .filter_map(|(primary, text, at)| Some((*primary, *text, at.source.as_ref()?, at.span.clone())))
-            .collect();
-        match shown.first() {
-            Some((_, _, source, _)) => elements.push(snippet(file, source, &shown)),
+        match labels.iter().find_map(|label| label.location.source.as_ref()) {
+            Some(source) => elements.push(snippet(file, source, &labels)),
             None => {
-                for (_, _, at) in &labels {
+                for Location { line, column, .. } in labels.iter().map(|label| &label.location) {
                     let mut origin = Origin::path(file);
-                    if at.line > 0 {
-                        origin = origin.line(at.line as usize).char_column(at.column as usize);
+                    if *line > 0 {
+                        origin = origin.line(*line as usize).char_column(*column as usize);
                     }
                     elements.push(origin.into());
                 }
@@ -63,18 +56,17 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).elements(elements)
 }
 
-type Shown<'a> = (bool, &'a str, &'a Arc<Source>, Range<usize>);
-
-fn snippet<'a>(file: &'a str, source: &'a Arc<Source>, labels: &[Shown<'a>]) -> Element<'a> {
+fn snippet<'a>(file: &'a str, source: &'a Source, labels: &[&'a Label]) -> Element<'a> {
     let mut snippet = Snippet::source(source.text.as_str()).path(file).fold(true);
-    for (primary, text, own, span) in labels {
+    for label in labels {
         // Two texts of one file cannot be shown at once; the first one is.
-        if own.text != source.text {
+        if label.location.source.as_ref().is_none_or(|own| own.text != source.text) {
             continue;
         }
-        let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(span.clone());
-        snippet = snippet.annotation(if text.is_empty() { annotation } else { annotation.label(*text) });
+        let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let annotation = kind.span(label.location.span.clone());
+        let text = label.text.as_str();
+        snippet = snippet.annotation(if text.is_empty() { annotation } else { annotation.label(text) });
     }
     snippet.into()
 }

@@ -274,7 +274,8 @@ fn closed(required: &[&str], properties: Value) -> Value {
     })
 }
 
-#[cfg(all(test, feature = "check"))]
+#[cfg(test)]
+#[cfg(feature = "check")]
 mod tests {
     use super::*;
     use crate::rules;

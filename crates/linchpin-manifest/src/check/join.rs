@@ -228,6 +228,7 @@ impl<'a> Check<'a> {
                             && other.label() == field.label()
                             && other.pointer != field.pointer
                             && parent(&other.pointer) == parent(&field.pointer)
+                            && other.siblings == field.siblings
                     });
                     if let Some(first) = first {
                         let message = format!(

@@ -1,6 +1,7 @@
 //! Checks specs and flows against the rules.
 
-#[cfg(all(test, feature = "check"))]
+#[cfg(test)]
+#[cfg(feature = "check")]
 pub(crate) mod example;
 #[cfg(feature = "check")]
 mod field;

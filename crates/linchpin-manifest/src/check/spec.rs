@@ -240,15 +240,15 @@ impl<'a> Check<'a> {
                         self.key(&rules::LP152, &path, message, help);
                     }
                 }
-                AuthKind::Custom { headers, query } if headers.is_empty() && query.is_empty() => {
-                    if !self.has(&format!("{path}/headers")) && !self.has(&format!("{path}/query")) {
-                        self.key(
-                            &rules::LP152,
-                            &path,
-                            format!("`{}` sends nothing", method.key),
-                            "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
-                        );
-                    }
+                AuthKind::Custom { headers, query }
+                    if self.clean && headers.is_empty() && query.is_empty() =>
+                {
+                    self.key(
+                        &rules::LP152,
+                        &path,
+                        format!("`{}` sends nothing", method.key),
+                        "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
+                    );
                 }
                 AuthKind::OAuth2(oauth) => {
                     let url = format!("{path}/authorization_url");

@@ -360,7 +360,7 @@ fn check_url(name: &str, text: &str, query: bool) -> Result<(), Fault> {
 fn check_host(text: &str) -> Result<(), Fault> {
     let help = "write an exact name, as in \"uploads.service.example\", without scheme, path or wildcard";
     let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
-    if port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0) != true) {
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return fault(&rules::LP126, format!("`{text}` has no usable port"), help);
     }
     let plain: String = match Template::parse(name) {

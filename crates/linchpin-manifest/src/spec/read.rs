@@ -313,7 +313,7 @@ fn remedy(shape: &Shape, value: &Value) -> String {
         (Shape::Literal, _) => "compare with one plain value".to_owned(),
         (Shape::Status, _) => "write a code, as in 403, a list of them, or a class, as in \"4xx\"".to_owned(),
         (Shape::List(_), Value::Text(text)) => format!("put it in brackets: [\"{text}\"]"),
-        (Shape::List(item), _) if matches!(item, Shape::Table(_)) => {
+        (Shape::List(Shape::Table(_)), _) => {
             "write each one under a header in double brackets, as in `[[http.outcome]]`".to_owned()
         }
         (Shape::List(_), _) => "write a list in brackets".to_owned(),
