@@ -46,6 +46,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         return quote!(#item #errors);
     };
     check_type(&input, &diag);
+    check_serde(&input, &diag);
     let attrs = take_field_attributes(&mut input);
     let ident = &input.ident;
     let code = match &input.data {
@@ -89,19 +90,42 @@ fn check_type(input: &DeriveInput, diag: &Diag) {
             ),
         );
     }
-    for attr in &input.attrs {
+}
+
+/// Serde's part is `#[fields]`'s to write.
+fn check_serde(input: &DeriveInput, diag: &Diag) {
+    let inner: Vec<&Attribute> = match &input.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.attrs).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    for attr in input.attrs.iter().chain(inner) {
         no_serde(attr, diag);
-        if attr.path().is_ident("derive")
-            && let Ok(derives) = attr.parse_args_with(Punctuated::<syn::Path, Token![,]>::parse_terminated)
-        {
-            for derive in derives {
-                let last =
-                    derive.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-                if matches!(last.as_str(), "Serialize" | "Deserialize") {
-                    diag.at(&derive, format!("`#[fields]` writes `{last}` itself; remove it here"));
-                }
-            }
+    }
+    for derive in input.attrs.iter().filter_map(derives).flatten() {
+        if let Some(name) = serde_derive(&derive) {
+            diag.at(&derive, format!("`#[fields]` writes `{name}` itself; remove it here"));
         }
+    }
+}
+
+fn derives(attr: &Attribute) -> Option<Punctuated<syn::Path, Token![,]>> {
+    let derive = attr.path().is_ident("derive");
+    derive.then(|| attr.parse_args_with(Punctuated::parse_terminated).ok()).flatten()
+}
+
+fn serde_derive(derive: &syn::Path) -> Option<String> {
+    let name = derive.segments.last()?.ident.to_string();
+    matches!(name.as_str(), "Serialize" | "Deserialize").then_some(name)
+}
+
+/// Once reported they go: two implementations would be one more error.
+fn drop_serde_derives(attr: &mut Attribute) {
+    if let Some(derives) = derives(attr)
+        && derives.iter().any(|derive| serde_derive(derive).is_some())
+    {
+        let kept = derives.iter().filter(|derive| serde_derive(derive).is_none());
+        *attr = syn::parse_quote!(#[derive(#(#kept),*)]);
     }
 }
 
@@ -118,11 +142,15 @@ fn no_serde(attr: &Attribute, diag: &Diag) {
 /// Takes the `#[field(..)]`s off, in the order of the fields or variants; rustc knows no such attribute.
 fn take_field_attributes(input: &mut DeriveInput) -> Vec<Vec<Attribute>> {
     let take = |attrs: &mut Vec<Attribute>| -> Vec<Attribute> {
+        // Serde's have been reported; left in place they would be reported again, in rustc's words.
+        attrs.retain(|attr| !attr.path().is_ident("serde"));
         let (ours, others) =
             std::mem::take(attrs).into_iter().partition(|attr| attr.path().is_ident("field"));
         *attrs = others;
         ours
     };
+    input.attrs.retain(|attr| !attr.path().is_ident("serde"));
+    input.attrs.iter_mut().for_each(drop_serde_derives);
     match &mut input.data {
         Data::Struct(data) => data.fields.iter_mut().map(|field| take(&mut field.attrs)).collect(),
         Data::Enum(data) => data.variants.iter_mut().map(|variant| take(&mut variant.attrs)).collect(),
@@ -227,7 +255,6 @@ fn fields_of<'a>(
     }
     let mut fields: Vec<(FieldOf<'a>, Vec<Ident>)> = Vec::new();
     for (field, attrs) in data.fields.iter().zip(attrs) {
-        field.attrs.iter().for_each(|attr| no_serde(attr, diag));
         if let Some(checked) = field_of(field, attrs, rename, diag) {
             if let Some((other, _)) =
                 fields.iter().find(|(other, _)| other.name == checked.0.name && !other.flatten)
@@ -413,7 +440,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
     let finishes = fields.iter().map(|field| {
         let (ident, of, slot) = (field.ident, of(field), slot(field));
         if field.flatten {
-            return quote!(#ident: #of::finish(__partial.#slot)?,);
+            return quote!(#ident: #of::finish_flat(__partial.#slot)?,);
         }
         let index = index.next().unwrap_or_default();
         match &field.default {
@@ -443,7 +470,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
                 __map: &mut __A,
             ) -> ::core::result::Result<(), __A::Error> {
                 #(if #flat_of::OPEN {
-                    return #flat_of::accept_other(&mut __partial.#flat_slots, __key, __map);
+                    return #flat_of::accept_other_flat(&mut __partial.#flat_slots, __key, __map);
                 })*
                 __map.next_value::<__p::serde::de::IgnoredAny>().map(::core::mem::drop)
             }
@@ -467,7 +494,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
             let mut __index = __index - #count;
             #(
                 if __index < #flat_of::count() {
-                    return #flat_of::accept(&mut __partial.#flat_slots, __index, __map);
+                    return #flat_of::accept_flat(&mut __partial.#flat_slots, __index, __map);
                 }
                 __index -= #flat_of::count();
             )*
@@ -489,7 +516,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         #[doc(hidden)]
         pub struct __Partial {
             #(#own_slots: ::core::option::Option<#own_types>,)*
-            #(#flat_slots: #flat_of::Partial,)*
+            #(#flat_slots: __p::FlatSlot,)*
         }
 
         impl ::core::default::Default for __Partial {
@@ -502,6 +529,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::FieldType for #ident {
             fn shape() -> __p::Shape {
                 __p::Shape::Struct(&__SHAPE)
@@ -509,6 +537,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::Fields for #ident {
             type Partial = __Partial;
 
@@ -598,6 +627,7 @@ fn info(field: &FieldOf<'_>) -> TokenStream {
 fn serde(ident: &Ident, write: TokenStream, read: TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::serde::Serialize for #ident {
             fn serialize<__S: __p::serde::Serializer>(
                 &self,
@@ -637,7 +667,6 @@ fn choices_of<'a>(
     }
     let mut choices: Vec<ChoiceOf<'a>> = Vec::new();
     for (variant, attrs) in data.variants.iter().zip(attrs) {
-        variant.attrs.iter().for_each(|attr| no_serde(attr, diag));
         let args = field_args(attrs, ON_VARIANT, diag);
         if !matches!(variant.fields, syn::Fields::Unit) {
             diag.at(
@@ -693,6 +722,7 @@ fn choice(ident: &Ident, choices: &[ChoiceOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::FieldType for #ident {
             fn shape() -> __p::Shape {
                 __p::Shape::Choice(&__CHOICES)
@@ -700,6 +730,7 @@ fn choice(ident: &Ident, choices: &[ChoiceOf<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl __p::PathValue for #ident {
             fn path_value(&self) -> ::std::borrow::Cow<'_, str> {
                 ::std::borrow::Cow::Borrowed(__text(self))

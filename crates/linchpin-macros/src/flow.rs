@@ -75,14 +75,13 @@ pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: TokenStream)
     let raw = diag.take(syn::parse2::<RawFn>(item.clone()).map_err(|error| {
         syn::Error::new(error.span(), format!("`{owner}` stands on an `async fn`: {error}"))
     }));
-    if let Some(raw) = &raw {
-        one_kind_only(attribute, raw, &diag);
-    }
+    let second = raw.as_ref().is_some_and(|raw| two_kinds(attribute, raw, &diag));
     let flow = raw.as_ref().and_then(|raw| FlowFn::validate(&owner, raw, &diag));
     let companion = match (&raw, flow, kind) {
         (Some(raw), Some(flow), Some(kind)) if diag.is_empty() => companion(raw, &flow, &kind, &krate),
-        (Some(raw), _, _) => stand_in(attribute, raw, &krate),
-        (None, _, _) => TokenStream::new(),
+        // In an `impl` no type may stand, and the other attribute leaves one of its own.
+        (Some(raw), _, _) if raw.sig.receiver().is_none() && !second => stand_in(attribute, raw, &krate),
+        _ => TokenStream::new(),
     };
     let errors = diag.finish();
     quote! { #item #companion #errors }
@@ -286,16 +285,19 @@ fn check_every(every: &LitStr, diag: &Diag) {
 }
 
 /// A function with two of our attributes would be two flows of one name.
-fn one_kind_only(attribute: Attribute, raw: &RawFn, diag: &Diag) {
+fn two_kinds(attribute: Attribute, raw: &RawFn, diag: &Diag) -> bool {
+    let mut second = false;
     for attr in &raw.attrs {
         let last = attr.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         if Attribute::ALL.into_iter().any(|other| other.name() == last) {
+            second = true;
             diag.at(
                 attr,
                 format!("a function is one kind of flow, and this one has `#[{}]` already; write a second function", attribute.name()),
             );
         }
     }
+    second
 }
 
 /// The type of the function's name, and what linchpin knows of the flow.
@@ -316,16 +318,6 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
         .collect();
     let returns = quote_spanned!(result.span()=> <#result as __p::Returns<__p::kind::#marker>>);
     let first = quote_spanned!(context.span()=> <#context as __p::FirstParameter>);
-    let args = match &uses[..] {
-        [] => quote!(()),
-        [one] => quote!(#one::Value),
-        many => quote!((#(#many::Value),*)),
-    };
-    let unpack = match &locals[..] {
-        [] => quote!(()),
-        [one] => quote!(#one),
-        many => quote!((#(#many),*)),
-    };
     let takes = uses.iter().zip(&locals).map(|(of, local)| {
         quote! {
             let #local = match #of::take(&mut __call) {
@@ -334,21 +326,24 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             };
         }
     });
-    let produce = quote_spanned!(ident.span()=> __p::produce::<__p::kind::#marker, _>);
+    let produce = quote_spanned!(ident.span()=> __p::produce);
     let extra = match kind {
         Kind::Helper => quote!(impl __p::Helper for #ident {}),
         Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
         _ => TokenStream::new(),
     };
+    let once = (uses.len() > 1)
+        .then(|| quote_spanned!(ident.span()=> const _: () = __p::once(&[#(#uses::SLOT),*]);));
     quote! {
         #declaration
         const _: () = {
             use #krate::__private as __p;
+            #once
 
             #[automatically_derived]
             impl __p::Flow for #ident {
-                type Args = #args;
-                type Output = #returns::Value;
+                type Args = (#(#parameters,)*);
+                type Output = #result;
                 const DESCRIPTOR: &'static __p::FlowDescriptor = &__p::FlowDescriptor {
                     name: #name,
                     kind: #info,
@@ -359,17 +354,15 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
                     place: (::core::file!(), #line, #column),
                 };
 
-                async fn call(__cx: __p::Context, __args: Self::Args) -> __p::Result<Self::Output> {
-                    let #unpack = __args;
-                    #(let #locals = #uses::wrap(&__cx, #locals)?;)*
-                    #returns::into_result(#ident(#first::first(__cx), #(#locals),*).await)
+                async fn call(__cx: __p::Context, (#(#locals,)*): Self::Args) -> #result {
+                    #ident(#first::first(__cx), #(#locals),*).await
                 }
             }
             #extra
 
             fn __run(mut __call: __p::Call) -> __p::BoxFuture<'static, __p::Result<__p::Produced>> {
                 #(#takes)*
-                #produce(#ident(#first::first(__call.cx), #(#locals),*))
+                #produce(#ident(#first::first(__call.cx), #(#locals),*), #returns::produce)
             }
 
             __p::inventory::submit! {
@@ -401,7 +394,7 @@ fn stand_in(attribute: Attribute, raw: &RawFn, krate: &TokenStream) -> TokenStre
                 use #krate::__private as __p;
                 impl __p::Flow for #ident {
                     type Args = ();
-                    type Output = __p::Choices;
+                    type Output = __p::Result<__p::Choices>;
                     const DESCRIPTOR: &'static __p::FlowDescriptor = loop {};
                     async fn call(_: __p::Context, _: ()) -> __p::Result<__p::Choices> { loop {} }
                 }

@@ -8,7 +8,7 @@ use linchpin_manifest::spec::Spec;
 use crate::{
     Result,
     extract::ConnectionValues,
-    flow::{BoxFuture, Helper},
+    flow::{BoxFuture, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
 
@@ -76,8 +76,16 @@ impl Context {
     /// # Errors
     ///
     /// Whatever the helper gives.
-    pub async fn call<F: Helper>(&self, args: F::Args) -> Result<F::Output> {
-        F::call(self.clone(), args).await
+    pub fn call<F: Helper>(
+        &self,
+        args: impl IntoArgs<F::Args>,
+    ) -> BoxFuture<'static, Result<<F::Output as Gives>::Value>>
+    where
+        F::Output: Gives,
+    {
+        // Boxed, so that the type of the future says nothing of the bounds above: one that does not hold is reported once.
+        let (cx, args) = (self.clone(), args.into_args(self));
+        Box::pin(async move { F::call(cx, args?).await.into_result() })
     }
 }
 

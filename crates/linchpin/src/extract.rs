@@ -1,10 +1,10 @@
 //! Parameters: each says what it adds to the flow's schema, and takes itself out of a call.
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use crate::{
     Code, Context, Error, Result, Secret,
-    flow::{FlowDescriptor, Registers, Slot, kind},
+    flow::{Flow, FlowDescriptor, Gives, Registers, Slot, kind},
     shape::{FieldType, Fields, ShapeFn},
     value::Delivery,
 };
@@ -94,8 +94,8 @@ impl ParameterInfo {
     note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; and every flow `Connection`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
-    /// What a typed caller gives for it.
-    type Value: Send;
+    /// The place it takes; a flow takes something in each place once.
+    const SLOT: Slot;
 
     /// What it is.
     fn info() -> ParameterInfo;
@@ -106,13 +106,6 @@ pub trait Parameter<K>: Sized + Send + 'static {
     ///
     /// When the call lacks it, or holds something of another type.
     fn take(call: &mut Call) -> Result<Self>;
-
-    /// Makes it of a typed caller's value.
-    ///
-    /// # Errors
-    ///
-    /// When it comes from the context and the context lacks it.
-    fn wrap(cx: &Context, value: Self::Value) -> Result<Self>;
 }
 
 /// The first parameter of every flow: the context.
@@ -126,6 +119,7 @@ pub trait FirstParameter {
     fn first(cx: Context) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl FirstParameter for Context {
     fn first(cx: Context) -> Context {
         cx
@@ -174,8 +168,18 @@ pub struct EventUrl(pub String);
 pub struct SigningSecret(pub Secret);
 
 /// What the registering flow `F` gave, unchanged.
-#[derive(Debug)]
-pub struct Registered<F: Registers>(pub F::Output);
+pub struct Registered<F: Flow>(pub <F::Output as Gives>::Value)
+where
+    F::Output: Gives;
+
+impl<F: Flow> fmt::Debug for Registered<F>
+where
+    F::Output: Gives,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registered({})", F::DESCRIPTOR.name)
+    }
+}
 
 /// The JSON body of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +237,7 @@ fn missing(what: &str) -> Error {
 }
 
 impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
-    type Value = T;
+    const SLOT: Slot = Slot::Input;
 
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Input, T::shape)
@@ -242,14 +246,10 @@ impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
     fn take(call: &mut Call) -> Result<Self> {
         decode(Code::InputInvalid, "the input", &call.input).map(Input)
     }
-
-    fn wrap(_cx: &Context, value: T) -> Result<Self> {
-        Ok(Input(value))
-    }
 }
 
 impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
-    type Value = T;
+    const SLOT: Slot = Slot::Options;
 
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Options, T::shape)
@@ -258,14 +258,25 @@ impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
     fn take(call: &mut Call) -> Result<Self> {
         decode(Code::OptionsInvalid, "the options", &call.options).map(Options)
     }
+}
 
-    fn wrap(_cx: &Context, value: T) -> Result<Self> {
-        Ok(Options(value))
+// A context in another place than the first is one mistake, and told of there.
+#[diagnostic::do_not_recommend]
+impl<K: kind::Kind> Parameter<K> for Context {
+    const SLOT: Slot = Slot::Context;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Context)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Ok(call.cx.clone())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Parameter<kind::Action> for Selected {
-    type Value = Selected;
+    const SLOT: Slot = Slot::Selected;
 
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::Selected)
@@ -274,14 +285,11 @@ impl Parameter<kind::Action> for Selected {
     fn take(call: &mut Call) -> Result<Self> {
         Ok(Selected(call.selected.take()))
     }
-
-    fn wrap(_cx: &Context, value: Selected) -> Result<Self> {
-        Ok(value)
-    }
 }
 
+#[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookRegister> for EventUrl {
-    type Value = EventUrl;
+    const SLOT: Slot = Slot::EventUrl;
 
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::EventUrl)
@@ -290,14 +298,11 @@ impl Parameter<kind::WebhookRegister> for EventUrl {
     fn take(call: &mut Call) -> Result<Self> {
         call.event_url.take().map(EventUrl).ok_or_else(|| missing("event URL"))
     }
-
-    fn wrap(_cx: &Context, value: EventUrl) -> Result<Self> {
-        Ok(value)
-    }
 }
 
+#[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookRegister> for SigningSecret {
-    type Value = SigningSecret;
+    const SLOT: Slot = Slot::SigningSecret;
 
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::SigningSecret)
@@ -306,22 +311,18 @@ impl Parameter<kind::WebhookRegister> for SigningSecret {
     fn take(call: &mut Call) -> Result<Self> {
         call.signing_secret.take().map(SigningSecret).ok_or_else(|| missing("signing secret"))
     }
-
-    fn wrap(_cx: &Context, value: SigningSecret) -> Result<Self> {
-        Ok(value)
-    }
 }
 
-impl<F: Registers + Send> Parameter<kind::WebhookDeregister> for Registered<F>
+impl<F: Registers> Parameter<kind::WebhookDeregister> for Registered<F>
 where
-    F::Output: FieldType,
+    F::Output: Gives<Value: FieldType>,
 {
-    type Value = F::Output;
+    const SLOT: Slot = Slot::Registered;
 
     fn info() -> ParameterInfo {
         ParameterInfo {
             registered_by: Some(|| F::DESCRIPTOR),
-            ..ParameterInfo::shaped(Slot::Registered, <F::Output as FieldType>::shape)
+            ..ParameterInfo::shaped(Slot::Registered, <<F::Output as Gives>::Value as FieldType>::shape)
         }
     }
 
@@ -329,14 +330,10 @@ where
         let json = call.registered.take().ok_or_else(|| missing("registration data"))?;
         decode(Code::InputInvalid, "the registration data", &json).map(Registered)
     }
-
-    fn wrap(_cx: &Context, value: F::Output) -> Result<Self> {
-        Ok(Registered(value))
-    }
 }
 
 impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
-    type Value = T;
+    const SLOT: Slot = Slot::Payload;
 
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Payload, T::shape)
@@ -348,14 +345,11 @@ impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
             .map_err(|_| Error::coded(Code::InputInvalid, "the delivery's body is not UTF-8"))?;
         decode(Code::InputInvalid, "the delivery's body", text).map(Payload)
     }
-
-    fn wrap(_cx: &Context, value: T) -> Result<Self> {
-        Ok(Payload(value))
-    }
 }
 
+#[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookEvent> for Delivery {
-    type Value = Delivery;
+    const SLOT: Slot = Slot::Delivery;
 
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::Delivery)
@@ -365,14 +359,10 @@ impl Parameter<kind::WebhookEvent> for Delivery {
         // Left in place: a flow may take the payload as well.
         call.delivery.clone().ok_or_else(|| missing("delivery"))
     }
-
-    fn wrap(_cx: &Context, value: Delivery) -> Result<Self> {
-        Ok(value)
-    }
 }
 
 impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
-    type Value = Option<T>;
+    const SLOT: Slot = Slot::Cursor;
 
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Cursor, T::shape)
@@ -382,16 +372,6 @@ impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
         let cursor = call.cursor.take();
         cursor.map(|json| decode(Code::InputInvalid, "the cursor", &json)).transpose().map(Cursor)
     }
-
-    fn wrap(_cx: &Context, value: Option<T>) -> Result<Self> {
-        Ok(Cursor(value))
-    }
-}
-
-/// A typed connection, made of the spec's fields by `connector!`.
-#[doc(hidden)]
-pub trait ConnectionFields: Sized + Send + 'static {
-    fn from_values(values: &ConnectionValues) -> Result<Self>;
 }
 
 /// The method and the fields of a connection, as the runtime has them.

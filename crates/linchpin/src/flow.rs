@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
     Context, Error, Result,
-    extract::{Call, ParameterInfo},
+    extract::{Call, Input, ParameterInfo},
     records::{ErasedRecords, Records},
     shape::{FieldType, Shape, ShapeFn},
     value::{Choices, Identity, Polled, Revoked},
@@ -163,6 +163,8 @@ pub(crate) fn title_case(name: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Slot {
+    /// The context, where it is not the first.
+    Context,
     /// Run-time inputs.
     Input,
     /// Design-time options.
@@ -211,14 +213,14 @@ impl fmt::Debug for Produced {
     note = "flows are functions with `#[action]`, `#[helper]` or another of linchpin's attributes; name the function itself"
 )]
 pub trait Flow: Sized + 'static {
-    /// What a typed caller gives: nothing, the value of the one parameter, or a tuple of values.
+    /// The parameters after the context, as a tuple.
     type Args: Send;
-    /// What a typed caller gets.
+    /// What the function gives.
     type Output;
     /// What linchpin knows of it.
     const DESCRIPTOR: &'static FlowDescriptor;
-    /// Calls the function with values in place of JSON.
-    fn call(cx: Context, args: Self::Args) -> impl Future<Output = Result<Self::Output>> + Send;
+    /// Calls the function.
+    fn call(cx: Context, args: Self::Args) -> impl Future<Output = Self::Output> + Send;
 }
 
 /// A flow with `#[helper]`: other flows call it.
@@ -235,14 +237,98 @@ pub trait Helper: Flow {}
 )]
 pub trait ChoiceSource: Flow {}
 
-impl<F: Helper + Flow<Output = Choices>> ChoiceSource for F {}
+#[diagnostic::do_not_recommend]
+impl<F: Helper + Flow<Output = Result<Choices>>> ChoiceSource for F {}
 
 /// A flow with `#[webhook(register)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not register a webhook",
     note = "`Registered<..>` names the function with `#[webhook(register, hook = \"..\")]` whose result it takes"
 )]
-pub trait Registers: Flow<Output: FieldType> {}
+pub trait Registers: Flow {}
+
+/// What is inside a `Result`.
+pub trait Gives {
+    /// The value.
+    type Value;
+
+    /// The same as a plain `Result`.
+    ///
+    /// # Errors
+    ///
+    /// The one that is in it.
+    fn into_result(self) -> Result<Self::Value>;
+}
+
+impl<T> Gives for Result<T> {
+    type Value = T;
+
+    fn into_result(self) -> Result<T> {
+        self
+    }
+}
+
+/// Values that become the parameters of a flow: `()`, the value of the one input, or a tuple of the parameters themselves.
+///
+/// A `Connection` among the parameters comes from the context.
+#[diagnostic::on_unimplemented(
+    message = "the flow is not called with `{Self}`",
+    note = "a flow with one `Input<T>` is called with a `T`, one without parameters with `()`, any other with a tuple of its parameters"
+)]
+pub trait IntoArgs<A>: Send {
+    /// The parameters.
+    ///
+    /// # Errors
+    ///
+    /// When the connection lacks a field that the flow takes.
+    fn into_args(self, cx: &Context) -> Result<A>;
+}
+
+/// A parameter that every context can give: `Connection`, made by `connector!`.
+pub trait FromContext: Send + Sized {
+    /// Takes it from the context.
+    ///
+    /// # Errors
+    ///
+    /// When the context lacks it.
+    fn from_context(cx: &Context) -> Result<Self>;
+}
+
+impl IntoArgs<()> for () {
+    fn into_args(self, _cx: &Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<C: FromContext> IntoArgs<(C,)> for () {
+    fn into_args(self, cx: &Context) -> Result<(C,)> {
+        Ok((C::from_context(cx)?,))
+    }
+}
+
+impl<T: Send> IntoArgs<(Input<T>,)> for T {
+    fn into_args(self, _cx: &Context) -> Result<(Input<T>,)> {
+        Ok((Input(self),))
+    }
+}
+
+impl<T: Send, C: FromContext> IntoArgs<(Input<T>, C)> for T {
+    fn into_args(self, cx: &Context) -> Result<(Input<T>, C)> {
+        Ok((Input(self), C::from_context(cx)?))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident)+))+) => {
+        $(impl<$($name: Send),+> IntoArgs<($($name,)+)> for ($($name,)+) {
+            fn into_args(self, _cx: &Context) -> Result<($($name,)+)> {
+                Ok(self)
+            }
+        })+
+    };
+}
+
+tuples! { (A) (A B) (A B C) (A B C D) (A B C D E) }
 
 /// The kinds of flows as types, so that a parameter or result that does not belong to a kind does not compile.
 pub mod kind {
@@ -294,34 +380,22 @@ pub mod kind {
     note = "`Result` is `linchpin::Result`, whose error is `linchpin::Error`"
 )]
 pub trait Returns<K>: Send + Sized + 'static {
-    /// What is inside the `Result`.
-    type Value;
-
     /// What it is, for the schema.
     fn info() -> ResultInfo;
 
     /// Takes the type off.
     fn produce(self) -> Result<Produced>;
-
-    /// The result as a plain `Result`.
-    fn into_result(self) -> Result<Self::Value>;
 }
 
 macro_rules! returns_value {
     ($($kind:ident [$($generic:ident)?] $value:ty;)+) => {
         $(impl$(<$generic: FieldType>)? Returns<kind::$kind> for Result<$value> {
-            type Value = $value;
-
             fn info() -> ResultInfo {
                 ResultInfo::value::<$value>()
             }
 
             fn produce(self) -> Result<Produced> {
                 produce_value(&self?)
-            }
-
-            fn into_result(self) -> Result<$value> {
-                self
             }
         })+
     };
@@ -338,19 +412,14 @@ returns_value! {
 
 macro_rules! returns_nothing {
     ($($kind:ident)+) => {
-        $(impl Returns<kind::$kind> for Result<()> {
-            type Value = ();
-
+        $(#[diagnostic::do_not_recommend]
+        impl Returns<kind::$kind> for Result<()> {
             fn info() -> ResultInfo {
                 ResultInfo { result: ResultShape::Nothing, shape: None, next_cursor: None }
             }
 
             fn produce(self) -> Result<Produced> {
                 self.map(|()| Produced::Nothing)
-            }
-
-            fn into_result(self) -> Result<()> {
-                self
             }
         })+
     };
@@ -361,18 +430,12 @@ returns_nothing! { Action Helper WebhookDeregister }
 macro_rules! returns_records {
     ($($kind:ident)+) => {
         $(impl<T: FieldType> Returns<kind::$kind> for Result<Records<T>> {
-            type Value = Records<T>;
-
             fn info() -> ResultInfo {
                 ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: None }
             }
 
             fn produce(self) -> Result<Produced> {
                 Ok(Produced::Records(Box::new(self?)))
-            }
-
-            fn into_result(self) -> Result<Records<T>> {
-                self
             }
         })+
     };
@@ -381,8 +444,6 @@ macro_rules! returns_records {
 returns_records! { Action Helper }
 
 impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>> {
-    type Value = Polled<T, C>;
-
     fn info() -> ResultInfo {
         ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: Some(C::shape) }
     }
@@ -392,10 +453,6 @@ impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>>
         let records = serde_json::to_value(records).map_err(not_json)?;
         let cursor = serde_json::to_value(cursor).map_err(not_json)?;
         Ok(Produced::Value(serde_json::json!({ "records": records, "cursor": cursor }).to_string()))
-    }
-
-    fn into_result(self) -> Result<Polled<T, C>> {
-        self
     }
 }
 

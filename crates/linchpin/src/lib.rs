@@ -35,10 +35,28 @@ pub mod value;
 
 pub use bytes;
 pub use http;
-pub use linchpin_macros::{action, authping, connector, fields, helper, monitor, path, revoke, webhook};
 pub use linchpin_manifest as manifest;
 pub use serde;
 pub use serde_json;
+
+#[doc = include_str!("doc/action.md")]
+pub use linchpin_macros::action;
+#[doc = include_str!("doc/authping.md")]
+pub use linchpin_macros::authping;
+#[doc = include_str!("doc/connector.md")]
+pub use linchpin_macros::connector;
+#[doc = include_str!("doc/fields.md")]
+pub use linchpin_macros::fields;
+#[doc = include_str!("doc/helper.md")]
+pub use linchpin_macros::helper;
+#[doc = include_str!("doc/monitor.md")]
+pub use linchpin_macros::monitor;
+#[doc = include_str!("doc/path.md")]
+pub use linchpin_macros::path;
+#[doc = include_str!("doc/revoke.md")]
+pub use linchpin_macros::revoke;
+#[doc = include_str!("doc/webhook.md")]
+pub use linchpin_macros::webhook;
 
 pub use crate::{
     connector::Connector,
@@ -73,13 +91,13 @@ pub mod __private {
         Connector, Context, Error, Result, Secret,
         connector::{ConnectorInfo, Owner, Registration, SpecFile},
         extract::FirstParameter,
-        extract::{Call, ConnectionFields, ConnectionValues, Parameter, ParameterInfo},
+        extract::{Call, Parameter, ParameterInfo},
         flow::{
-            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, Helper, Idempotency, KindInfo, Produced,
-            Registers, ResultInfo, Returns, Slot, kind,
+            BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, FromContext, Helper, Idempotency,
+            KindInfo, Produced, Registers, ResultInfo, Returns, Slot, kind,
         },
         request::{Path, PathPiece, PathValue, build_path},
-        shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, Shape, StructShape, serial},
+        shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, FlatSlot, Shape, StructShape, serial},
         value::Choices,
     };
 
@@ -103,11 +121,29 @@ pub mod __private {
         F::DESCRIPTOR
     }
 
+    /// Fails to compile when two parameters take the same place.
+    #[track_caller]
+    pub const fn once(slots: &[Slot]) {
+        let mut at = 0;
+        while at < slots.len() {
+            let mut other = at + 1;
+            while other < slots.len() {
+                assert!(
+                    slots[at] as u8 != slots[other] as u8,
+                    "two parameters of this flow take the same thing; group the fields of both in one struct"
+                );
+                other += 1;
+            }
+            at += 1;
+        }
+    }
+
     /// Runs an author's function to its end and takes the type off what it gave.
-    pub fn produce<K, R: Returns<K>>(
+    pub fn produce<R: 'static>(
         flow: impl Future<Output = R> + Send + 'static,
+        finish: fn(R) -> Result<Produced>,
     ) -> BoxFuture<'static, Result<Produced>> {
-        Box::pin(async move { flow.await.produce() })
+        Box::pin(async move { finish(flow.await) })
     }
 
     /// A flow whose parameters could not be taken.

@@ -165,7 +165,8 @@ impl<T: PathValue + ?Sized> PathValue for &T {
 
 macro_rules! path_value {
     ($($type:ty)+) => {
-        $(impl PathValue for $type {
+        $(#[diagnostic::do_not_recommend]
+        impl PathValue for $type {
             fn path_value(&self) -> Cow<'_, str> {
                 self.to_string().into()
             }

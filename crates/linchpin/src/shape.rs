@@ -197,7 +197,7 @@ pub trait FieldType: Serialize + DeserializeOwned + Send + 'static {
 pub trait Fields: FieldType {
     /// A value of which some fields have been read.
     #[doc(hidden)]
-    type Partial: Default;
+    type Partial: Default + 'static;
 
     /// Whether keys that are no fields are kept.
     #[doc(hidden)]
@@ -233,9 +233,52 @@ pub trait Fields: FieldType {
     #[doc(hidden)]
     fn finish<E: serde::de::Error>(partial: Self::Partial) -> Result<Self, E>;
 
+    /// As `accept`, for a struct whose fields stand in another's.
+    #[doc(hidden)]
+    fn accept_flat<'de, A: MapAccess<'de>>(
+        slot: &mut FlatSlot,
+        index: usize,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        Self::accept(slot.partial::<Self>(), index, map)
+    }
+
+    /// As `accept_other`, for a struct whose fields stand in another's.
+    #[doc(hidden)]
+    fn accept_other_flat<'de, A: MapAccess<'de>>(
+        slot: &mut FlatSlot,
+        key: String,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        Self::accept_other(slot.partial::<Self>(), key, map)
+    }
+
+    /// As `finish`, for a struct whose fields stand in another's.
+    #[doc(hidden)]
+    fn finish_flat<E: serde::de::Error>(mut slot: FlatSlot) -> Result<Self, E> {
+        Self::finish(std::mem::take(slot.partial::<Self>()))
+    }
+
     /// Writes every field into an object.
     #[doc(hidden)]
     fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+}
+
+/// Where a flattened field gathers what has been read of it. It does not name the field's type, so that a type that does not fit
+/// is reported once, where it stands.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct FlatSlot(Option<Box<dyn std::any::Any>>);
+
+impl FlatSlot {
+    fn partial<T: Fields>(&mut self) -> &mut T::Partial {
+        let slot = &mut self.0;
+        if !slot.as_ref().is_some_and(|partial| partial.is::<T::Partial>()) {
+            *slot = None;
+        }
+        let partial = slot.get_or_insert_with(|| Box::new(T::Partial::default()));
+        partial.downcast_mut().expect("a slot that was just filled with this type")
+    }
 }
 
 /// What `#[fields]` calls to read and write; nothing here is for people.
@@ -365,7 +408,8 @@ pub mod serial {
 
 macro_rules! scalar {
     ($($type:ty => $shape:expr;)+) => {
-        $(impl FieldType for $type {
+        $(#[diagnostic::do_not_recommend]
+        impl FieldType for $type {
             fn shape() -> Shape { $shape }
         })+
     };
@@ -474,6 +518,7 @@ map! { BTreeMap HashMap }
 #[serde(crate = "serde")]
 pub struct Nothing {}
 
+#[diagnostic::do_not_recommend]
 impl FieldType for Nothing {
     fn shape() -> Shape {
         Shape::Struct(&StructShape { id: "linchpin::Nothing", fields: &[] })

@@ -194,6 +194,7 @@ impl<'de> Deserialize<'de> for File {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FieldType for File {
     fn shape() -> Shape {
         Shape::File
@@ -288,6 +289,7 @@ impl<'de> Deserialize<'de> for DateTime {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FieldType for DateTime {
     fn shape() -> Shape {
         Shape::DateTime
@@ -397,6 +399,7 @@ impl<'de> Visitor<'de> for AnyNumber {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FieldType for Number {
     fn shape() -> Shape {
         Shape::Number

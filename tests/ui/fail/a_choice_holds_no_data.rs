@@ -1,0 +1,9 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub enum State {
+    Open,
+    Closed(String),
+}
+
+fn main() {}

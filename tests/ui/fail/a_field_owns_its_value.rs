@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub struct NewIssue {
+    pub title: &'static str,
+}
+
+fn main() {}

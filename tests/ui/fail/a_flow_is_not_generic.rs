@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[helper]
+async fn projects<T>(_cx: Context) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

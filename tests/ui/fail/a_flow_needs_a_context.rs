@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[authping]
+async fn authping() -> Result<Identity> {
+    Ok(Identity::default())
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use linchpin::prelude::*;
+
+#[action(read)]
+async fn get_issue(_cx: Context) {}
+
+fn main() {}

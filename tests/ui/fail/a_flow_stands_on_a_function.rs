@@ -1,0 +1,6 @@
+use linchpin::prelude::*;
+
+#[action(read)]
+struct GetIssue;
+
+fn main() {}

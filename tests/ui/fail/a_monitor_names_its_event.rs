@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[monitor(every = "5m")]
+async fn joined(_cx: Context, _since: Cursor<u64>) -> Result<Polled<String, u64>> {
+    Ok(Polled { records: Vec::new(), cursor: 0 })
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+use linchpin::prelude::*;
+
+linchpin::connector!("specs/nowhere.toml");
+
+fn main() {}

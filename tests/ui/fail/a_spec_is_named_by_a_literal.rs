@@ -1,0 +1,5 @@
+use linchpin::prelude::*;
+
+linchpin::connector!(specs);
+
+fn main() {}

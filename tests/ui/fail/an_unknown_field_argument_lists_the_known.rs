@@ -1,0 +1,9 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub struct Issue {
+    #[field(requierd)]
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub enum State {}
+
+fn main() {}

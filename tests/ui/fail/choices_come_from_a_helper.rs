@@ -1,0 +1,14 @@
+use linchpin::prelude::*;
+
+#[action(read)]
+async fn projects(_cx: Context) -> Result<Choices> {
+    Ok(Choices::default())
+}
+
+#[fields]
+pub struct NewIssue {
+    #[field(choices = projects)]
+    pub project: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub struct NewIssue {
+    pub owner: String,
+    #[field(depends_on(owner))]
+    pub project: String,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub struct Page<T> {
+    pub items: Vec<T>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[action(create, idempotency = "always")]
+async fn create_issue(_cx: Context) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use linchpin::prelude::*;
+
+#[fields(rename_all = "Camel")]
+pub struct NewIssue {
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use linchpin::prelude::*;
+
+#[fields]
+pub struct Issue {
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+fn main() {}
