@@ -47,6 +47,16 @@ LP409 Error "the binary describes its connectors in an unknown format"
 "The binary and the build tool come from different versions of linchpin. Bring both to the same one."
 bad "linchpin-build of one version reads a binary built with another"
 good "both come from the same version";
+
+LP410 Error "a crate's connector is not in the binary"
+"Manifests are made of what the workspace's binary has compiled in. A crate that says `connector!` and is not in the list that the binary's `main` hands on has no flows there."
+bad "crates/connectors/tracker says connector!(\"../../../specs/tracker.toml\"), and the binary's main does not list linchpin_tracker::connector()"
+good "the binary's main lists linchpin_tracker::connector()";
+
+LP411 Warning "a manifest belongs to no spec"
+"Its spec was taken away or got another key, so nothing brings the manifest up to date any more, and platforms would go on showing the connector. Take the manifest away."
+bad "specs/old.manifest.json, and no spec says key = \"old\""
+good "specs/tracker.manifest.json, and specs/tracker.toml says key = \"tracker\"";
 }
 
 /// [`LP401`]: a spec that no crate names.
@@ -121,4 +131,21 @@ pub fn unknown_descriptors(binary: &str, version: u32, known: u32) -> Diagnostic
     )
     .label(Location::file(binary), "")
     .help("bring `linchpin` and `linchpin-build` to the same version")
+}
+
+/// [`LP410`]: a crate with a connector that the binary of `package` does not have.
+pub fn connector_not_in_binary(said: Location, spec: Location, key: &str, package: &str) -> Diagnostic {
+    Diagnostic::new(&LP410, format!("the binary of `{package}` does not have the connector `{key}`"))
+        .label(said, "this crate's connector")
+        .label(spec, "of this spec")
+        .help(format!(
+            "add the crate to the dependencies of `{package}`, and its `connector()` to the list in `main`"
+        ))
+}
+
+/// [`LP411`]: a manifest whose spec is not there.
+pub fn manifest_without_spec(path: &str) -> Diagnostic {
+    Diagnostic::new(&LP411, format!("`{path}` belongs to no spec"))
+        .label(Location::file(path), "")
+        .help("remove the file, or bring its spec back")
 }
