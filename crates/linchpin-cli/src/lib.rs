@@ -1,1 +1,121 @@
 //! Turns a list of connectors into a command line.
+//!
+//! ```no_run
+//! # mod tracker { pub fn connector() -> linchpin::Connector { unimplemented!() } }
+//! fn main() -> std::process::ExitCode {
+//!     linchpin_cli::main([tracker::connector()])
+//! }
+//! ```
+
+mod args;
+mod auth;
+mod catalogue;
+mod describe;
+mod explain;
+mod exit;
+mod input;
+mod json;
+mod run;
+mod scaffold;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _, Subcommand as _};
+use linchpin::Connector;
+
+pub use crate::{
+    args::Format,
+    exit::{Exit, Failure},
+};
+use crate::{
+    args::{Global, Verb},
+    catalogue::Catalogue,
+};
+
+/// Runs the command line of these connectors with the arguments of the process.
+pub fn main(connectors: impl IntoIterator<Item = Connector>) -> ExitCode {
+    Cli::new(connectors).run(std::env::args_os()).into()
+}
+
+/// A command line: the connectors it serves, and commands beyond linchpin's own.
+#[derive(Debug)]
+pub struct Cli {
+    catalogue: Catalogue,
+    extras: Vec<Extra>,
+}
+
+/// What an extra command does.
+pub type Run = fn(&ArgMatches, Format) -> Result<Exit, Failure>;
+
+#[derive(Debug)]
+struct Extra {
+    command: Command,
+    run: Run,
+}
+
+impl Cli {
+    /// A command line over these connectors.
+    pub fn new(connectors: impl IntoIterator<Item = Connector>) -> Cli {
+        Cli { catalogue: Catalogue::new(connectors), extras: Vec::new() }
+    }
+
+    /// Adds a command.
+    #[must_use]
+    pub fn command(mut self, command: Command, run: Run) -> Cli {
+        self.extras.push(Extra { command, run });
+        self
+    }
+
+    /// Runs with these arguments, the program's name first. Data goes to stdout, everything else to stderr.
+    pub fn run(&self, args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit {
+        let matches = match self.definition().try_get_matches_from(args) {
+            Ok(matches) => matches,
+            Err(error) => {
+                // Help and versions are no mistakes, and go to stdout.
+                let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+                drop(error.print());
+                return exit;
+            }
+        };
+        let format = Global::from_arg_matches(&matches).map(|global| global.format).unwrap_or_default();
+        match self.dispatch(&matches, format) {
+            Ok(exit) => exit,
+            Err(failure) => {
+                failure.print(format);
+                failure.exit()
+            }
+        }
+    }
+
+    fn definition(&self) -> Command {
+        let command = Command::new("linchpin")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("Runs connectors: typed flows over other people's APIs")
+            .subcommand_required(true)
+            .arg_required_else_help(true);
+        let command = Verb::augment_subcommands(Global::augment_args(command));
+        self.extras.iter().fold(command, |command, extra| command.subcommand(extra.command.clone()))
+    }
+
+    fn dispatch(&self, matches: &ArgMatches, format: Format) -> Result<Exit, Failure> {
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(extra) = self.extras.iter().find(|extra| extra.command.get_name() == name)
+        {
+            return (extra.run)(matches, format);
+        }
+        let verb = Verb::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?;
+        match verb {
+            Verb::Describe(args) => describe::describe(&self.catalogue, &args, format),
+            Verb::Run(args) => run::run(&self.catalogue, &args, format),
+            Verb::Explain(args) => explain::explain(args.code.as_deref(), format),
+            Verb::Completions(args) => {
+                let mut script = Vec::new();
+                clap_complete::generate(args.shell, &mut self.definition(), "linchpin", &mut script);
+                exit::write_stdout(&script)?;
+                Ok(Exit::Ok)
+            }
+            Verb::New(args) => scaffold::new(&args),
+            Verb::Descriptors => describe::descriptors(&self.catalogue),
+        }
+    }
+}

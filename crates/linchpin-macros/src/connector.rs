@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use linchpin_manifest::{
-    diagnostic::Severity,
+    Diagnostic, Severity,
     spec::{self, Spec},
 };
 use proc_macro2::{Span, TokenStream};
@@ -29,8 +29,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         }))?;
         let parsed = spec::parse(&literal.value(), &text);
         for problem in parsed.diagnostics.iter().filter(|problem| problem.severity == Severity::Error) {
-            let message = problem.message.clone();
-            diag.push(syn::Error::new(literal.span(), message));
+            diag.push(syn::Error::new(literal.span(), told(problem)));
         }
         Some((literal, parsed.spec?))
     });
@@ -39,6 +38,19 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     // After an error the code stands all the same where there is some: everything else that names it keeps compiling.
     let code = code.unwrap_or_else(stand_in);
     quote!(#code #errors)
+}
+
+/// A problem of the spec as text: rustc has no place for it but this macro's literal.
+fn told(problem: &Diagnostic) -> String {
+    let mut text = format!("[{}] {}", problem.code, problem.message);
+    for label in &problem.labels {
+        let at = &label.location;
+        text.push_str(&format!("\n  --> {}:{}:{} {}", at.file, at.line, at.column, label.text));
+    }
+    for help in &problem.help {
+        text.push_str(&format!("\n  help: {help}"));
+    }
+    text
 }
 
 fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
@@ -122,6 +134,8 @@ fn connection(spec: &Spec) -> TokenStream {
         }
 
         impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for Connection {
+            const SLOT: ::linchpin::flow::Slot = ::linchpin::flow::Slot::Connection;
+
             fn info() -> ::linchpin::extract::ParameterInfo {
                 ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::Connection)
             }
@@ -140,5 +154,31 @@ fn stand_in() -> TokenStream {
         pub const SPEC: ::linchpin::connector::SpecFile = ::linchpin::connector::SpecFile { path: "", text: "" };
         #[doc(hidden)]
         pub fn connector() -> ::linchpin::Connector { loop {} }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_of_the_spec_is_told_with_its_place() {
+        let out = expand(quote!("src/testdata/broken.toml")).to_string();
+        for place in ["broken.toml:2:", "broken.toml:6:", "broken.toml:10:"] {
+            assert!(out.contains(place), "{place} {out}");
+        }
+        assert!(out.contains("pub fn connector"), "what names the connector still compiles: {out}");
+    }
+
+    #[test]
+    fn the_connection_is_typed() {
+        let out = expand(quote!("src/testdata/good.toml")).to_string();
+        assert!(!out.contains("compile_error"), "{out}");
+        for field in [
+            "pub site : :: std :: string :: String",
+            "pub token : :: core :: option :: Option < :: linchpin :: Secret >",
+        ] {
+            assert!(out.contains(field), "{field} {out}");
+        }
     }
 }

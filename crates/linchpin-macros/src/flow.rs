@@ -332,10 +332,13 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
         Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
         _ => TokenStream::new(),
     };
+    let once = (uses.len() > 1)
+        .then(|| quote_spanned!(ident.span()=> const _: () = __p::once(&[#(#uses::SLOT),*]);));
     quote! {
         #declaration
         const _: () = {
             use #krate::__private as __p;
+            #once
 
             #[automatically_derived]
             impl __p::Flow for #ident {

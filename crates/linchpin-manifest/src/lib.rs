@@ -7,7 +7,13 @@ pub mod check;
 #[cfg(feature = "model")]
 pub mod descriptor;
 pub mod diagnostic;
+#[cfg(feature = "model")]
+pub mod manifest;
+#[cfg(feature = "check")]
+pub mod render;
 pub mod rules;
+#[cfg(feature = "model")]
+pub mod schema;
 mod source;
 pub mod spec;
 

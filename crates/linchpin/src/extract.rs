@@ -94,6 +94,9 @@ impl ParameterInfo {
     note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; and every flow `Connection`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
+    /// The place it takes; a flow takes something in each place once.
+    const SLOT: Slot;
+
     /// What it is.
     fn info() -> ParameterInfo;
 
@@ -234,6 +237,8 @@ fn missing(what: &str) -> Error {
 }
 
 impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
+    const SLOT: Slot = Slot::Input;
+
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Input, T::shape)
     }
@@ -244,6 +249,8 @@ impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
 }
 
 impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
+    const SLOT: Slot = Slot::Options;
+
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Options, T::shape)
     }
@@ -256,6 +263,8 @@ impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
 // A context in another place than the first is one mistake, and told of there.
 #[diagnostic::do_not_recommend]
 impl<K: kind::Kind> Parameter<K> for Context {
+    const SLOT: Slot = Slot::Context;
+
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::Context)
     }
@@ -267,6 +276,8 @@ impl<K: kind::Kind> Parameter<K> for Context {
 
 #[diagnostic::do_not_recommend]
 impl Parameter<kind::Action> for Selected {
+    const SLOT: Slot = Slot::Selected;
+
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::Selected)
     }
@@ -278,6 +289,8 @@ impl Parameter<kind::Action> for Selected {
 
 #[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookRegister> for EventUrl {
+    const SLOT: Slot = Slot::EventUrl;
+
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::EventUrl)
     }
@@ -289,6 +302,8 @@ impl Parameter<kind::WebhookRegister> for EventUrl {
 
 #[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookRegister> for SigningSecret {
+    const SLOT: Slot = Slot::SigningSecret;
+
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::SigningSecret)
     }
@@ -302,6 +317,8 @@ impl<F: Registers> Parameter<kind::WebhookDeregister> for Registered<F>
 where
     F::Output: Gives<Value: FieldType>,
 {
+    const SLOT: Slot = Slot::Registered;
+
     fn info() -> ParameterInfo {
         ParameterInfo {
             registered_by: Some(|| F::DESCRIPTOR),
@@ -316,6 +333,8 @@ where
 }
 
 impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
+    const SLOT: Slot = Slot::Payload;
+
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Payload, T::shape)
     }
@@ -330,6 +349,8 @@ impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
 
 #[diagnostic::do_not_recommend]
 impl Parameter<kind::WebhookEvent> for Delivery {
+    const SLOT: Slot = Slot::Delivery;
+
     fn info() -> ParameterInfo {
         ParameterInfo::plain(Slot::Delivery)
     }
@@ -341,6 +362,8 @@ impl Parameter<kind::WebhookEvent> for Delivery {
 }
 
 impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
+    const SLOT: Slot = Slot::Cursor;
+
     fn info() -> ParameterInfo {
         ParameterInfo::shaped(Slot::Cursor, T::shape)
     }

@@ -35,10 +35,28 @@ pub mod value;
 
 pub use bytes;
 pub use http;
-pub use linchpin_macros::{action, authping, connector, fields, helper, monitor, path, revoke, webhook};
 pub use linchpin_manifest as manifest;
 pub use serde;
 pub use serde_json;
+
+#[doc = include_str!("doc/action.md")]
+pub use linchpin_macros::action;
+#[doc = include_str!("doc/authping.md")]
+pub use linchpin_macros::authping;
+#[doc = include_str!("doc/connector.md")]
+pub use linchpin_macros::connector;
+#[doc = include_str!("doc/fields.md")]
+pub use linchpin_macros::fields;
+#[doc = include_str!("doc/helper.md")]
+pub use linchpin_macros::helper;
+#[doc = include_str!("doc/monitor.md")]
+pub use linchpin_macros::monitor;
+#[doc = include_str!("doc/path.md")]
+pub use linchpin_macros::path;
+#[doc = include_str!("doc/revoke.md")]
+pub use linchpin_macros::revoke;
+#[doc = include_str!("doc/webhook.md")]
+pub use linchpin_macros::webhook;
 
 pub use crate::{
     connector::Connector,
@@ -57,9 +75,9 @@ pub use crate::{
 /// What a connector's sources begin with: `use linchpin::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Actor, Choice, ChoiceQuery, Choices, Context, Cursor, DateTime, Delivery, Error, EventUrl, File,
-        Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked, Secret,
-        Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
+        Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
+        File, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked,
+        Secret, Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
     };
 }
 
@@ -101,6 +119,23 @@ pub mod __private {
     /// The descriptor of a helper that gives choices.
     pub fn choice_source<F: ChoiceSource>() -> &'static FlowDescriptor {
         F::DESCRIPTOR
+    }
+
+    /// Fails to compile when two parameters take the same place.
+    #[track_caller]
+    pub const fn once(slots: &[Slot]) {
+        let mut at = 0;
+        while at < slots.len() {
+            let mut other = at + 1;
+            while other < slots.len() {
+                assert!(
+                    slots[at] as u8 != slots[other] as u8,
+                    "two parameters of this flow take the same thing; group the fields of both in one struct"
+                );
+                other += 1;
+            }
+            at += 1;
+        }
     }
 
     /// Runs an author's function to its end and takes the type off what it gave.

@@ -1,16 +1,17 @@
 //! Requests as authors build them, and answers as they get them.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::{
     Code, Context, Error, Result,
     records::{PageRequest, Records},
-    shape::FieldType,
+    shape::{FieldType, Fields},
     value::{DateTime, Number},
 };
 
@@ -311,6 +312,31 @@ impl RequestBuilder {
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
         self.with(|request| {
             let body = serde_json::to_vec(value).map_err(|error| {
+                Error::coded(Code::RequestInvalid, format!("the body cannot be JSON: {error}"))
+            })?;
+            request.set_body("application/json", body.into());
+            Ok(())
+        })
+    }
+
+    /// Sends a struct with `#[fields]` as JSON, without those of its fields that stand elsewhere in the request:
+    /// `cx.post(path!("/projects/{new.project}/issues")).json_without(&new, &["project"])`.
+    ///
+    /// The names are those in JSON. One that is no field is a mistake, and the request is not sent.
+    pub fn json_without<T: Fields>(self, value: &T, names: &[&str]) -> RequestBuilder {
+        self.with(|request| {
+            if let Some(name) = names.iter().find(|name| T::index_of(name, 0).is_none()) {
+                let message = format!("`json_without` names `{name}`, which is no field of the value");
+                return Err(Error::coded(Code::RequestInvalid, message));
+            }
+            // As raw text, so that every number stays as it is written.
+            let left_out = |value: &T| {
+                let whole = serde_json::to_string(value)?;
+                let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(&whole)?;
+                members.retain(|name, _| !names.contains(name));
+                serde_json::to_vec(&members)
+            };
+            let body = left_out(value).map_err(|error| {
                 Error::coded(Code::RequestInvalid, format!("the body cannot be JSON: {error}"))
             })?;
             request.set_body("application/json", body.into());

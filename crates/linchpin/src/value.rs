@@ -95,6 +95,19 @@ pub struct ChoiceQuery {
     pub cursor: Option<String>,
 }
 
+impl ChoiceQuery {
+    /// Whether a text holds what the user has typed, without regard to case: for services that cannot search themselves.
+    ///
+    /// ```
+    /// let query = linchpin::ChoiceQuery { search: Some("hello".into()), cursor: None };
+    /// assert!(query.matches("octocat/Hello-World") && !query.matches("octocat/spoon-knife"));
+    /// ```
+    pub fn matches(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.search.as_ref().is_none_or(|search| text.contains(&search.trim().to_lowercase()))
+    }
+}
+
 /// The choices of a field: what a helper gives for `#[field(choices = helper)]`.
 #[fields]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

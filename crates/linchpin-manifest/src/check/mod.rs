@@ -1,5 +1,8 @@
 //! Checks specs and flows against the rules.
 
+#[cfg(test)]
+#[cfg(feature = "check")]
+pub(crate) mod example;
 #[cfg(feature = "check")]
 mod field;
 #[cfg(feature = "check")]

@@ -14,7 +14,10 @@ pub(super) fn status_covers(wide: StatusMatch, narrow: StatusMatch) -> bool {
 pub(super) fn covers(wide: &ResponseMatch, narrow: &ResponseMatch) -> bool {
     let status = wide.status.is_empty()
         || (!narrow.status.is_empty()
-            && narrow.status.iter().all(|narrow| wide.status.iter().any(|wide| status_covers(*wide, *narrow))));
+            && narrow
+                .status
+                .iter()
+                .all(|narrow| wide.status.iter().any(|wide| status_covers(*wide, *narrow))));
     let headers = wide.headers.iter().all(|(name, value)| {
         narrow.headers.iter().any(|(other, theirs)| name.eq_ignore_ascii_case(other) && value == theirs)
     });
@@ -47,7 +50,9 @@ fn below(outer: &str, inner: &str) -> bool {
 
 fn same(a: &Literal, b: &Literal) -> bool {
     match (a, b) {
-        (Literal::Integer(a), Literal::Float(b)) | (Literal::Float(b), Literal::Integer(a)) => *a as f64 == *b,
+        (Literal::Integer(a), Literal::Float(b)) | (Literal::Float(b), Literal::Integer(a)) => {
+            *a as f64 == *b
+        }
         (a, b) => a == b,
     }
 }

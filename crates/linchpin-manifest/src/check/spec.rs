@@ -82,7 +82,12 @@ impl<'a> Check<'a> {
     fn identity(&mut self) {
         let missing: [(&'static Rule, &str, &str, &str); 3] = [
             (&rules::LP130, "description", "description", "add `description = \"..\"`: one or two sentences"),
-            (&rules::LP131, "documentation_url", "documentation URL", "add `documentation_url = \"https://..\"`"),
+            (
+                &rules::LP131,
+                "documentation_url",
+                "documentation URL",
+                "add `documentation_url = \"https://..\"`",
+            ),
             (&rules::LP132, "support_email", "support address", "add `support_email = \"..@..\"`"),
         ];
         for (rule, key, what, help) in missing {
@@ -235,25 +240,26 @@ impl<'a> Check<'a> {
                         self.key(&rules::LP152, &path, message, help);
                     }
                 }
-                AuthKind::Custom { headers, query } if headers.is_empty() && query.is_empty() => {
-                    if !self.has(&format!("{path}/headers")) && !self.has(&format!("{path}/query")) {
-                        self.key(
-                            &rules::LP152,
-                            &path,
-                            format!("`{}` sends nothing", method.key),
-                            "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
-                        );
-                    }
+                AuthKind::Custom { headers, query }
+                    if self.clean && headers.is_empty() && query.is_empty() =>
+                {
+                    self.key(
+                        &rules::LP152,
+                        &path,
+                        format!("`{}` sends nothing", method.key),
+                        "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
+                    );
                 }
                 AuthKind::OAuth2(oauth) => {
                     let url = format!("{path}/authorization_url");
                     match (oauth.grant, self.has(&url)) {
-                        (OAuth2Grant::AuthorizationCode, false) if self.has(&format!("{path}/grant")) => self.key(
-                            &rules::LP154,
-                            &path,
-                            format!("`{}` has no `authorization_url`", method.key),
-                            "add `authorization_url = \"https://..\"`: where users consent",
-                        ),
+                        (OAuth2Grant::AuthorizationCode, false) if self.has(&format!("{path}/grant")) => self
+                            .key(
+                                &rules::LP154,
+                                &path,
+                                format!("`{}` has no `authorization_url`", method.key),
+                                "add `authorization_url = \"https://..\"`: where users consent",
+                            ),
                         (OAuth2Grant::ClientCredentials, true) => self.key(
                             &rules::LP155,
                             &url,
@@ -483,7 +489,8 @@ impl<'a> Check<'a> {
                 if own_exchange && key == "access_token" {
                     diagnostic = diagnostic.help("a URL of OAuth 2.0 is used before there is a token");
                 } else {
-                    diagnostic.help.insert(0, format!("add `fields.{key} = {{ .. }}` to the method"));
+                    let field = if looks_secret(key) { "{ secret = true }" } else { "{}" };
+                    diagnostic.help.insert(0, format!("add `fields.{key} = {field}` to the method"));
                 }
                 self.found.push(diagnostic);
                 continue;
@@ -573,7 +580,8 @@ impl<'a> Check<'a> {
                     format!("add an event with `hook = \"{}\"`, or take the hook away", hook.key),
                 );
             }
-            let Some(SignatureKey::Field(key)) = hook.signature.as_ref().map(|signature| &signature.key) else {
+            let Some(SignatureKey::Field(key)) = hook.signature.as_ref().map(|signature| &signature.key)
+            else {
                 continue;
             };
             let at = format!("{path}/signature/key");
@@ -596,7 +604,12 @@ impl<'a> Check<'a> {
                 let help = format!("add `fields.{key} = {{ secret = true }}` to every method");
                 self.at(&rules::LP173, &at, message, help);
             }
-            if spec.auth.iter().flat_map(|method| &method.fields).any(|field| field.key == *key && !field.secret) {
+            if spec
+                .auth
+                .iter()
+                .flat_map(|method| &method.fields)
+                .any(|field| field.key == *key && !field.secret)
+            {
                 let message = format!("`{{{key}}}` signs deliveries, but is not secret");
                 self.at(&rules::LP174, &at, message, "say `secret = true` in the field");
             }
@@ -662,7 +675,11 @@ impl<'a> Check<'a> {
         for method in &spec.auth {
             if matches!(method.kind, AuthKind::OAuth2(_)) {
                 let path = format!("{}/kind", join("/auth", &method.key));
-                self.not_yet_at(&path, "OAuth 2.0", "a connection by this method is refused with a typed error");
+                self.not_yet_at(
+                    &path,
+                    "OAuth 2.0",
+                    "a connection by this method is refused with a typed error",
+                );
             }
         }
         for (index, rule) in spec.http.outcomes.iter().enumerate() {

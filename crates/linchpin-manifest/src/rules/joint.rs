@@ -1,2 +1,118 @@
-//! x
-super::rules! {}
+//! Rules of a spec and its flows together.
+
+super::rules! {
+LP301 Error "the spec has auth, but no function checks a connection"
+"Without `#[authping]` nobody learns whether a new connection works, or when an old one stops working. Add one that asks the service who the connection is."
+bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[revoke]\nasync fn revoke(cx: Context) -> Result<String>"
+good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>\n#[revoke]\nasync fn revoke(cx: Context) -> Result<String>";
+
+LP302 Warning "no function takes back what the service can revoke"
+"When a user deletes a connection, its token should die at the service too. Add a `#[revoke]` function where the service has a call for it."
+bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>"
+good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>\n#[revoke]\nasync fn revoke(cx: Context) -> Result<String>";
+
+LP303 Warning "there is nothing to revoke"
+"No method of the spec has a credential, so the `#[revoke]` function is never called. Take it away, or add the method."
+bad "[auth.none]\nkind = \"none\"" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>\n#[revoke]\nasync fn revoke(cx: Context) -> Result<String>"
+good "[auth.none]\nkind = \"none\"" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>";
+
+LP310 Error "a hook is registered, but never deregistered"
+"The service would go on delivering to an address that nobody listens at. Add a `#[webhook(deregister, hook = \"..\")]` function."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP311 Error "a hook is deregistered, but never registered"
+"There is nothing to take back. Add a `#[webhook(register, hook = \"..\")]` function, whose result the deregistration takes."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP312 Error "a hook is registered or deregistered by two functions"
+"It would not be known which of them to call. Keep one, and let options say what differs; or make it another hook."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(register, hook = \"project\")]\nasync fn register_all(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP313 Error "a flow names an unknown hook"
+"The hook of a registration is one of the spec's. Mend the name, or add the hook to the spec."
+bad "" + "#[webhook(register, hook = \"projet\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"projet\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP314 Error "a hook of the spec is registered by no function"
+"The service never learns where to deliver. Add a `#[webhook(register, hook = \"..\")]` function and its counterpart, or take the hook away."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP315 Error "a flow serves an unknown event"
+"Events are the spec's. Mend the name in the attribute, or add the event to the spec."
+bad "" + "#[monitor(event = \"member_joned\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP316 Error "an event of the spec is served by no function"
+"Users could choose an event that never comes. Add `#[webhook(event = \"..\")]` for an event with a hook, `#[monitor(event = \"..\")]` for one without, or take the event away."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context) -> Result<String>"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP317 Error "an event is served by two functions"
+"It would not be known which of them shapes it. Keep one, or make two events."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP318 Error "a webhook flow serves an event without a hook"
+"Nothing ever delivers the event. Name the hook in the spec's event, or let a `#[monitor]` look for it."
+bad "[event.issue_opened]\nname = \"Issue Opened\"" + "#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP319 Error "a monitor serves an event with a hook"
+"The event is delivered already, so looking for it would emit it twice. Take the hook from the event, or use `#[webhook(event = \"..\")]`."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP320 Error "the spec speaks of a monitor that does not exist"
+"`[monitor.<name>]` is for the `#[monitor]` function of that name. Mend the name, or take the section away."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.members]\nevery = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nevery = \"10m\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP321 Error "a monitor has no schedule"
+"Say in the attribute or in the spec's `[monitor.<name>]` how often the service is asked."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP322 Error "the schedule of a monitor is not usable"
+"A schedule is a whole number and a unit, as in `5m`, and at least one minute."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"10s\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"1m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP323 Warning "a monitor cannot tell records apart"
+"Looks overlap, and a record that two of them see is emitted twice. Say with `dedupe` where a record has its id."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP324 Error "what tells records apart is not in the records"
+"`dedupe` is a JSON pointer into one record, as in `/id`. With a place that no record has, all records would be one."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/uuid\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP325 Error "a monitor takes another cursor than it gives"
+"The cursor of one look is the parameter of the next, so both have one type."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<i64>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP326 Error "a deregistration takes what another hook's registration gives"
+"`Registered<..>` names the function that registers the same hook."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<list_things>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP330 Error "an action repeats with a key, but the spec does not say how to send it"
+"`idempotency = \"key\"` promises that the service takes a key. Name its header in the spec, or say `\"natural\"` or `\"none\"`."
+bad "" + "/// Create Issue\n#[action(create, idempotency = \"key\")]\nasync fn create_issue(cx: Context) -> Result<String>"
+good "[http]\nidempotency = { header = \"Idempotency-Key\" }" + "/// Create Issue\n#[action(create, idempotency = \"key\")]\nasync fn create_issue(cx: Context) -> Result<String>";
+
+LP331 Warning "no action uses the idempotency key of the spec"
+"The service takes keys, and no action that writes says `idempotency = \"key\"`, so lost answers are not made good. Say so in the attributes of those that may be repeated."
+bad "[http]\nidempotency = { header = \"Idempotency-Key\" }" + "/// Create Issue\n#[action(create, idempotency = \"none\")]\nasync fn create_issue(cx: Context) -> Result<String>"
+good "[http]\nidempotency = { header = \"Idempotency-Key\" }" + "/// Create Issue\n#[action(create, idempotency = \"key\")]\nasync fn create_issue(cx: Context) -> Result<String>";
+
+LP390 Warning "this build knows the flow, but cannot carry all of it out yet"
+"The flow is registered, described and can be called by hand, but what its attribute asks for beyond that does not happen yet. The message names it."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "" + "/// List Members\n#[action(read)]\nasync fn list_members(cx: Context) -> Result<String>";
+}

@@ -36,7 +36,7 @@ pub struct Rule {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Example {
-    /// Lines of the spec; what is not shown is as in [`Example::spec_text`].
+    /// Lines of the spec; what is not shown is as in [`Example::spec_text`]. Of the `LP4xx` rules: words about files.
     pub spec: &'static str,
     /// Rust; empty where only the spec matters.
     pub flows: &'static str,

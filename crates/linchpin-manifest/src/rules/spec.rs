@@ -94,7 +94,7 @@ good "[http]\nlimits = { body = \"32MiB\" }";
 LP120 Error "a budget cannot be read"
 "A budget is a number of requests and the time in which they may be sent, as in `5000/1h`."
 bad "[http]\nrate_limit = { budget = \"5000 per hour\" }"
-good "[http]\nlimits = { pages = 500 }";
+good "[http]\nrate_limit = { budget = \"5000/1h\" }";
 
 LP121 Error "the name of a header has a forbidden form"
 "A name of a header is a token (RFC 9110 §5.1); with anything else no request could be sent."
@@ -224,27 +224,27 @@ good "[auth.token]\nkind = \"bearer\"\nname = \"Token\"\nfields.token = { secret
 LP154 Error "the authorization code grant has no authorization URL"
 "Users consent in a browser at the authorization URL. Add `authorization_url`, or use `client_credentials` where no user consents."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"authorization_code\"\ntoken_url = \"https://tracker.example/token\""
-good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }";
+good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"authorization_code\"\nauthorization_url = \"https://tracker.example/authorize\"\ntoken_url = \"https://tracker.example/token\"";
 
 LP155 Warning "an authorization URL is never used"
 "With client credentials no user is asked for consent. Leave `authorization_url` out, or use `authorization_code`."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\nauthorization_url = \"https://tracker.example/authorize\"\ntoken_url = \"https://tracker.example/token\""
-good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }";
+good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"";
 
 LP156 Error "a scope is listed twice"
 "The second one changes nothing, and another may have been meant."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read\", \"read\"]"
-good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }";
+good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read\", \"write\"]";
 
 LP157 Error "a scope is not one scope"
 "Scopes are sent with blanks between them, so a scope has none itself. Write each as a text of its own."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read write\"]"
-good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }";
+good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read\", \"write\"]";
 
 LP158 Error "a field has a name that OAuth 2.0 fills"
 "`access_token` and `refresh_token` come from the authorization server, never from a form."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nfields.access_token = { secret = true, optional = true }"
-good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }";
+good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nfields.tenant = { optional = true }";
 
 LP160 Error "an outcome rule has no condition"
 "It would decide about every response, also the good ones. Say in `when` which responses it means."

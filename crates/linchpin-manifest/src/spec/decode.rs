@@ -60,12 +60,11 @@ fn http(node: &Node) -> Http {
 fn pagination(node: &Node) -> Option<Pagination> {
     let style = match text(node, "style")?.as_str() {
         "link-header" => PageStyle::LinkHeader,
-        "cursor" => {
-            PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? }
-        }
+        "cursor" => PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? },
         _ => return None,
     };
-    let page_size = node.get("page_size").and_then(|size| Some((text(size, "query")?, whole(size, "value")?)));
+    let page_size =
+        node.get("page_size").and_then(|size| Some((text(size, "query")?, whole(size, "value")?)));
     Some(Pagination { style, items: pointer(node, "items").unwrap_or_default(), page_size })
 }
 
@@ -122,7 +121,8 @@ fn status(node: &Node) -> Option<StatusMatch> {
 
 fn auth(key: &str, node: &Node) -> AuthMethod {
     let own = |name: &str, default: &str| {
-        template(node, name).unwrap_or_else(|| Template { parts: vec![TemplatePart::Field(default.to_owned())] })
+        template(node, name)
+            .unwrap_or_else(|| Template { parts: vec![TemplatePart::Field(default.to_owned())] })
     };
     let kind = match text(node, "kind").as_deref() {
         Some("basic") => {

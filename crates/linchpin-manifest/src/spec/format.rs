@@ -249,8 +249,7 @@ fn is_version(text: &str) -> bool {
             && part.bytes().all(|b| b.is_ascii_digit())
             && (part == "0" || !part.starts_with('0'))
     };
-    let word =
-        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let pre_word = |part: &str| word(part) && (!part.bytes().all(|b| b.is_ascii_digit()) || plain(part));
     core.split('.').count() == 3
         && core.split('.').all(plain)
@@ -259,9 +258,8 @@ fn is_version(text: &str) -> bool {
 }
 
 fn is_colour(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|digits| {
-        matches!(digits.len(), 3 | 6) && digits.bytes().all(|b| b.is_ascii_hexdigit())
-    })
+    text.strip_prefix('#')
+        .is_some_and(|digits| matches!(digits.len(), 3 | 6) && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn is_email(text: &str) -> bool {
@@ -362,7 +360,7 @@ fn check_url(name: &str, text: &str, query: bool) -> Result<(), Fault> {
 fn check_host(text: &str) -> Result<(), Fault> {
     let help = "write an exact name, as in \"uploads.service.example\", without scheme, path or wildcard";
     let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
-    if port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0) != true) {
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return fault(&rules::LP126, format!("`{text}` has no usable port"), help);
     }
     let plain: String = match Template::parse(name) {

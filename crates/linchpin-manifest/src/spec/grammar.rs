@@ -26,7 +26,10 @@ pub(crate) type Word = (&'static str, &'static str);
 pub(crate) enum Shape {
     Text(Format),
     Word(&'static [Word]),
-    Integer { least: i64, most: i64 },
+    Integer {
+        least: i64,
+        most: i64,
+    },
     Bool,
     /// What a JSON body is compared with.
     Literal,
@@ -36,7 +39,10 @@ pub(crate) enum Shape {
     /// One value, or a list of them.
     OneOrList(&'static Shape),
     /// A table whose keys the author chooses.
-    Map { keys: Format, values: &'static Shape },
+    Map {
+        keys: Format,
+        values: &'static Shape,
+    },
     Table(&'static Table),
     /// A table in which the value of one key decides what else may stand there.
     Tagged(&'static Tagged),
@@ -152,7 +158,11 @@ static PAGINATION: Tagged = Tagged {
     tag: "style",
     doc: "Where the next page is told.",
     common: &[
-        may("items", POINTER, "JSON pointer to the items of a page; empty for a body that is the list itself."),
+        may(
+            "items",
+            POINTER,
+            "JSON pointer to the items of a page; empty for a body that is the list itself.",
+        ),
         may("page_size", Shape::Table(&PAGE_SIZE), "How a page size is asked for."),
     ],
     variants: &[
@@ -231,7 +241,11 @@ static OUTCOME: Table = Table {
 
 static WHEN: Table = Table {
     keys: &[
-        may("status", Shape::OneOrList(&Shape::Status), "Any of these codes or classes, as in 403 or \"4xx\"."),
+        may(
+            "status",
+            Shape::OneOrList(&Shape::Status),
+            "Any of these codes or classes, as in 403 or \"4xx\".",
+        ),
         may(
             "header",
             Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Any) },
@@ -353,7 +367,11 @@ static SIGNATURE: Table = Table {
             "The algorithm.",
         ),
         must("header", HEADER, "The request header that carries the signature."),
-        may("prefix", Shape::Text(Format::Any), "What stands before the signature there; nothing by default."),
+        may(
+            "prefix",
+            Shape::Text(Format::Any),
+            "What stands before the signature there; nothing by default.",
+        ),
         may(
             "encoding",
             Shape::Word(&[
@@ -378,7 +396,11 @@ static EVENT: Table = Table {
         must("name", TEXT, "The name that users see."),
         may("description", TEXT, "One sentence."),
         may("hook", Shape::Text(Format::Key), "The hook that delivers it; without one a monitor finds it."),
-        may("match", Shape::Table(&MATCH), "Which deliveries of the hook are this event; all of it must hold."),
+        may(
+            "match",
+            Shape::Table(&MATCH),
+            "Which deliveries of the hook are this event; all of it must hold.",
+        ),
     ],
 };
 

@@ -16,14 +16,19 @@ use crate::source::Source;
 
 pub use model::*;
 
+#[cfg(test)]
+#[cfg(feature = "check")]
+pub(crate) use decode::title_case;
 #[cfg(feature = "model")]
 pub(crate) use {
     format::Format,
     grammar::{Key, ROOT, Shape, Table, Tagged},
 };
+#[cfg(feature = "check")]
+pub(crate) use {format::is_pointer, template::is_key};
 pub(crate) use {
     format::is_token,
-    read::{dotted, list, nearest},
+    read::{list, nearest},
 };
 
 /// A spec as far as it could be read.
@@ -59,4 +64,269 @@ pub fn parse(path: &str, text: &str) -> Parsed {
     diagnostic::sort(&mut diagnostics);
     let usable = !diagnostics.iter().any(Diagnostic::is_error);
     Parsed { source, spec: usable.then(|| draft.clone()), diagnostics, draft }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rules;
+
+    const TRACKER: &str = r##"schema = 1
+key = "tracker"
+name = "Tracker"
+version = "0.1.0"
+description = "Issues and projects in Tracker."
+documentation_url = "https://tracker.example/docs"
+support_email = "support@tracker.example"
+accent_colour = "#24292f"
+icon = "icons/tracker.svg"
+
+[http]
+base_url = "https://{site}.tracker.example/api"
+hosts = ["uploads.tracker.example"]
+headers = { Accept = "application/json" }
+timeout = "10s"
+pagination = { style = "cursor", cursor = "/next", query = "cursor", items = "/data", page_size = { query = "per_page", value = 100 } }
+idempotency = { header = "Idempotency-Key" }
+error = { message = "/message", code = "/code", request_id = "x-request-id" }
+limits = { body = "1MiB", pages = 7 }
+
+[[http.outcome]]
+when = { status = 403, header = { x-ratelimit-remaining = "0" } }
+then = "rate_limited"
+
+[[http.outcome]]
+when = { status = [404, "5xx"], body = { "/error/code" = 7 }, text = "gone" }
+then = "not_found"
+message = "it is gone"
+
+[auth.token]
+kind = "bearer"
+name = "API token"
+fields.site = { label = "Site", pattern = "[a-z0-9-]+" }
+fields.token = { label = "Token", secret = true }
+
+[auth.basic]
+kind = "basic"
+username = "{user}/token"
+fields.user = {}
+fields.password = { secret = true, help = "From your settings." }
+fields.site = { choices = ["a", "b"], default = "b" }
+
+[auth.key]
+kind = "api_key"
+header = "X-Api-Key"
+value = "Token {api_key}"
+fields.api_key = { secret = true }
+fields.site = {}
+
+[auth.own]
+kind = "custom"
+headers = { X-User = "{user}" }
+query = { sig = "{sig_token}" }
+fields.user = {}
+fields.sig_token = { secret = true }
+fields.site = {}
+
+[hook.project]
+signature = { scheme = "hmac-sha256", header = "X-Tracker-Signature", prefix = "sha256=", encoding = "base64", key = "registration" }
+delivery_id = { header = "X-Tracker-Delivery" }
+
+[event.issue_opened]
+name = "Issue Opened"
+hook = "project"
+match = { header = { X-Tracker-Event = "issue" }, body = { "/action" = "opened" } }
+
+[event.member_joined]
+name = "Member Joined"
+
+[monitor.member_joined]
+every = "5m"
+dedupe = "/id"
+overlap = "10m"
+"##;
+
+    fn codes(text: &str) -> Vec<(u32, &'static str)> {
+        let found = parse("specs/tracker.toml", text).diagnostics;
+        found.iter().map(|found| (found.labels[0].location.line, found.code)).collect()
+    }
+
+    #[test]
+    fn a_whole_spec_is_read_in_the_order_of_the_file() {
+        let parsed = parse("specs/tracker.toml", TRACKER);
+        let spec = parsed.spec.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
+        let keys: Vec<&str> = spec.auth.iter().map(|method| method.key.as_str()).collect();
+        assert_eq!(keys, ["token", "basic", "key", "own"]);
+        let fields: Vec<&str> = spec.auth[1].fields.iter().map(|field| field.key.as_str()).collect();
+        assert_eq!(fields, ["user", "password", "site"]);
+        assert_eq!(spec.auth[1].name, "Basic");
+        assert_eq!(spec.auth[1].fields[2].kind, ConnectionFieldKind::Choice(vec!["a".into(), "b".into()]));
+        let AuthKind::Basic { username, password } = &spec.auth[1].kind else { panic!() };
+        assert_eq!(
+            (username.to_string(), password.to_string()),
+            ("{user}/token".into(), "{password}".into())
+        );
+        let AuthKind::ApiKey { place, value } = &spec.auth[2].kind else { panic!() };
+        assert_eq!(
+            (place, value.to_string()),
+            (&KeyPlace::Header("X-Api-Key".into()), "Token {api_key}".into())
+        );
+        assert_eq!(spec.http.timeout, Duration::from_secs(10));
+        assert_eq!(spec.http.limits, Limits { body: 1 << 20, pages: 7 });
+        assert_eq!(spec.http.outcomes[1].when.status, [StatusMatch::Code(404), StatusMatch::Class(5)]);
+        assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), Literal::Integer(7))]);
+        let page = spec.http.pagination.unwrap();
+        assert_eq!(page.style, PageStyle::Cursor { cursor: "/next".into(), query: "cursor".into() });
+        assert_eq!(page.page_size, Some(("per_page".to_owned(), 100)));
+        let signature = spec.hooks[0].signature.as_ref().unwrap();
+        assert_eq!(
+            (signature.encoding, &signature.key),
+            (SignatureEncoding::Base64, &SignatureKey::Registration)
+        );
+        assert_eq!(spec.monitors[0].every, Some(Duration::from_secs(300)));
+        assert_eq!(
+            parsed.source.spans("/auth/token/kind").map(|spans| &TRACKER[spans.value.clone()]),
+            Some("\"bearer\"")
+        );
+        // Only what this build cannot carry out yet is told.
+        assert!(parsed.diagnostics.iter().all(|found| found.code == rules::LP190.code));
+    }
+
+    #[test]
+    fn defaults_are_as_the_model_says() {
+        let text = "schema = 1\nkey = \"a\"\nname = \"A\"\nversion = \"1.0.0\"\n[http]\nbase_url = \"https://a.example\"\n";
+        let spec = parse("a.toml", text).spec.unwrap();
+        assert_eq!(spec.http.timeout, Duration::from_secs(30));
+        assert_eq!(spec.http.limits, Limits { body: 32 << 20, pages: 10_000 });
+        assert!(spec.auth.is_empty() && spec.http.pagination.is_none());
+    }
+
+    #[test]
+    fn all_problems_are_told_in_one_run() {
+        let text = r#"schema = 1
+key = "Tracker"
+version = "1.0"
+accent_colour = "teal"
+[http]
+base_url = "http://{site}"
+timout = "5s"
+timeout = 30
+[[http.outcome]]
+when = {}
+then = "retyr"
+[auth.token]
+kind = "bearer"
+fields.token = { label = "Token" }
+[hook.project]
+signature = { scheme = "md5", header = "X Y" }
+[event.opened]
+name = "Opened"
+hook = "projct"
+[event.joined]
+name = "Opened"
+"#;
+        assert_eq!(
+            codes(text),
+            [
+                (1, "LP102"),
+                (2, "LP130"),
+                (2, "LP131"),
+                (2, "LP132"),
+                (2, "LP110"),
+                (3, "LP112"),
+                (4, "LP113"),
+                (6, "LP115"),
+                (6, "LP140"),
+                (7, "LP101"),
+                (8, "LP103"),
+                (10, "LP160"),
+                (11, "LP104"),
+                (14, "LP144"),
+                (16, "LP104"),
+                (16, "LP121"),
+                (19, "LP170"),
+                (20, "LP177"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_syntax_error_is_told() {
+        assert_eq!(codes("schema = \nkey = tracker\nname = \"x\"\n"), [(1, "LP100"), (2, "LP100")]);
+    }
+
+    #[test]
+    fn a_wrong_kind_is_told_once() {
+        let text = format!(
+            "{TRACKER}[auth.extra]\nkind = \"bearr\"\nfields.site = {{}}\nfields.token = {{ secret = true }}\n"
+        );
+        let found: Vec<_> = codes(&text).into_iter().filter(|(_, code)| *code != "LP190").collect();
+        assert_eq!(found.iter().map(|(_, code)| *code).collect::<Vec<_>>(), ["LP104"]);
+    }
+
+    #[test]
+    fn no_text_is_a_panic() {
+        // A small generator of its own keeps the cases the same in every run.
+        let mut state = 7_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let pieces = [
+            "\"", "{", "}", "[", "]", "=", "\n", "\u{e9}", "http://", "1", "-", ".", "/", "~", "'", "\\",
+            "\r\n", "\0",
+        ];
+        for _ in 0..1500 {
+            let mut chars: Vec<char> = TRACKER.chars().collect();
+            for _ in 0..=next(4) {
+                let at = next(chars.len());
+                match next(4) {
+                    0 => drop(chars.drain(at..(at + next(40)).min(chars.len()))),
+                    1 => chars.insert(at, pieces[next(pieces.len())].chars().next().unwrap_or('x')),
+                    2 => chars.truncate(at.max(1)),
+                    _ => {
+                        let piece = pieces[next(pieces.len())];
+                        chars.splice(at..at, piece.chars());
+                    }
+                }
+                if chars.is_empty() {
+                    chars.push('x');
+                }
+            }
+            let text: String = chars.into_iter().collect();
+            let parsed = parse("fuzz.toml", &text);
+            for label in parsed.diagnostics.iter().flat_map(|found| &found.labels) {
+                assert!(text.get(label.location.span.clone()).is_some());
+            }
+            assert_eq!(parsed.spec.is_none(), parsed.diagnostics.iter().any(Diagnostic::is_error));
+        }
+    }
+
+    #[test]
+    fn any_value_anywhere_is_no_panic() {
+        let values = [
+            "1",
+            "-1",
+            "1.5",
+            "nan",
+            "true",
+            "\"\"",
+            "\"{\"",
+            "[]",
+            "[[1]]",
+            "{}",
+            "{ a = {} }",
+            "1979-05-27",
+            "\"\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\"",
+        ];
+        for line in TRACKER.lines().filter(|line| line.contains(" = ")) {
+            let key = line.split(" = ").next().unwrap_or_default();
+            for value in values {
+                let text = TRACKER.replacen(line, &format!("{key} = {value}"), 1);
+                parse("fuzz.toml", &text);
+            }
+        }
+    }
 }

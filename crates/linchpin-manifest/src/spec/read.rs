@@ -31,8 +31,9 @@ impl Walk<'_> {
             (Shape::Integer { least, most }, Value::Integer(number)) => {
                 self.integer(node, *number, *least, *most);
             }
-            (Shape::Bool, Value::Bool(_))
-            | (Shape::Literal, Value::Text(_) | Value::Bool(_) | Value::Float(_)) => {}
+            (Shape::Bool, Value::Bool(_)) | (Shape::Literal, Value::Text(_) | Value::Bool(_)) => {}
+            (Shape::Literal, Value::Float(number)) if number.is_finite() => {}
+            (Shape::Literal, Value::Float(_)) => self.integer(node, None, i64::MIN, i64::MAX),
             (Shape::Literal, Value::Integer(number)) => self.integer(node, *number, i64::MIN, i64::MAX),
             (Shape::Status, Value::Integer(number)) if number.is_some_and(|n| (100..600).contains(&n)) => {}
             (Shape::Status, Value::Integer(number)) => {
@@ -91,11 +92,9 @@ impl Walk<'_> {
     }
 
     fn unknown_word(&mut self, node: &Node, known: &[&str], text: &str) {
-        let mut diagnostic = Diagnostic::new(
-            &rules::LP104,
-            format!("`{text}` is not known as `{}`", dotted(&node.path)),
-        )
-        .label(self.source.value(&node.path), "");
+        let mut diagnostic =
+            Diagnostic::new(&rules::LP104, format!("`{text}` is not known as `{}`", dotted(&node.path)))
+                .label(self.source.value(&node.path), "");
         if let Some(near) = nearest(text, known) {
             diagnostic = diagnostic.help(format!("did you mean \"{near}\"?"));
         }
@@ -125,8 +124,9 @@ impl Walk<'_> {
     fn tagged(&mut self, node: &Node, entries: &[(String, Node)], tagged: &Tagged) {
         let name = dotted(&node.path);
         let words: Vec<&str> = tagged.variants.iter().map(|variant| variant.word).collect();
-        let every: Vec<&[Key]> =
-            std::iter::once(tagged.common).chain(tagged.variants.iter().map(|variant| variant.keys)).collect();
+        let every: Vec<&[Key]> = std::iter::once(tagged.common)
+            .chain(tagged.variants.iter().map(|variant| variant.keys))
+            .collect();
         let given = entries.iter().find(|(key, _)| key == tagged.tag).map(|(_, node)| node);
         let word = match given.map(|node| (node, &node.value)) {
             Some((_, Value::Text(word))) => word,
@@ -210,9 +210,8 @@ impl Walk<'_> {
         let owner = if owner == "the spec" { owner.to_owned() } else { format!("`{owner}`") };
         let mut names: Vec<&str> = tag.into_iter().collect();
         names.extend(known.iter().flat_map(|keys| keys.iter()).map(|key| key.name));
-        let mut diagnostic =
-            Diagnostic::new(&rules::LP101, format!("{owner} knows no `{name}`"))
-                .label(self.source.key(&node.path), "unknown key");
+        let mut diagnostic = Diagnostic::new(&rules::LP101, format!("{owner} knows no `{name}`"))
+            .label(self.source.key(&node.path), "unknown key");
         if let Some(near) = nearest(name, &names) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
@@ -233,8 +232,8 @@ pub(crate) fn dotted(path: &str) -> String {
             if !text.is_empty() {
                 text.push('.');
             }
-            let bare = !step.is_empty()
-                && step.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            let bare =
+                !step.is_empty() && step.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
             text.push_str(&if bare { step } else { format!("\"{step}\"") });
         }
     }
@@ -314,7 +313,7 @@ fn remedy(shape: &Shape, value: &Value) -> String {
         (Shape::Literal, _) => "compare with one plain value".to_owned(),
         (Shape::Status, _) => "write a code, as in 403, a list of them, or a class, as in \"4xx\"".to_owned(),
         (Shape::List(_), Value::Text(text)) => format!("put it in brackets: [\"{text}\"]"),
-        (Shape::List(item), _) if matches!(item, Shape::Table(_)) => {
+        (Shape::List(Shape::Table(_)), _) => {
             "write each one under a header in double brackets, as in `[[http.outcome]]`".to_owned()
         }
         (Shape::List(_), _) => "write a list in brackets".to_owned(),
@@ -342,9 +341,7 @@ fn lower(sentence: &str) -> String {
     let sentence = sentence.trim_end_matches('.');
     let mut chars = sentence.chars();
     match chars.next() {
-        Some(first) if !sentence.starts_with("JSON") => {
-            first.to_lowercase().chain(chars).collect()
-        }
+        Some(first) if !sentence.starts_with("JSON") => first.to_lowercase().chain(chars).collect(),
         _ => sentence.to_owned(),
     }
 }

@@ -69,8 +69,7 @@ impl Node {
 /// Reads a document: its tree, its places, and what is not TOML in it.
 pub(super) fn read(path: &str, text: &str) -> (Arc<Source>, Node, Vec<Diagnostic>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut source =
-        Source { path: path.to_owned(), text: text.to_owned(), ..Source::default() };
+    let mut source = Source { path: path.to_owned(), text: text.to_owned(), ..Source::default() };
     source.spans.insert(String::new(), Spans { key: 0..0, value: 0..0 });
     let value = Value::Table(entries("", table.get_ref(), &mut source));
     let source = Arc::new(source);
@@ -115,9 +114,7 @@ fn node(path: String, key: Range<usize>, value: &Spanned<DeValue<'_>>, source: &
             items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| {
-                    node(join(&path, &index.to_string()), item.span(), item, source)
-                })
+                .map(|(index, item)| node(join(&path, &index.to_string()), item.span(), item, source))
                 .collect(),
         ),
         DeValue::Table(table) => Value::Table(entries(&path, table, source)),

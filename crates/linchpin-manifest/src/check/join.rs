@@ -1,0 +1,687 @@
+//! The rules of flows, and of a spec and its flows together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::field::{self, Field};
+use super::{LABEL_HELP, is_label};
+use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency};
+use crate::diagnostic::{self, Diagnostic, Location};
+use crate::rules::{self, Rule};
+use crate::source::{Source, join as join_path};
+use crate::spec::{AuthKind, Parsed, Spec, list, nearest, unit};
+
+/// What the rules of flows (`LP2xx`), and of spec and flows together (`LP3xx`), have to say, sorted.
+///
+/// Works also on a spec that has errors of its own, with what could be read of it. `sources` gives the text of a file of
+/// Rust by the path that the compiler had for it; where it gives nothing, places are shown without their line.
+pub fn join(
+    parsed: &Parsed,
+    connector: &ConnectorDescriptor,
+    sources: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Diagnostic> {
+    let mut files = BTreeMap::new();
+    let places = connector.flows.iter().map(|flow| &flow.place).chain([&connector.place]);
+    for place in places {
+        if !files.contains_key(&place.file) {
+            let source = sources(&place.file).map(|text| Source::plain(place.file.clone(), text));
+            files.insert(place.file.clone(), source);
+        }
+    }
+    let mut check =
+        Check { source: &parsed.source, spec: &parsed.draft, connector, files, found: Vec::new() };
+    check.flows();
+    check.cards();
+    // Without a readable spec everything would seem to be unknown.
+    if !parsed.diagnostics.iter().any(|found| found.code == rules::LP100.code) {
+        check.auth();
+        check.hooks();
+        check.events();
+        check.monitors();
+        check.idempotency();
+    }
+    diagnostic::sort(&mut check.found);
+    check.found
+}
+
+struct Check<'a> {
+    source: &'a Arc<Source>,
+    spec: &'a Spec,
+    connector: &'a ConnectorDescriptor,
+    files: BTreeMap<String, Option<Arc<Source>>>,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Check<'a> {
+    fn of(&self, kind: FlowKind) -> impl Iterator<Item = &'a FlowDescriptor> + use<'a> {
+        self.connector.flows.iter().filter(move |flow| flow.kind == kind)
+    }
+
+    fn place(&self, flow: &FlowDescriptor) -> Location {
+        let place = &flow.place;
+        match self.files.get(&place.file) {
+            Some(Some(source)) => source.word(place.line, place.column),
+            _ => Location::point(&place.file, place.line, place.column),
+        }
+    }
+
+    fn connector_place(&self) -> Location {
+        let place = &self.connector.place;
+        match self.files.get(&place.file) {
+            Some(Some(source)) => source.word(place.line, place.column),
+            _ => Location::point(&place.file, place.line, place.column),
+        }
+    }
+
+    fn at(&mut self, rule: &'static Rule, flow: &FlowDescriptor, message: String, help: impl Into<String>) {
+        let diagnostic = Diagnostic::new(rule, message).label(self.place(flow), "").help(help);
+        self.found.push(diagnostic);
+    }
+
+    fn twice(
+        &mut self,
+        rule: &'static Rule,
+        flow: &FlowDescriptor,
+        first: &FlowDescriptor,
+        message: String,
+        help: &str,
+    ) {
+        let diagnostic = Diagnostic::new(rule, message)
+            .label(self.place(flow), "this one")
+            .label(self.place(first), "and this one")
+            .help(help);
+        self.found.push(diagnostic);
+    }
+
+    fn flows(&mut self) {
+        let flows = &self.connector.flows;
+        if !flows
+            .iter()
+            .any(|flow| matches!(flow.kind, FlowKind::Action | FlowKind::WebhookEvent | FlowKind::Monitor))
+        {
+            let diagnostic = Diagnostic::new(&rules::LP201, "the connector has no action, event or monitor")
+                .label(self.connector_place(), "this connector")
+                .help("annotate a function with `#[action(read)]`, and declare its module with `mod`");
+            self.found.push(diagnostic);
+        }
+        let mut keys: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        let mut titles: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        for flow in flows {
+            let key = flow.key.as_str();
+            match keys.get(key) {
+                Some(first) => self.twice(
+                    &rules::LP202,
+                    flow,
+                    first,
+                    format!("two flows are called `{key}`"),
+                    "rename one of the functions",
+                ),
+                None => {
+                    keys.insert(key, flow);
+                }
+            }
+            let reserved = match key {
+                "authping" => Some(FlowKind::Authping),
+                "revoke" => Some(FlowKind::Revoke),
+                _ => None,
+            };
+            if reserved.is_some_and(|kind| kind != flow.kind) {
+                let message = format!("`{key}` is a reserved name");
+                let help = format!("annotate the function with `#[{key}]`, or rename it");
+                self.at(&rules::LP205, flow, message, help);
+            }
+            if !crate::spec::is_key(key) {
+                let message = format!("`{key}` is not in snake case");
+                let help = "use lower-case letters, digits and `_`, beginning with a letter";
+                self.at(&rules::LP206, flow, message, help);
+            }
+            for (what, schema) in [("options", &flow.options), ("input", &flow.input)] {
+                // A delivery's payload is what the service sends, whatever that is.
+                if flow.kind != FlowKind::WebhookEvent && !field::is_object(schema) {
+                    let message = format!("the {what} of `{key}` are not an object");
+                    self.at(&rules::LP212, flow, message, "take a struct with `#[fields]`");
+                }
+            }
+            if flow.kind == FlowKind::Action {
+                match titles.get(flow.title.as_str()) {
+                    Some(first) if first.key != flow.key => self.twice(
+                        &rules::LP207,
+                        flow,
+                        first,
+                        format!("two actions have the title `{}`", flow.title),
+                        "the title is the first line of the doc comment: give each its own",
+                    ),
+                    _ => {
+                        titles.insert(&flow.title, flow);
+                    }
+                }
+                self.action(flow);
+            }
+        }
+        for (kind, rule, word) in
+            [(FlowKind::Authping, &rules::LP203, "authping"), (FlowKind::Revoke, &rules::LP204, "revoke")]
+        {
+            let mut same = self.of(kind);
+            if let Some(first) = same.next() {
+                for flow in same {
+                    let message = format!("there are two `#[{word}]` functions");
+                    self.twice(rule, flow, first, message, "keep one of them");
+                }
+            }
+        }
+    }
+
+    fn action(&mut self, flow: &FlowDescriptor) {
+        let key = &flow.key;
+        if !is_label(&flow.title) {
+            let message = format!("the title of `{key}` has a forbidden character: `{}`", flow.title);
+            self.at(&rules::LP208, flow, message, LABEL_HELP);
+        }
+        if !flow.documented {
+            let message = format!("`{key}` is not documented");
+            self.at(&rules::LP209, flow, message, "add a doc comment: a line for the title, then the help");
+        }
+        match (flow.effect, flow.idempotency) {
+            (None, _) => {
+                let message = format!("`{key}` does not say what it does at the service");
+                let help = "say `#[action(read)]`, `create`, `update` or `delete`";
+                self.at(&rules::LP210, flow, message, help);
+            }
+            (Some(Effect::Create | Effect::Update | Effect::Delete), None) => {
+                let message = format!("`{key}` does not say what repeating it does");
+                let help = "add `idempotency = \"key\"`, `\"natural\"` or `\"none\"`";
+                self.at(&rules::LP211, flow, message, help);
+            }
+            _ => {}
+        }
+        let secret = field::fields(&flow.output)
+            .into_iter()
+            .find(|field| field.card("secret").is_some_and(|secret| secret == true));
+        if let Some(secret) = secret {
+            let message = format!("`{key}` gives out the secret `{}`", secret.pointer);
+            self.at(&rules::LP227, flow, message, "leave the field out of the output");
+        }
+    }
+
+    fn cards(&mut self) {
+        let mut used: Vec<&str> = Vec::new();
+        for flow in &self.connector.flows {
+            if flow.kind == FlowKind::WebhookEvent {
+                continue;
+            }
+            let top: Vec<&str> = [&flow.options, &flow.input]
+                .into_iter()
+                .filter_map(|schema| schema.get("properties").and_then(Value::as_object))
+                .flat_map(|properties| properties.keys().map(String::as_str))
+                .collect();
+            for schema in [&flow.options, &flow.input] {
+                let fields = field::fields(schema);
+                for (index, field) in fields.iter().enumerate() {
+                    self.card(flow, schema, field, &top);
+                    if let Some((helper, _)) = field.helper() {
+                        used.push(helper);
+                    }
+                    let first = fields[..index].iter().find(|other| {
+                        other.card("label").is_some()
+                            && other.label() == field.label()
+                            && other.pointer != field.pointer
+                            && parent(&other.pointer) == parent(&field.pointer)
+                            && other.siblings == field.siblings
+                    });
+                    if let Some(first) = first {
+                        let message = format!(
+                            "`{}` and `{}` of `{}` have the label `{}`",
+                            first.name,
+                            field.name,
+                            flow.key,
+                            field.label()
+                        );
+                        self.at(&rules::LP226, flow, message, "give each a label of its own");
+                    }
+                }
+                self.circles(flow, &fields);
+            }
+        }
+        self.unused(&used);
+    }
+
+    fn card(&mut self, flow: &FlowDescriptor, root: &Value, field: &Field<'_>, top: &[&str]) {
+        let name = field.name;
+        if !is_label(field.label()) {
+            let message = format!("the label of `{name}` in `{}` has a forbidden character", flow.key);
+            self.at(&rules::LP225, flow, message, LABEL_HELP);
+        }
+        let default = field.schema.get("default");
+        match (field.choices(), default) {
+            (Some(choices), default) => {
+                let repeated =
+                    choices.iter().enumerate().find(|(index, value)| choices[..*index].contains(value));
+                if let Some((_, value)) = repeated {
+                    let message = format!("`{name}` in `{}` lists the choice {value} twice", flow.key);
+                    self.at(&rules::LP231, flow, message, "take one away");
+                }
+                let wrong = default.filter(|default| match default {
+                    Value::Null => false,
+                    Value::Array(values) => values.iter().any(|value| !choices.contains(&value)),
+                    value => !choices.contains(value),
+                });
+                if let Some(default) = wrong {
+                    let message = format!(
+                        "the default {default} of `{name}` in `{}` is not among its choices",
+                        flow.key
+                    );
+                    let known: Vec<String> = choices.iter().map(ToString::to_string).collect();
+                    self.at(&rules::LP228, flow, message, format!("take one of {}", known.join(", ")));
+                }
+            }
+            (None, Some(default)) if !accepts(root, field.schema, default) => {
+                let message =
+                    format!("the default {default} of `{name}` in `{}` is not a value of its type", flow.key);
+                self.at(&rules::LP229, flow, message, "write a default of the field's type");
+            }
+            _ => {}
+        }
+        let Some((helper, depends)) = field.helper() else { return };
+        for other in &depends {
+            if !field.siblings.contains(other) && !top.contains(other) {
+                let message = format!("`{name}` in `{}` depends on an unknown field `{other}`", flow.key);
+                let help = match nearest(other, &field.siblings) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known are {}", list(&field.siblings)),
+                };
+                self.at(&rules::LP223, flow, message, help);
+            }
+        }
+        let Some(target) = self.connector.flows.iter().find(|other| other.key == helper) else {
+            let helpers: Vec<&str> = self.of(FlowKind::Helper).map(|flow| flow.key.as_str()).collect();
+            let message =
+                format!("the choices of `{name}` in `{}` come from an unknown `{helper}`", flow.key);
+            let help = match nearest(helper, &helpers) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write `#[helper] async fn {helper}`; known are {}", list(&helpers)),
+            };
+            self.at(&rules::LP220, flow, message, help);
+            return;
+        };
+        if target.kind != FlowKind::Helper {
+            let diagnostic = Diagnostic::new(
+                &rules::LP221,
+                format!("the choices of `{name}` in `{}` come from `{helper}`, which is no helper", flow.key),
+            )
+            .label(self.place(flow), "this flow")
+            .label(self.place(target), "not annotated with `#[helper]`")
+            .help("put the shared part into a `#[helper]` function");
+            self.found.push(diagnostic);
+            return;
+        }
+        let needed: Vec<&str> = field::required(&target.input)
+            .chain(field::required(&target.options))
+            .filter(|input| !depends.contains(input))
+            .collect();
+        if !needed.is_empty() {
+            let diagnostic = Diagnostic::new(
+                &rules::LP222,
+                format!("`{helper}` needs {}, which `{name}` in `{}` does not give", list(&needed), flow.key),
+            )
+            .label(self.place(flow), "this flow")
+            .label(self.place(target), "the helper")
+            .help(format!("add {} to `depends_on`, or make it optional in the helper", list(&needed)));
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn circles(&mut self, flow: &FlowDescriptor, fields: &[Field<'_>]) {
+        let edges: BTreeMap<&str, Vec<&str>> = fields
+            .iter()
+            .filter_map(|field| field.helper().map(|(_, depends)| (field.name, depends)))
+            .collect();
+        for start in edges.keys() {
+            let mut path = vec![*start];
+            let mut seen = path.clone();
+            while let Some(next) = path.last().and_then(|last| edges.get(last)).and_then(|depends| {
+                depends.iter().find(|next| *next == start || !seen.contains(next)).copied()
+            }) {
+                if next == *start {
+                    break;
+                }
+                seen.push(next);
+                path.push(next);
+            }
+            let closes =
+                path.last().and_then(|last| edges.get(last)).is_some_and(|next| next.contains(start));
+            // Each circle is told once, by the first of its names.
+            if closes && path.iter().min() == Some(start) {
+                let message = format!("{} in `{}` depend on each other", list(&path), flow.key);
+                self.at(&rules::LP224, flow, message, "let one of them do without the others");
+            }
+        }
+    }
+
+    fn unused(&mut self, used: &[&str]) {
+        let Some(texts) = self.files.values().cloned().collect::<Option<Vec<_>>>() else { return };
+        for flow in self.of(FlowKind::Helper) {
+            let key = flow.key.as_str();
+            if !used.contains(&key) && !texts.iter().any(|source| mentions(&source.text, key)) {
+                let message = format!("`{key}` is never used");
+                let help = format!("use it as `choices = {key}` or `cx.call::<{key}>(..)`, or take it away");
+                self.at(&rules::LP230, flow, message, help);
+            }
+        }
+    }
+
+    fn auth(&mut self) {
+        let spec = self.spec;
+        let authping = self.of(FlowKind::Authping).next();
+        if let Some(method) = spec.auth.first()
+            && authping.is_none()
+        {
+            let diagnostic = Diagnostic::new(&rules::LP301, "no function checks a connection")
+                .label(self.source.key(&join_path("/auth", &method.key)), "connections are made with this")
+                .label(self.connector_place(), "no `#[authping]` here")
+                .help("add `#[authping] async fn authping(cx: Context) -> Result<Identity>`");
+            self.found.push(diagnostic);
+        }
+        let revoke = self.of(FlowKind::Revoke).next();
+        let revocable = spec
+            .auth
+            .iter()
+            .find(|method| matches!(method.kind, AuthKind::Bearer { .. } | AuthKind::OAuth2(_)));
+        match (revocable, revoke) {
+            (Some(method), None) => {
+                let diagnostic = Diagnostic::new(
+                    &rules::LP302,
+                    format!("no function revokes the tokens of `{}`", method.key),
+                )
+                .label(self.source.key(&join_path("/auth", &method.key)), "")
+                .help("add `#[revoke] async fn revoke(..)` where the service has a call for it");
+                self.found.push(diagnostic);
+            }
+            (None, Some(flow)) if spec.auth.iter().all(|method| method.kind == AuthKind::None) => {
+                let message = format!("`{}` has nothing to revoke", flow.key);
+                self.at(&rules::LP303, flow, message, "take it away, or add the method to the spec");
+            }
+            _ => {}
+        }
+    }
+
+    fn hooks(&mut self) {
+        let spec = self.spec;
+        let known: Vec<&str> = spec.hooks.iter().map(|hook| hook.key.as_str()).collect();
+        let mut register: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        let mut deregister: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        for flow in &self.connector.flows {
+            let (map, word) = match flow.kind {
+                FlowKind::WebhookRegister => (&mut register, "registered"),
+                FlowKind::WebhookDeregister => (&mut deregister, "deregistered"),
+                _ => continue,
+            };
+            let Some(hook) = flow.hook.as_deref() else { continue };
+            if let Some(first) = map.insert(hook, flow) {
+                let message = format!("`{hook}` is {word} by two functions");
+                self.twice(&rules::LP312, flow, first, message, "keep one of them");
+            }
+            if !known.contains(&hook) {
+                let mut diagnostic =
+                    Diagnostic::new(&rules::LP313, format!("`{}` names an unknown hook `{hook}`", flow.key))
+                        .label(self.place(flow), "named here");
+                match nearest(hook, &known) {
+                    Some(near) => {
+                        diagnostic = diagnostic
+                            .label(self.source.key(&join_path("/hook", near)), "a known hook")
+                            .help(format!("did you mean `{near}`?"));
+                    }
+                    None => diagnostic = diagnostic.help(format!("add `[hook.{hook}]` to the spec")),
+                }
+                self.found.push(diagnostic);
+            }
+        }
+        for (hook, flow) in &register {
+            if !deregister.contains_key(hook) {
+                let message = format!("`{hook}` is registered, but never deregistered");
+                let help = format!("add `#[webhook(deregister, hook = \"{hook}\")]`");
+                self.at(&rules::LP310, flow, message, help);
+            }
+        }
+        for (hook, flow) in &deregister {
+            match register.get(hook) {
+                None => {
+                    let message = format!("`{hook}` is deregistered, but never registered");
+                    let help = format!("add `#[webhook(register, hook = \"{hook}\")]`");
+                    self.at(&rules::LP311, flow, message, help);
+                }
+                Some(counterpart) => {
+                    let registers = |name: &str| {
+                        self.of(FlowKind::WebhookRegister)
+                            .any(|other| other.key == name && other.hook.as_deref() == Some(*hook))
+                    };
+                    let other = flow.registered_by.as_ref().filter(|name| !registers(name));
+                    if let Some(other) = other {
+                        let diagnostic = Diagnostic::new(
+                            &rules::LP326,
+                            format!(
+                                "`{}` takes what `{other}` gives, which does not register `{hook}`",
+                                flow.key
+                            ),
+                        )
+                        .label(self.place(flow), "this deregistration")
+                        .label(self.place(counterpart), "registers the hook")
+                        .help(format!("take `Registered<{}>`", counterpart.key));
+                        self.found.push(diagnostic);
+                    }
+                }
+            }
+        }
+        for hook in &spec.hooks {
+            if !register.contains_key(hook.key.as_str()) && !deregister.contains_key(hook.key.as_str()) {
+                let diagnostic =
+                    Diagnostic::new(&rules::LP314, format!("no function registers the hook `{}`", hook.key))
+                        .label(self.source.key(&join_path("/hook", &hook.key)), "this hook")
+                        .label(self.connector_place(), "no registration among the flows of this connector")
+                        .help(format!(
+                            "add `#[webhook(register, hook = \"{}\")]`, or take the hook away",
+                            hook.key
+                        ));
+                self.found.push(diagnostic);
+            }
+        }
+    }
+
+    fn events(&mut self) {
+        let spec = self.spec;
+        let known: Vec<&str> = spec.events.iter().map(|event| event.key.as_str()).collect();
+        let mut served: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        for flow in &self.connector.flows {
+            let Some(event) = flow.event.as_deref() else { continue };
+            if let Some(first) = served.insert(event, flow) {
+                let message = format!("`{event}` is served by two functions");
+                self.twice(&rules::LP317, flow, first, message, "keep one of them");
+            }
+            let Some(declared) = spec.events.iter().find(|declared| declared.key == event) else {
+                let mut diagnostic = Diagnostic::new(
+                    &rules::LP315,
+                    format!("`{}` serves an unknown event `{event}`", flow.key),
+                )
+                .label(self.place(flow), "this flow");
+                match nearest(event, &known) {
+                    Some(near) => {
+                        diagnostic = diagnostic
+                            .label(self.source.key(&join_path("/event", near)), "a known event")
+                            .help(format!("did you mean `{near}`?"));
+                    }
+                    None => {
+                        diagnostic = diagnostic
+                            .help(format!("add `[event.{event}]` to the spec; known are {}", list(&known)));
+                    }
+                }
+                self.found.push(diagnostic);
+                continue;
+            };
+            let at = self.source.key(&join_path("/event", event));
+            let diagnostic = match (flow.kind, &declared.hook) {
+                (FlowKind::WebhookEvent, None) => Diagnostic::new(
+                    &rules::LP318,
+                    format!("`{}` waits for deliveries of `{event}`, which has no hook", flow.key),
+                )
+                .label(self.place(flow), "this flow")
+                .label(at, "no hook here")
+                .help("name the hook in the spec, or use `#[monitor(event = \"..\")]`"),
+                (FlowKind::Monitor, Some(hook)) => Diagnostic::new(
+                    &rules::LP319,
+                    format!("`{}` looks for `{event}`, which the hook `{hook}` delivers", flow.key),
+                )
+                .label(self.place(flow), "this monitor")
+                .label(at, "delivered by a hook")
+                .help("take the hook from the event, or use `#[webhook(event = \"..\")]`"),
+                _ => continue,
+            };
+            self.found.push(diagnostic);
+        }
+        for event in spec.events.iter().filter(|event| !served.contains_key(event.key.as_str())) {
+            let attribute = if event.hook.is_some() { "webhook" } else { "monitor" };
+            let diagnostic =
+                Diagnostic::new(&rules::LP316, format!("no function serves the event `{}`", event.key))
+                    .label(self.source.key(&join_path("/event", &event.key)), "this event")
+                    .label(self.connector_place(), "served by no flow of this connector")
+                    .help(format!("add `#[{attribute}(event = \"{}\")]`, or take the event away", event.key));
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn monitors(&mut self) {
+        let spec = self.spec;
+        let names: Vec<&str> = self.of(FlowKind::Monitor).map(|flow| flow.key.as_str()).collect();
+        for monitor in spec.monitors.iter().filter(|monitor| !names.contains(&monitor.key.as_str())) {
+            let help = match nearest(&monitor.key, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known are {}", list(&names)),
+            };
+            let diagnostic =
+                Diagnostic::new(&rules::LP320, format!("no monitor is called `{}`", monitor.key))
+                    .label(self.source.key(&join_path("/monitor", &monitor.key)), "")
+                    .help(help);
+            self.found.push(diagnostic);
+        }
+        for flow in self.of(FlowKind::Monitor) {
+            let key = &flow.key;
+            let own = spec.monitors.iter().find(|monitor| monitor.key == *key);
+            let every = own.and_then(|own| own.every);
+            match &flow.every {
+                Some(text) => {
+                    let usable = unit::parse_duration(text).is_some_and(|every| every.as_secs() >= 60);
+                    if !usable {
+                        let message = format!("`{text}` is not a usable schedule for `{key}`");
+                        let help =
+                            "write a whole number and a unit, at least one minute, as in `every = \"5m\"`";
+                        self.at(&rules::LP322, flow, message, help);
+                    }
+                    let diagnostic = Diagnostic::new(
+                        &rules::LP390,
+                        format!("the schedule of `{key}` is checked, but not carried out yet"),
+                    )
+                    .label(self.place(flow), "")
+                    .help("in this build the monitor runs when it is called");
+                    self.found.push(diagnostic);
+                }
+                None if every.is_none() => {
+                    let message = format!("`{key}` has no schedule");
+                    let help =
+                        format!("add `every = \"5m\"` to the attribute, or `[monitor.{key}]` to the spec");
+                    self.at(&rules::LP321, flow, message, help);
+                }
+                None => {}
+            }
+            let spec_dedupe = own.and_then(|own| own.dedupe.as_deref());
+            match spec_dedupe.or(flow.dedupe.as_deref()) {
+                None => {
+                    let message = format!("`{key}` cannot tell records apart");
+                    let help = "add `dedupe = \"/id\"`: where a record has its id";
+                    self.at(&rules::LP323, flow, message, help);
+                }
+                Some(pointer) => {
+                    if !crate::spec::is_pointer(pointer) || field::has(&flow.output, pointer) == Some(false) {
+                        let mut diagnostic = Diagnostic::new(
+                            &rules::LP324,
+                            format!("the records of `{key}` have nothing at `{pointer}`"),
+                        );
+                        if spec_dedupe.is_some() {
+                            let path = format!("{}/dedupe", join_path("/monitor", key));
+                            diagnostic = diagnostic.label(self.source.value(&path), "named here");
+                        }
+                        let properties: Vec<String> = field::fields(&flow.output)
+                            .iter()
+                            .filter(|field| field.pointer.matches('/').count() == 1)
+                            .map(|field| field.pointer.clone())
+                            .collect();
+                        let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
+                        self.found.push(
+                            diagnostic
+                                .label(self.place(flow), "this monitor")
+                                .help(format!("known are {}", list(&properties))),
+                        );
+                    }
+                }
+            }
+            if let (Some(cursor), Some(next)) = (&flow.cursor, &flow.next_cursor)
+                && cursor != next
+            {
+                let message = format!("`{key}` takes another cursor than it gives");
+                self.at(&rules::LP325, flow, message, "let `Cursor<..>` and `Polled<_, ..>` have one type");
+            }
+        }
+    }
+
+    fn idempotency(&mut self) {
+        let header = self.spec.http.idempotency_header.is_some();
+        let keyed: Vec<&FlowDescriptor> =
+            self.of(FlowKind::Action).filter(|flow| flow.idempotency == Some(Idempotency::Key)).collect();
+        if header && keyed.is_empty() {
+            let diagnostic = Diagnostic::new(&rules::LP331, "no action uses the idempotency key")
+                .label(self.source.key("/http/idempotency"), "")
+                .help(
+                    "say `idempotency = \"key\"` in the attributes of actions that may be repeated with it",
+                );
+            self.found.push(diagnostic);
+        }
+        if !header {
+            for flow in keyed {
+                let diagnostic = Diagnostic::new(
+                    &rules::LP330,
+                    format!("`{}` repeats with a key, but the spec does not say how to send it", flow.key),
+                )
+                .label(self.place(flow), "this action")
+                .label(self.source.key("/http"), "no `idempotency` here")
+                .help("add `idempotency = { header = \"Idempotency-Key\" }` to `[http]`");
+                self.found.push(diagnostic);
+            }
+        }
+    }
+}
+
+fn parent(pointer: &str) -> &str {
+    pointer.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// Whether a value fits a part of a schema.
+fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
+    let mut schema = schema.clone();
+    if let (Some(part), Some(defs)) = (schema.as_object_mut(), root.get("$defs")) {
+        part.insert("$defs".to_owned(), defs.clone());
+    }
+    // A schema that cannot be used is no fault of the default.
+    !jsonschema::draft202012::new(&schema).is_ok_and(|schema| !schema.is_valid(value))
+}
+
+/// Whether a text of Rust names a function elsewhere than where it is defined.
+fn mentions(text: &str, name: &str) -> bool {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+        line.match_indices(name).any(|(at, _)| {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let before = &line[..at];
+            !before.ends_with(word)
+                && !line[at + name.len()..].starts_with(word)
+                && !before.trim_end().ends_with("fn")
+        })
+    })
+}

@@ -1,0 +1,638 @@
+//! Manifests: what a platform needs to show and call a connector without its code.
+
+use std::collections::BTreeMap;
+#[cfg(feature = "check")]
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
+use crate::spec::{
+    AuthKind, AuthMethod, ConnectionFieldKind, KeyPlace, Literal, OAuth2Grant, SignatureEncoding,
+    SignatureKey, SignatureScheme, Spec, Template, unit,
+};
+
+/// A connector's manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The version of this format; see [`Manifest::VERSION`].
+    pub manifest_version: u32,
+    /// The connector's stable id.
+    pub key: String,
+    /// The display name.
+    pub name: String,
+    /// The connector's semantic version.
+    pub version: String,
+    /// `sha256:` and the digest of the rest; see [`verify_digest`].
+    #[serde(default)]
+    pub digest: String,
+    /// One or two sentences for a catalogue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
+    /// Where users read about the connector.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub documentation_url: Option<String>,
+    /// Whom users write to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub support_email: Option<String>,
+    /// `#rgb` or `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accent_colour: Option<String>,
+    /// Path of the icon, relative to the spec.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icon: Option<String>,
+    /// To whom the connector speaks, as far as an operator has to know.
+    pub http: Http,
+    /// Ways to authenticate, by key.
+    pub auth: Vec<Auth>,
+    /// How deliveries arrive and are trusted, by key.
+    pub hooks: Vec<Hook>,
+    /// What can happen at the service, by key.
+    pub events: Vec<Event>,
+    /// What is looked for on a schedule, by key.
+    pub monitors: Vec<Monitor>,
+    /// Every flow, by key.
+    pub flows: Vec<Flow>,
+}
+
+/// To whom the connector speaks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Http {
+    /// The root of every relative path; may hold `{field}` templates.
+    pub base_url: String,
+    /// Further hosts that get credentials.
+    pub hosts: Vec<String>,
+}
+
+/// One way to authenticate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Auth {
+    /// The method's key.
+    pub key: String,
+    /// The name that users choose by.
+    pub name: String,
+    /// The spec's word for the kind.
+    pub kind: String,
+    /// What the user fills in, in the order of the form.
+    pub fields: Vec<ConnectionField>,
+    /// The names of the headers that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub headers: Vec<String>,
+    /// The names of the query parameters that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub query: Vec<String>,
+    /// The authorization server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oauth2: Option<OAuth2>,
+}
+
+/// One field of the form in which a connection is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ConnectionField {
+    /// Its key.
+    pub key: String,
+    /// What the form shows.
+    pub label: String,
+    /// A sentence under the field.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub help: Option<String>,
+    /// An example shown in the empty field.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub placeholder: Option<String>,
+    /// Whether its value is never shown.
+    pub secret: bool,
+    /// Whether a connection must have it.
+    pub required: bool,
+    /// `text`, `host` or `choice`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The values to choose from.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub choices: Vec<String>,
+    /// A regular expression that the whole value must match.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pattern: Option<String>,
+    /// The value where none is given; never of a secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub default: Option<String>,
+}
+
+/// What is public of an authorization server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OAuth2 {
+    /// `authorization_code` or `client_credentials`.
+    pub grant: String,
+    /// Where users consent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub authorization_url: Option<String>,
+    /// Where tokens come from.
+    pub token_url: String,
+    /// Where tokens are refreshed, if not at `token_url`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refresh_url: Option<String>,
+    /// Where tokens are revoked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revocation_url: Option<String>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+}
+
+/// How deliveries arrive and are trusted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Hook {
+    /// The hook's key.
+    pub key: String,
+    /// How a delivery proves where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature: Option<Signature>,
+    /// The request header that tells deliveries apart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delivery_id: Option<String>,
+    /// The flow that registers it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub register: Option<String>,
+    /// The flow that takes the registration back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deregister: Option<String>,
+}
+
+/// How a delivery proves where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Signature {
+    /// The algorithm.
+    pub scheme: String,
+    /// The request header that carries the signature.
+    pub header: String,
+    /// What stands before it there.
+    pub prefix: String,
+    /// How its bytes are written.
+    pub encoding: String,
+    /// Where the key comes from: `registration` or `{field}`.
+    pub key: String,
+}
+
+/// Something that happens at the service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// The event's key.
+    pub key: String,
+    /// The name that users see.
+    pub name: String,
+    /// One sentence: the spec's, or the doc comment of the flow that serves it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
+    /// The hook that delivers it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hook: Option<String>,
+    /// Which deliveries of the hook are this event.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none", default)]
+    pub matching: Option<Match>,
+    /// The flow that serves it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub served_by: Option<String>,
+}
+
+/// Which deliveries of a hook are an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Match {
+    /// Request headers and their values.
+    pub header: BTreeMap<String, String>,
+    /// Values in the JSON body, by JSON pointer.
+    pub body: BTreeMap<String, Value>,
+}
+
+/// What is looked for on a schedule: the attribute, and over it what the spec says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Monitor {
+    /// The name of the flow.
+    pub key: String,
+    /// The event that it finds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<String>,
+    /// How often the service is asked, as in `5m`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub every: Option<String>,
+    /// JSON pointer to what tells records apart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dedupe: Option<String>,
+    /// How far each look reaches back, as in `10m`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub overlap: Option<String>,
+    /// JSON Schema of the cursor.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<Value>,
+}
+
+/// One flow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Flow {
+    /// The function's name.
+    pub key: String,
+    /// What kind of flow it is.
+    pub kind: FlowKind,
+    /// The title that users see.
+    pub title: String,
+    /// The help; empty where there is none.
+    pub description: String,
+    /// What an action does at the service.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effect: Option<Effect>,
+    /// What repeating an action does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<Idempotency>,
+    /// The hook that a registration or deregistration serves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hook: Option<String>,
+    /// The event that a webhook event flow or a monitor serves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<String>,
+    /// For a deregistration: the flow whose result it takes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub registered_by: Option<String>,
+    /// A monitor's schedule.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub every: Option<String>,
+    /// A monitor's JSON pointer to what tells records apart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dedupe: Option<String>,
+    /// JSON Schema of the design-time options.
+    pub options: Value,
+    /// JSON Schema of the run-time inputs.
+    pub input: Value,
+    /// JSON Schema of one result or one record.
+    pub output: Value,
+    /// Whether the flow gives nothing, one value, or a stream of records.
+    pub result: ResultShape,
+}
+
+impl Manifest {
+    /// The version that this build writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// Joins a spec with the flows of its connector; the digest is still empty.
+    pub fn join(spec: &Spec, connector: &ConnectorDescriptor) -> Manifest {
+        let flows = &connector.flows;
+        let mut manifest = Manifest {
+            manifest_version: Manifest::VERSION,
+            key: spec.key.clone(),
+            name: spec.name.clone(),
+            version: spec.version.clone(),
+            digest: String::new(),
+            description: spec.description.clone(),
+            documentation_url: spec.documentation_url.clone(),
+            support_email: spec.support_email.clone(),
+            accent_colour: spec.accent_colour.clone(),
+            icon: spec.icon.clone(),
+            http: Http {
+                base_url: spec.http.base_url.to_string(),
+                hosts: spec.http.hosts.iter().map(Template::to_string).collect(),
+            },
+            auth: spec.auth.iter().map(auth).collect(),
+            hooks: spec.hooks.iter().map(|own| hook(own, flows)).collect(),
+            events: spec.events.iter().map(|own| event(own, flows)).collect(),
+            monitors: Vec::new(),
+            flows: Vec::new(),
+        };
+        for flow in flows {
+            let monitor = monitor(flow, spec);
+            manifest.flows.push(self::flow(flow, monitor.as_ref()));
+            manifest.monitors.extend(monitor);
+        }
+        manifest.auth.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.hooks.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.events.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.monitors.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.flows.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest
+    }
+}
+
+fn auth(method: &AuthMethod) -> Auth {
+    let (mut headers, mut query, mut oauth2) = (Vec::new(), Vec::new(), None);
+    match &method.kind {
+        AuthKind::None => {}
+        AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
+        AuthKind::ApiKey { place: KeyPlace::Header(name), .. } => headers.push(name.clone()),
+        AuthKind::ApiKey { place: KeyPlace::Query(name), .. } => query.push(name.clone()),
+        AuthKind::Custom { headers: own, query: parameters } => {
+            headers.extend(own.iter().map(|(name, _)| name.clone()));
+            query.extend(parameters.iter().map(|(name, _)| name.clone()));
+        }
+        AuthKind::OAuth2(own) => {
+            headers.push("Authorization".to_owned());
+            oauth2 = Some(OAuth2 {
+                grant: match own.grant {
+                    OAuth2Grant::AuthorizationCode => "authorization_code".to_owned(),
+                    OAuth2Grant::ClientCredentials => "client_credentials".to_owned(),
+                },
+                authorization_url: own.authorization_url.as_ref().map(Template::to_string),
+                token_url: own.token_url.to_string(),
+                refresh_url: own.refresh_url.as_ref().map(Template::to_string),
+                revocation_url: own.revocation_url.as_ref().map(Template::to_string),
+                scopes: own.scopes.clone(),
+            });
+        }
+    }
+    let fields = method.fields.iter().map(|field| {
+        let (kind, choices) = match &field.kind {
+            ConnectionFieldKind::Text => ("text", Vec::new()),
+            ConnectionFieldKind::Host => ("host", Vec::new()),
+            ConnectionFieldKind::Choice(choices) => ("choice", choices.clone()),
+        };
+        ConnectionField {
+            key: field.key.clone(),
+            label: field.label.clone(),
+            help: field.help.clone(),
+            placeholder: field.placeholder.clone(),
+            secret: field.secret,
+            required: !field.optional,
+            kind: kind.to_owned(),
+            choices,
+            pattern: field.pattern.clone(),
+            default: field.default.clone().filter(|_| !field.secret),
+        }
+    });
+    Auth {
+        key: method.key.clone(),
+        name: method.name.clone(),
+        kind: method.kind.word().to_owned(),
+        fields: fields.collect(),
+        headers,
+        query,
+        oauth2,
+    }
+}
+
+fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
+    let served = |kind: FlowKind| {
+        let flow = flows.iter().find(|flow| flow.kind == kind && flow.hook.as_ref() == Some(&hook.key));
+        flow.map(|flow| flow.key.clone())
+    };
+    Hook {
+        key: hook.key.clone(),
+        signature: hook.signature.as_ref().map(|signature| Signature {
+            scheme: match signature.scheme {
+                SignatureScheme::HmacSha256 => "hmac-sha256".to_owned(),
+            },
+            header: signature.header.clone(),
+            prefix: signature.prefix.clone(),
+            encoding: match signature.encoding {
+                SignatureEncoding::Hex => "hex".to_owned(),
+                SignatureEncoding::Base64 => "base64".to_owned(),
+            },
+            key: match &signature.key {
+                SignatureKey::Registration => "registration".to_owned(),
+                SignatureKey::Field(key) => format!("{{{key}}}"),
+            },
+        }),
+        delivery_id: hook.delivery_id.clone(),
+        register: served(FlowKind::WebhookRegister),
+        deregister: served(FlowKind::WebhookDeregister),
+    }
+}
+
+fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
+    let flow = flows.iter().find(|flow| flow.event.as_ref() == Some(&event.key));
+    // An event's name is the spec's, so the whole doc comment is its help.
+    let help = flow.filter(|flow| flow.documented).map(|flow| match flow.description.as_str() {
+        "" => flow.title.clone(),
+        rest => format!("{}\n\n{rest}", flow.title),
+    });
+    Event {
+        key: event.key.clone(),
+        name: event.name.clone(),
+        description: event.description.clone().or(help),
+        hook: event.hook.clone(),
+        matching: event.hook.as_ref().map(|_| Match {
+            header: event.matching.headers.iter().cloned().collect(),
+            body: event.matching.body.iter().map(|(at, value)| (at.clone(), literal(value))).collect(),
+        }),
+        served_by: flow.map(|flow| flow.key.clone()),
+    }
+}
+
+fn literal(literal: &Literal) -> Value {
+    match literal {
+        Literal::Text(text) => text.as_str().into(),
+        Literal::Integer(number) => (*number).into(),
+        Literal::Float(number) => (*number).into(),
+        Literal::Bool(value) => (*value).into(),
+    }
+}
+
+fn monitor(flow: &FlowDescriptor, spec: &Spec) -> Option<Monitor> {
+    if flow.kind != FlowKind::Monitor {
+        return None;
+    }
+    let own = spec.monitors.iter().find(|monitor| monitor.key == flow.key);
+    let every = own.and_then(|own| own.every).map(unit::format_duration);
+    Some(Monitor {
+        key: flow.key.clone(),
+        event: flow.event.clone(),
+        every: every.or_else(|| flow.every.clone()),
+        dedupe: own.and_then(|own| own.dedupe.clone()).or_else(|| flow.dedupe.clone()),
+        overlap: own.and_then(|own| own.overlap).map(unit::format_duration),
+        cursor: flow.cursor.clone(),
+    })
+}
+
+fn flow(flow: &FlowDescriptor, monitor: Option<&Monitor>) -> Flow {
+    Flow {
+        key: flow.key.clone(),
+        kind: flow.kind,
+        title: flow.title.clone(),
+        description: flow.description.clone(),
+        effect: flow.effect,
+        idempotency: flow.idempotency,
+        hook: flow.hook.clone(),
+        event: flow.event.clone(),
+        registered_by: flow.registered_by.clone(),
+        every: monitor.and_then(|monitor| monitor.every.clone()),
+        dedupe: monitor.and_then(|monitor| monitor.dedupe.clone()),
+        options: flow.options.clone(),
+        input: flow.input.clone(),
+        output: flow.output.clone(),
+        result: flow.result,
+    }
+}
+
+/// Writes a connector's manifest: pretty JSON with sorted keys and a final line break, byte for byte the same for the
+/// same spec and flows.
+///
+/// The digest is SHA-256 over exactly the text that this function would give without the member `digest`: the other
+/// members, keys sorted at every depth, indented by two blanks, with the final line break.
+#[cfg(feature = "check")]
+pub fn build(spec: &Spec, connector: &ConnectorDescriptor) -> String {
+    // Only a map with keys that are no texts could fail, and there is none.
+    let mut value = serde_json::to_value(Manifest::join(spec, connector)).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        members.remove("digest");
+        let digest = digest(&Value::Object(members.clone()));
+        members.insert("digest".to_owned(), digest.into());
+    }
+    canonical(&value)
+}
+
+/// Checks that a manifest has the digest of its own content, as [`build`] makes it.
+///
+/// # Errors
+///
+/// Says what is wrong with the text or its digest.
+#[cfg(feature = "check")]
+pub fn verify_digest(text: &str) -> Result<(), DigestError> {
+    let mut value: Value = serde_json::from_str(text).map_err(|_| DigestError::NotJson)?;
+    let stated = value.as_object_mut().and_then(|members| members.remove("digest"));
+    let Some(Value::String(stated)) = stated else { return Err(DigestError::Missing) };
+    let found = digest(&value);
+    if stated == found { Ok(()) } else { Err(DigestError::Differs { stated, found }) }
+}
+
+/// Why a manifest's digest does not hold.
+#[cfg(feature = "check")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestError {
+    /// The text is not JSON.
+    NotJson,
+    /// There is no digest.
+    Missing,
+    /// The content is not what the digest was made of.
+    Differs {
+        /// What the manifest says.
+        stated: String,
+        /// What its content gives.
+        found: String,
+    },
+}
+
+#[cfg(feature = "check")]
+impl fmt::Display for DigestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DigestError::NotJson => f.write_str("the manifest is not JSON"),
+            DigestError::Missing => f.write_str("the manifest has no `digest`"),
+            DigestError::Differs { stated, found } => {
+                write!(f, "the manifest says `{stated}`, and its content gives `{found}`")
+            }
+        }
+    }
+}
+
+#[cfg(feature = "check")]
+impl std::error::Error for DigestError {}
+
+#[cfg(feature = "check")]
+fn digest(value: &Value) -> String {
+    use sha2::{Digest, Sha256};
+
+    let mut text = "sha256:".to_owned();
+    for byte in Sha256::digest(canonical(value).as_bytes()) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// Pretty JSON with sorted keys and a final line break.
+pub(crate) fn canonical(value: &Value) -> String {
+    format!("{:#}\n", sorted(value))
+}
+
+/// Sorts the keys at every depth: some build may have told `serde_json` to keep them in order of insertion.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<&String, &Value> = members.iter().collect();
+            members.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "check")]
+mod tests {
+    use super::*;
+    use crate::check::example;
+    use crate::{rules, schema, spec};
+
+    fn built() -> Vec<(&'static str, String)> {
+        let rules = rules::all().filter(|rule| !rule.code.starts_with("LP4"));
+        rules
+            .map(|rule| {
+                let parsed = spec::parse("specs/tracker.toml", &rule.passing.spec_text());
+                let connector = example::connector(&parsed.source.text, &example::text(&rule.passing));
+                (rule.code, build(&parsed.spec.unwrap(), &connector))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_manifest_matches_its_schema_and_its_digest() {
+        let schema: Value = serde_json::from_str(&schema::manifest()).unwrap();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        for (code, text) in built() {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{code}: {errors:?}");
+            verify_digest(&text).unwrap();
+            let manifest: Manifest = serde_json::from_value(value.clone()).unwrap();
+            assert_eq!(serde_json::to_value(manifest).unwrap(), value, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_by_the_digest() {
+        let (_, text) = built().remove(0);
+        let changed = text.replace("\"Tracker\"", "\"Trucker\"");
+        assert!(matches!(verify_digest(&changed), Err(DigestError::Differs { .. })));
+        assert_eq!(verify_digest("{}"), Err(DigestError::Missing));
+        assert_eq!(verify_digest("{"), Err(DigestError::NotJson));
+        verify_digest(&text.replace('\n', "\r\n")).unwrap();
+    }
+
+    #[test]
+    fn the_text_is_the_same_whatever_the_order_of_flows_and_names_no_place() {
+        let rule = rules::find("LP312").unwrap();
+        let parsed = spec::parse("specs/tracker.toml", &rule.passing.spec_text());
+        let mut connector = example::connector(&parsed.source.text, &example::text(&rule.passing));
+        let spec = parsed.spec.unwrap();
+        let first = build(&spec, &connector);
+        connector.flows.reverse();
+        assert_eq!(first, build(&spec, &connector));
+        assert!(first.ends_with("}\n"));
+        assert!(!first.contains(example::FILE) && !first.contains("/home/"), "{first}");
+    }
+
+    #[test]
+    fn spec_and_attribute_make_one_monitor() {
+        let rule = rules::find("LP320").unwrap();
+        let parsed = spec::parse("specs/tracker.toml", &rule.passing.spec_text());
+        let connector = example::connector("", &example::text(&rule.passing));
+        let value: Value = serde_json::from_str(&build(&parsed.spec.unwrap(), &connector)).unwrap();
+        assert_eq!(value["monitors"][0]["every"], "10m");
+        assert_eq!(value["monitors"][0]["dedupe"], "/id");
+        assert_eq!(value["events"][0]["served_by"], "member_joined");
+    }
+
+    #[test]
+    fn a_secret_never_has_a_default() {
+        // The rules refuse such a spec; a manifest must not depend on that.
+        let rule = rules::find("LP145").unwrap();
+        let parsed = spec::parse("specs/tracker.toml", &rule.failing.spec_text());
+        assert!(parsed.spec.is_none());
+        assert!(!build(&parsed.draft, &example::connector("", "")).contains("t0k3n"));
+    }
+}

@@ -1,0 +1,318 @@
+//! The published JSON Schemas (2020-12) of specs and manifests.
+
+use serde_json::{Map, Value, json};
+
+use crate::manifest::{Manifest, canonical};
+use crate::spec::{Format, Key, ROOT, Shape, Table, Tagged};
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// The schema of specs, for editors: written from the very table by which specs are read.
+pub fn spec() -> String {
+    let mut schema = table(&ROOT);
+    schema["$schema"] = DIALECT.into();
+    schema["title"] = "linchpin spec".into();
+    schema["description"] = "What is true of a service that a linchpin connector speaks to.".into();
+    canonical(&schema)
+}
+
+fn table(table: &Table) -> Value {
+    object(table.keys.iter())
+}
+
+fn object<'a>(keys: impl Iterator<Item = &'a Key>) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for key in keys {
+        let mut schema = shape(&key.shape);
+        schema["description"] = match &key.shape {
+            Shape::Word(words) => {
+                let words: Vec<String> =
+                    words.iter().map(|(word, doc)| format!("- `{word}`: {doc}")).collect();
+                format!("{}\n\n{}", key.doc, words.join("\n"))
+            }
+            _ => key.doc.to_owned(),
+        }
+        .into();
+        properties.insert(key.name.to_owned(), schema);
+        if key.required {
+            required.push(key.name);
+        }
+    }
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn shape(shape: &Shape) -> Value {
+    match shape {
+        Shape::Text(format) => text(*format),
+        Shape::Word(words) => json!({ "enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>() }),
+        Shape::Integer { least, most } if least == most => json!({ "const": least }),
+        Shape::Integer { least, most } => {
+            json!({ "type": "integer", "minimum": least, "maximum": most })
+        }
+        Shape::Bool => json!({ "type": "boolean" }),
+        Shape::Literal => json!({ "type": ["string", "number", "boolean"] }),
+        Shape::Status => json!({
+            "anyOf": [{ "type": "integer", "minimum": 100, "maximum": 599 }, text(Format::StatusClass)],
+        }),
+        Shape::List(item) => json!({ "type": "array", "items": self::shape(item) }),
+        Shape::OneOrList(item) => {
+            let item = self::shape(item);
+            json!({ "anyOf": [item.clone(), { "type": "array", "items": item }] })
+        }
+        Shape::Map { keys, values } => json!({
+            "type": "object",
+            "propertyNames": text(*keys),
+            "additionalProperties": self::shape(values),
+        }),
+        Shape::Table(inner) => table(inner),
+        Shape::Tagged(inner) => tagged(inner),
+    }
+}
+
+fn tagged(tagged: &Tagged) -> Value {
+    let variants = tagged.variants.iter().map(|variant| {
+        let mut schema = object(tagged.common.iter().chain(variant.keys));
+        schema["description"] = variant.doc.into();
+        schema["properties"][tagged.tag] =
+            json!({ "const": variant.word, "description": format!("{} {}", tagged.doc, variant.doc) });
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.insert(0, tagged.tag.into());
+        }
+        schema
+    });
+    json!({ "type": "object", "oneOf": variants.collect::<Vec<_>>() })
+}
+
+fn text(format: Format) -> Value {
+    match format.pattern() {
+        Some(pattern) => json!({ "type": "string", "pattern": pattern }),
+        None => json!({ "type": "string" }),
+    }
+}
+
+/// The schema of manifests.
+pub fn manifest() -> String {
+    let key = json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$" });
+    let words = |doc: &str| json!({ "type": "string", "description": doc });
+    let list = |item: Value, doc: &str| json!({ "type": "array", "items": item, "description": doc });
+    let schema_of = |doc: &str| json!({ "type": ["object", "boolean"], "description": format!("JSON Schema 2020-12 of {doc}.") });
+    let pointer = json!({
+        "type": "string",
+        "pattern": "^(/([^~/]|~[01])*)*$",
+        "description": "JSON pointer to what tells records apart.",
+    });
+    let every = words("How often the service is asked, as in `5m`.");
+
+    let field = closed(
+        &["key", "label", "secret", "required", "type"],
+        json!({
+            "key": key,
+            "label": words("What the form shows."),
+            "help": words("A sentence under the field."),
+            "placeholder": words("An example shown in the empty field."),
+            "secret": { "type": "boolean", "description": "Whether its value is never shown." },
+            "required": { "type": "boolean", "description": "Whether a connection must have it." },
+            "type": { "enum": ["text", "host", "choice"] },
+            "choices": list(json!({ "type": "string" }), "The values to choose from."),
+            "pattern": words("A regular expression that the whole value must match."),
+            "default": words("The value where none is given; never of a secret."),
+        }),
+    );
+    let oauth2 = closed(
+        &["grant", "token_url", "scopes"],
+        json!({
+            "grant": { "enum": ["authorization_code", "client_credentials"] },
+            "authorization_url": words("Where users consent."),
+            "token_url": words("Where tokens come from."),
+            "refresh_url": words("Where tokens are refreshed, if not at `token_url`."),
+            "revocation_url": words("Where tokens are revoked."),
+            "scopes": list(json!({ "type": "string" }), "What is asked for."),
+        }),
+    );
+    let auth = closed(
+        &["key", "name", "kind", "fields"],
+        json!({
+            "key": key,
+            "name": words("The name that users choose by."),
+            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2"] },
+            "fields": list(field, "What the user fills in, in the order of the form."),
+            "headers": list(json!({ "type": "string" }), "Names of the headers that carry credentials."),
+            "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
+            "oauth2": oauth2,
+        }),
+    );
+    let signature = closed(
+        &["scheme", "header", "prefix", "encoding", "key"],
+        json!({
+            "scheme": { "enum": ["hmac-sha256"] },
+            "header": words("The request header that carries the signature."),
+            "prefix": words("What stands before the signature there."),
+            "encoding": { "enum": ["hex", "base64"] },
+            "key": words("`registration`, or the `{field}` of the connection."),
+        }),
+    );
+    let hook = closed(
+        &["key"],
+        json!({
+            "key": key,
+            "signature": signature,
+            "delivery_id": words("The request header that tells deliveries apart."),
+            "register": words("The flow that registers it."),
+            "deregister": words("The flow that takes the registration back."),
+        }),
+    );
+    let matching = closed(
+        &["header", "body"],
+        json!({
+            "header": { "type": "object", "additionalProperties": { "type": "string" } },
+            "body": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } },
+        }),
+    );
+    let event = closed(
+        &["key", "name"],
+        json!({
+            "key": key,
+            "name": words("The name that users see."),
+            "description": words("One sentence."),
+            "hook": words("The hook that delivers it."),
+            "match": matching,
+            "served_by": words("The flow that serves it."),
+        }),
+    );
+    let monitor = closed(
+        &["key"],
+        json!({
+            "key": key,
+            "event": words("The event that it finds."),
+            "every": every,
+            "dedupe": pointer,
+            "overlap": words("How far each look reaches back, as in `10m`."),
+            "cursor": schema_of("the cursor"),
+        }),
+    );
+    let flow = closed(
+        &["key", "kind", "title", "description", "options", "input", "output", "result"],
+        json!({
+            "key": key,
+            "kind": { "enum": [
+                "action", "authping", "revoke", "webhook_register", "webhook_deregister", "webhook_event",
+                "helper", "monitor",
+            ] },
+            "title": words("The title that users see."),
+            "description": words("The help; empty where there is none."),
+            "effect": { "enum": ["read", "create", "update", "delete"] },
+            "idempotency": { "enum": ["key", "natural", "none"] },
+            "hook": words("The hook that a registration or deregistration serves."),
+            "event": words("The event that it serves."),
+            "registered_by": words("For a deregistration: the flow whose result it takes."),
+            "every": every,
+            "dedupe": pointer,
+            "options": schema_of("the design-time options"),
+            "input": schema_of("the run-time inputs"),
+            "output": schema_of("one result or one record"),
+            "result": { "enum": ["nothing", "value", "records"] },
+        }),
+    );
+    let mut schema = closed(
+        &[
+            "manifest_version",
+            "key",
+            "name",
+            "version",
+            "digest",
+            "http",
+            "auth",
+            "hooks",
+            "events",
+            "monitors",
+            "flows",
+        ],
+        json!({
+            "manifest_version": { "const": Manifest::VERSION },
+            "key": key,
+            "name": words("The display name."),
+            "version": words("The connector's semantic version."),
+            "digest": {
+                "type": "string",
+                "pattern": "^sha256:[0-9a-f]{64}$",
+                "description": "SHA-256 over the file without this member.",
+            },
+            "description": words("One or two sentences for a catalogue."),
+            "documentation_url": words("Where users read about the connector."),
+            "support_email": words("Whom users write to."),
+            "accent_colour": words("`#rgb` or `#rrggbb`."),
+            "icon": words("Path of the icon, relative to the spec."),
+            "http": closed(&["base_url", "hosts"], json!({
+                "base_url": words("The root of every relative path; may hold `{field}` templates."),
+                "hosts": list(json!({ "type": "string" }), "Further hosts that get credentials."),
+            })),
+            "auth": list(auth, "Ways to authenticate, by key."),
+            "hooks": list(hook, "How deliveries arrive and are trusted, by key."),
+            "events": list(event, "What can happen at the service, by key."),
+            "monitors": list(monitor, "What is looked for on a schedule, by key."),
+            "flows": list(flow, "Every flow, by key."),
+        }),
+    );
+    schema["$schema"] = DIALECT.into();
+    schema["title"] = "linchpin manifest".into();
+    schema["description"] = "A linchpin connector as platforms see it.".into();
+    canonical(&schema)
+}
+
+fn closed(required: &[&str], properties: Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+#[cfg(test)]
+#[cfg(feature = "check")]
+mod tests {
+    use super::*;
+    use crate::rules;
+
+    /// The codes of what the grammar says, all of which a schema can say too.
+    const GRAMMAR: [&str; 26] = [
+        "LP101", "LP102", "LP103", "LP104", "LP105", "LP107", "LP110", "LP111", "LP112", "LP113", "LP114",
+        "LP115", "LP116", "LP117", "LP118", "LP119", "LP120", "LP121", "LP122", "LP123", "LP125", "LP157",
+        "LP140", "LP141", "LP160", "LP161",
+    ];
+
+    #[test]
+    fn the_schema_of_specs_says_what_the_reader_says() {
+        let schema: Value = serde_json::from_str(&super::spec()).unwrap();
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let json = |text: &str| -> Value { toml::from_str(text).unwrap() };
+        for rule in rules::all().filter(|rule| !rule.code.starts_with("LP4")) {
+            let passing = json(&rule.passing.spec_text());
+            let errors: Vec<String> =
+                validator.iter_errors(&passing).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", rule.code);
+            if GRAMMAR[..22].contains(&rule.code) {
+                assert!(!validator.is_valid(&json(&rule.failing.spec_text())), "{}", rule.code);
+            }
+            if GRAMMAR[22..].contains(&rule.code) {
+                assert!(validator.is_valid(&json(&rule.failing.spec_text())), "{}", rule.code);
+            }
+        }
+    }
+
+    #[test]
+    fn both_schemas_are_schemas() {
+        for text in [super::spec(), manifest()] {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            jsonschema::draft202012::meta::validate(&value).unwrap();
+            assert!(text.ends_with("}\n"));
+        }
+    }
+}
