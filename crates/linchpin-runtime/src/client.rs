@@ -95,7 +95,7 @@ impl fmt::Display for NotPublic {
 impl StdError for NotPublic {}
 
 /// The error at the bottom, which is the one that says what happened.
-pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> &(dyn StdError + 'static) {
+pub(crate) fn deepest<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

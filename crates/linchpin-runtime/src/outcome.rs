@@ -275,7 +275,8 @@ pub(crate) fn wait(text: &str, now: SystemTime) -> Option<Duration> {
         return text.parse().ok().map(Duration::from_secs);
     }
     let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(SystemTime::from(when).duration_since(now).unwrap_or_default())
+    let when = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(when.as_second()).ok()?))?;
+    Some(when.duration_since(now).unwrap_or_default())
 }
 
 /// A rate limit's reset: seconds to wait, or seconds since 1970 where the number is too large for that.

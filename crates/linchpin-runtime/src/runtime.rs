@@ -17,7 +17,7 @@ use std::{
 use linchpin::{
     Code, Context, Error, Result,
     extract::Call,
-    flow::{Flow, FlowDescriptor, KindInfo, Produced, Slot},
+    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -214,7 +214,7 @@ impl Runtime {
 
     /// A context for calling flows by their types: `F::call(cx, args)`. No JSON, no checks at an edge, no deadline.
     ///
-    /// Writes carry idempotency keys only in a [`session`](Runtime::session) that knows the flow.
+    /// Writes carry idempotency keys only where the flow is known, as in [`call`](Runtime::call).
     pub fn context(&self, connection: &Connection) -> Context {
         Session::new(self.clone(), connection.clone(), Policy::default(), Vec::new()).context()
     }
@@ -224,11 +224,20 @@ impl Runtime {
     /// # Errors
     ///
     /// Whatever the flow gives; a panic in it is [`Code::Panicked`].
-    pub async fn call<F: Flow>(&self, connection: &Connection, args: F::Args) -> Result<(F::Output, Trace), Failed> {
+    pub async fn call<F: Flow<Output: Gives>>(
+        &self,
+        connection: &Connection,
+        args: impl IntoArgs<F::Args>,
+    ) -> Result<(<F::Output as Gives>::Value, Trace), Failed> {
         let session = Session::new(self.clone(), connection.clone(), Policy::of(F::DESCRIPTOR), Vec::new());
         let watch = Watch { session, cancel: None };
         let trace = watch.session.trace.clone();
-        match watch.over(F::call(watch.session.context(), args)).await {
+        let cx = watch.session.context();
+        let work = async {
+            let args = args.into_args(&cx)?;
+            F::call(cx, args).await.into_result()
+        };
+        match watch.over(work).await {
             Ok(output) => Ok((output, trace)),
             Err(error) => Err(Failed { error: trace.0.scrub(error), trace }),
         }

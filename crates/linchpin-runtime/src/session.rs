@@ -468,7 +468,7 @@ fn answer_status(flight: &Flight<'_>) -> u16 {
 fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let cause = deepest(error);
     if let Some(NotPublic(name)) = cause.downcast_ref() {
-        return egress::not_public(name);
+        return egress::not_public(name.as_str());
     }
     let place = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let message = if error.is_connect() {
