@@ -1,3 +1,5 @@
-//! This workspace's own tasks.
+//! This workspace's own tasks: `cargo xtask build-manifest`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    linchpin_build::main(linchpin_build::Workspace::new("linchpin-app"))
+}

@@ -1,3 +1,14 @@
-//! The `linchpin` binary.
+//! The `linchpin` binary: the bundled connectors and the tour.
 
-fn main() {}
+mod tour;
+
+use std::process::ExitCode;
+
+use linchpin_cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::new([linchpin_github::connector()])
+        .command(tour::command(), tour::run)
+        .run(std::env::args_os())
+        .into()
+}

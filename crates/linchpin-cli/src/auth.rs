@@ -38,7 +38,10 @@ pub(crate) fn connection(
         // The method whose fields are all given, if only one has them.
         (None, methods) => {
             let complete = |field: &linchpin::manifest::spec::ConnectionField| {
-                field.optional || field.default.is_some() || fields.contains_key(&field.key) || variable(&field.key).is_some()
+                field.optional
+                    || field.default.is_some()
+                    || fields.contains_key(&field.key)
+                    || variable(&field.key).is_some()
             };
             let mut fitting = methods.iter().filter(|method| method.fields.iter().all(complete));
             fitting.next().filter(|_| fitting.next().is_none())
@@ -59,12 +62,14 @@ pub(crate) fn connection(
 
 fn read(file: &Path) -> Result<AuthFile, Failure> {
     let shown = file.display();
-    let text = fs::read_to_string(file).map_err(|error| Failure::usage(format!("`{shown}` cannot be read: {error}")))?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("`{shown}` cannot be read: {error}")))?;
     // The text is full of secrets, and so may be the parsers' messages: only the place is told.
     let broken = |line: Option<usize>| {
         let line = line.map(|line| format!(", at line {line}")).unwrap_or_default();
-        Failure::usage(format!("`{shown}` is no connection{line}"))
-            .help("write `method = \"..\"` and a table `[fields]`, or the same as JSON; every value is a text")
+        Failure::usage(format!("`{shown}` is no connection{line}")).help(
+            "write `method = \"..\"` and a table `[fields]`, or the same as JSON; every value is a text",
+        )
     };
     if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| broken(Some(error.line())))

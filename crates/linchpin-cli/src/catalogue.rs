@@ -45,7 +45,10 @@ pub(crate) fn suggest(given: &str, known: &[&str]) -> String {
     match nearest {
         Some((distance, name)) if distance <= 2 + given.len() / 4 => format!("did you mean `{name}`?"),
         _ if known.is_empty() => "there are none".to_owned(),
-        _ => format!("there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        _ => format!(
+            "there are {}",
+            known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 

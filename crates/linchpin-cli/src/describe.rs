@@ -107,7 +107,12 @@ fn connector_text(connector: &Connector) -> Result<String, Failure> {
     }
     for method in &spec.auth {
         let fields: Vec<&str> = method.fields.iter().map(|field| field.key.as_str()).collect();
-        text.push_str(&format!("\nauthentication `{}`: {} ({})\n", method.key, method.name, fields.join(", ")));
+        text.push_str(&format!(
+            "\nauthentication `{}`: {} ({})\n",
+            method.key,
+            method.name,
+            fields.join(", ")
+        ));
     }
     let flows: Vec<FlowDescriptor> = connector.flows().iter().map(|flow| describe::flow(flow)).collect();
     let width = flows.iter().map(|flow| flow.key.len()).max().unwrap_or_default();
@@ -161,7 +166,8 @@ fn word(value: impl serde::Serialize) -> String {
 }
 
 fn section(text: &mut String, name: &str, schema: &Value) {
-    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
+    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty())
+    else {
         if !name.starts_with("gives") {
             return;
         }
@@ -171,7 +177,8 @@ fn section(text: &mut String, name: &str, schema: &Value) {
         return;
     };
     text.push_str(&format!("\n{name}\n"));
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let width = properties.keys().map(String::len).max().unwrap_or_default();
     for (key, property) in properties {
         let card = &property["x-linchpin"];

@@ -81,15 +81,24 @@ fn one(entry: &Entry, format: Format) -> String {
             "passing": passing,
         }));
     }
-    let mut text = format!("{} ({}): {}\n\n{}\n", entry.code, entry.severity, entry.summary, entry.explanation);
+    let mut text =
+        format!("{} ({}): {}\n\n{}\n", entry.code, entry.severity, entry.summary, entry.explanation);
     if let Some((failing, passing)) = &entry.examples {
-        text.push_str(&format!("\nThis fails:\n\n{}\nThis passes:\n\n{}\n", quoted(failing), quoted(passing)));
+        text.push_str(&format!(
+            "\nThis fails:\n\n{}\nThis passes:\n\n{}\n",
+            quoted(failing),
+            quoted(passing)
+        ));
     }
     text
 }
 
 fn example(example: &rules::Example) -> String {
-    [example.spec, example.flows].map(|text| text.trim_matches('\n')).join("\n\n").trim_matches('\n').to_owned()
+    [example.spec, example.flows]
+        .map(|text| text.trim_matches('\n'))
+        .join("\n\n")
+        .trim_matches('\n')
+        .to_owned()
 }
 
 fn quoted(example: &str) -> String {

@@ -21,7 +21,9 @@ enum Node {
 /// The input or options of a call: a file, with single fields set over it.
 pub(crate) fn build(file: Option<&str>, set: &[String], shape: Option<Shape>) -> Result<String, Failure> {
     let mut root = match file {
-        Some(file) => parse(&read(file)?).map_err(|error| Failure::usage(format!("`{file}` is not JSON: {error}")))?,
+        Some(file) => {
+            parse(&read(file)?).map_err(|error| Failure::usage(format!("`{file}` is not JSON: {error}")))?
+        }
         None => Node::Object(BTreeMap::new()),
     };
     for assignment in set {
@@ -165,7 +167,8 @@ fn node(value: &str, shape: Option<Shape>, path: &str) -> Result<Node, Failure> 
 }
 
 fn file(path: &str) -> Result<Node, Failure> {
-    let content = fs::read(path).map_err(|error| Failure::usage(format!("`{path}` cannot be read: {error}")))?;
+    let content =
+        fs::read(path).map_err(|error| Failure::usage(format!("`{path}` cannot be read: {error}")))?;
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = File { name, media_type: None, content: content.into() };
     let text = serde_json::to_string(&file).map_err(|error| Failure::usage(error.to_string()))?;

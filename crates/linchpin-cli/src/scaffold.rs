@@ -24,7 +24,8 @@ pub(crate) fn new(args: &New) -> Result<Exit, Failure> {
     let good = key.starts_with(|letter: char| letter.is_ascii_lowercase())
         && key.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
     // The key is the name of a crate too.
-    let taken = ["linchpin", "xtask", "test", "core", "std", "alloc", "self", "super", "crate"].contains(&key.as_str());
+    let taken = ["linchpin", "xtask", "test", "core", "std", "alloc", "self", "super", "crate"]
+        .contains(&key.as_str());
     if !good || taken {
         return Err(Failure::usage(format!("`{key}` cannot be a connector's key"))
             .help("use lower-case letters, digits and `_`, beginning with a letter"));
@@ -32,14 +33,17 @@ pub(crate) fn new(args: &New) -> Result<Exit, Failure> {
     let dir = args.dir.clone().unwrap_or_else(|| key.into());
     let shown = dir.display();
     if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::usage(format!("`{shown}` is not empty")).help("give another folder with `--dir`"));
+        return Err(
+            Failure::usage(format!("`{shown}` is not empty")).help("give another folder with `--dir`")
+        );
     }
     let places = places(args)?;
     for (path, text) in FILES {
         let path = dir.join(fill(path, &places));
         let parent = path.parent().unwrap_or(&dir);
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, fill(text, &places)));
-        written.map_err(|error| Failure::usage(format!("`{}` cannot be written: {error}", path.display())))?;
+        written
+            .map_err(|error| Failure::usage(format!("`{}` cannot be written: {error}", path.display())))?;
     }
     let next = format!(
         "made the connector `{key}` in {shown}\n\n  cd {shown}\n  cargo xtask build-manifest    # checks the spec and writes specs/{key}.manifest.json\n  cargo run -- describe {key}\n  cargo test\n"
@@ -66,7 +70,8 @@ fn places(args: &New) -> Result<Vec<(String, String)>, Failure> {
     let checkout = match &args.linchpin {
         Some(dir) => {
             let crates = dir.join("crates");
-            let crates = crates.canonicalize().ok().filter(|crates| crates.join("linchpin/Cargo.toml").is_file());
+            let crates =
+                crates.canonicalize().ok().filter(|crates| crates.join("linchpin/Cargo.toml").is_file());
             Some(crates.ok_or_else(|| {
                 Failure::usage(format!("`{}` is no checkout of linchpin", dir.display()))
                     .help("name the folder that holds `crates/linchpin`")

@@ -27,10 +27,17 @@ pub(crate) fn json(shape: Shape, json: &str, side: Side, label: &str) -> Vec<Vio
 }
 
 /// As [`json`]; the values of secret fields are added to `secrets`, and no violation shows them.
-pub(crate) fn given(shape: Shape, json: &str, side: Side, label: &str, secrets: &mut Vec<String>) -> Vec<Violation> {
+pub(crate) fn given(
+    shape: Shape,
+    json: &str,
+    side: Side,
+    label: &str,
+    secrets: &mut Vec<String>,
+) -> Vec<Violation> {
     let mut walk = Walk { side, violations: Vec::new(), path: Vec::new(), secrets };
     let mut text = serde_json::Deserializer::from_str(json);
-    let place = Place { shape, bounds: &Bounds::NONE, label, secret: false, required: false, walk: &mut walk };
+    let place =
+        Place { shape, bounds: &Bounds::NONE, label, secret: false, required: false, walk: &mut walk };
     let read = place.deserialize(&mut text).and_then(|()| text.end());
     let mut violations = walk.violations;
     if let Err(error) = read {
@@ -377,7 +384,8 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
                 while let Some(key) = map.next_key::<String>()? {
                     self.walk.path.push(Step::Key(key.into()));
                     let walk = &mut *self.walk;
-                    let place = Place { shape: of(), bounds: &Bounds::NONE, label, secret, required: false, walk };
+                    let place =
+                        Place { shape: of(), bounds: &Bounds::NONE, label, secret, required: false, walk };
                     let value = map.next_value_seed(place);
                     self.walk.path.pop();
                     value?;
@@ -492,8 +500,14 @@ impl Place<'_, '_> {
                 Key::Other(key) => match others(of) {
                     Some(shape) => {
                         walk.path.push(Step::Key(key.clone().into()));
-                        let place =
-                            Place { shape, bounds: &Bounds::NONE, label: &key, secret: self.secret, required: false, walk };
+                        let place = Place {
+                            shape,
+                            bounds: &Bounds::NONE,
+                            label: &key,
+                            secret: self.secret,
+                            required: false,
+                            walk,
+                        };
                         let value = map.next_value_seed(place);
                         walk.path.pop();
                         value?;

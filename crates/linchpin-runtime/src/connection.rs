@@ -68,7 +68,11 @@ impl Connection {
     /// # Errors
     ///
     /// As [`new`](Connection::new), and [`Code::ConnectionInvalid`] when `base_url` is not a plain `http` or `https` URL.
-    pub fn with_base_url(connector: &Connector, values: ConnectionValues, base_url: &str) -> Result<Connection> {
+    pub fn with_base_url(
+        connector: &Connector,
+        values: ConnectionValues,
+        base_url: &str,
+    ) -> Result<Connection> {
         Connection::make(connector, values, Some(base_url))
     }
 
@@ -92,8 +96,13 @@ impl Connection {
         let mut signed_headers = open_headers.clone();
         let mut signed_query = Vec::new();
         if let Some(method) = method {
-            let mut credentials =
-                Credentials { method, values: &values, secrets: &mut secrets, headers: &mut signed_headers, query: &mut signed_query };
+            let mut credentials = Credentials {
+                method,
+                values: &values,
+                secrets: &mut secrets,
+                headers: &mut signed_headers,
+                query: &mut signed_query,
+            };
             credentials.apply()?;
         }
         let base = base.as_str().trim_end_matches('/').to_owned();
@@ -147,7 +156,8 @@ impl Ready {
 /// The base URL that an operator gives in place of the spec's.
 fn operators_url(text: &str) -> Result<Url> {
     let bad = |problem: &str| {
-        let message = format!("the base URL is not usable: {problem}; write one such as `http://127.0.0.1:8080`");
+        let message =
+            format!("the base URL is not usable: {problem}; write one such as `http://127.0.0.1:8080`");
         Error::coded(Code::ConnectionInvalid, message).actor(linchpin::Actor::Operator)
     };
     let url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
@@ -202,7 +212,10 @@ fn method<'s>(spec: &'s Spec, key: &str) -> Result<Option<&'s AuthMethod>> {
         ([only], "") => return Ok(Some(only)),
         (_, "") => {
             let keys: Vec<String> = keys.map(|key| format!("`{key}`")).collect();
-            format!("the connection does not say by which method it authenticates; there are: {}", keys.join(", "))
+            format!(
+                "the connection does not say by which method it authenticates; there are: {}",
+                keys.join(", ")
+            )
         }
         (methods, key) => match methods.iter().find(|method| method.key == key) {
             Some(method) => return Ok(Some(method)),
@@ -296,9 +309,11 @@ impl Credentials<'_> {
             AuthKind::None => Ok(()),
             // RFC 7617 §2: the user name ends at the first colon.
             AuthKind::Basic { username, password } => {
-                let (user, password) = (template::text(username, self.values)?, template::text(password, self.values)?);
+                let (user, password) =
+                    (template::text(username, self.values)?, template::text(password, self.values)?);
                 if user.contains(':') {
-                    let message = "the connection's user name has a colon, which basic authentication cannot carry";
+                    let message =
+                        "the connection's user name has a colon, which basic authentication cannot carry";
                     return Err(Error::coded(Code::ConnectionInvalid, message));
                 }
                 let encoded = STANDARD.encode(format!("{user}:{password}"));

@@ -192,7 +192,9 @@ mod tests {
     #[test]
     fn only_the_specs_hosts_are_requested() {
         let allowed = allowed(false, "https://api.example.com/v1");
-        for good in ["https://api.example.com/x", "https://API.example.com:8443/", "https://uploads.example.com"] {
+        for good in
+            ["https://api.example.com/x", "https://API.example.com:8443/", "https://uploads.example.com"]
+        {
             assert!(allowed.request(&url(good)).is_ok(), "{good}");
         }
         for bad in [
@@ -250,7 +252,12 @@ mod tests {
         let allowed = allowed(true, "http://127.0.0.1:4000/base");
         let passage = allowed.request(&url("http://127.0.0.1:4000/x")).unwrap();
         assert_eq!(passage, Passage { trusted: true, guarded: false });
-        for bad in ["http://127.0.0.1:4001/", "https://127.0.0.1:4000/", "http://localhost:4000/", "http://127.0.0.1/"] {
+        for bad in [
+            "http://127.0.0.1:4001/",
+            "https://127.0.0.1:4000/",
+            "http://localhost:4000/",
+            "http://127.0.0.1/",
+        ] {
             assert!(allowed.request(&url(bad)).is_err(), "{bad}");
         }
         assert!(allowed.request(&url("http://uploads.example.com")).is_err());

@@ -78,7 +78,8 @@ impl Invocation {
         let connector = connection.connector();
         let Some(flow) = connector.flow(name) else {
             let names = connector.flows().iter().map(|flow| flow.name);
-            let message = format!("`{}` has no flow `{name}`; {}", connector.key(), nearest::remedy(name, names));
+            let message =
+                format!("`{}` has no flow `{name}`; {}", connector.key(), nearest::remedy(name, names));
             return Err(Error::coded(Code::InputInvalid, message));
         };
         Ok(Invocation::new(connection, flow))
@@ -202,7 +203,11 @@ impl Given {
         let Some(selected) = &self.selected else { return };
         if !takes(flow, Slot::Selected) {
             let problem = "is given, but the flow gives all outputs always".to_owned();
-            violations.push(Violation { pointer: "/selected".into(), label: "the selection".into(), problem });
+            violations.push(Violation {
+                pointer: "/selected".into(),
+                label: "the selection".into(),
+                problem,
+            });
             return;
         }
         let Some(Shape::Struct(output)) = (flow.result)().shape.map(|shape| shape()) else { return };
@@ -210,7 +215,11 @@ impl Given {
         for (index, key) in selected.iter().enumerate() {
             if !names.contains(&key.as_str()) {
                 let problem = format!("is not an output; {}", nearest::remedy(key, names.iter().copied()));
-                violations.push(Violation { pointer: format!("/selected/{index}"), label: key.clone(), problem });
+                violations.push(Violation {
+                    pointer: format!("/selected/{index}"),
+                    label: key.clone(),
+                    problem,
+                });
             }
         }
     }

@@ -138,7 +138,11 @@ impl<'de> DeserializeSeed<'de> for Pointed<'_> {
     type Value = Option<Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
-        if self.0.is_empty() { Value::deserialize(deserializer).map(Some) } else { deserializer.deserialize_any(self) }
+        if self.0.is_empty() {
+            Value::deserialize(deserializer).map(Some)
+        } else {
+            deserializer.deserialize_any(self)
+        }
     }
 }
 
@@ -231,10 +235,11 @@ fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message:
     if let Some(id) = request_id {
         error = error.request_id(id);
     }
-    let wait = answer.header(RETRY_AFTER.as_str()).and_then(|text| wait(text, SystemTime::now())).or_else(|| {
-        let reset = http.rate_limit.as_ref()?.reset.as_ref().filter(|_| code == Code::RateLimited)?;
-        reset_wait(answer.header(reset)?, SystemTime::now())
-    });
+    let wait =
+        answer.header(RETRY_AFTER.as_str()).and_then(|text| wait(text, SystemTime::now())).or_else(|| {
+            let reset = http.rate_limit.as_ref()?.reset.as_ref().filter(|_| code == Code::RateLimited)?;
+            reset_wait(answer.header(reset)?, SystemTime::now())
+        });
     match wait {
         Some(wait) => error.retry_after(wait),
         None => error,
@@ -275,7 +280,8 @@ pub(crate) fn wait(text: &str, now: SystemTime) -> Option<Duration> {
         return text.parse().ok().map(Duration::from_secs);
     }
     let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let when = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(when.as_second()).ok()?))?;
+    let when =
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(when.as_second()).ok()?))?;
     Some(when.duration_since(now).unwrap_or_default())
 }
 

@@ -180,12 +180,18 @@ impl Runtime {
                 }
                 Ok(Output::Value(json))
             }
-            Produced::Records(records) => Ok(Output::Records(RecordStream::new(records, watch.clone(), flow, mode))),
+            Produced::Records(records) => {
+                Ok(Output::Records(RecordStream::new(records, watch.clone(), flow, mode)))
+            }
         }
     }
 
     /// Against which shape the output is checked, and whether a misfit is an error.
-    fn mode(&self, flow: &'static FlowDescriptor, check: ResultCheck) -> Option<(linchpin::shape::Shape, bool)> {
+    fn mode(
+        &self,
+        flow: &'static FlowDescriptor,
+        check: ResultCheck,
+    ) -> Option<(linchpin::shape::Shape, bool)> {
         let strict = match check {
             ResultCheck::Off => return None,
             ResultCheck::Strict => true,
@@ -324,12 +330,11 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = pin!(work);
-        let caught = std::future::poll_fn(move |cx| {
-            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        let caught =
+            std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
                 Ok(polled) => polled,
                 Err(payload) => Poll::Ready(Err(panicked(&*payload))),
-            }
-        });
+            });
         let cancelled = || Error::coded(Code::Cancelled, "the call was cancelled");
         match (self.session.policy().deadline, &self.cancel) {
             (None, None) => caught.await,

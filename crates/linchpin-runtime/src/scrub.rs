@@ -115,7 +115,12 @@ mod tests {
     #[test]
     fn encoded_forms_are_found() {
         let scrubber = Scrubber::new(["p\u{e4}ss w\"rd/+"]);
-        for text in ["p%C3%A4ss%20w%22rd%2F%2B", "p%c3%a4ss%20w%22rd%2f%2b", "p%C3%A4ss+w%22rd%2F%2B", "p\u{e4}ss w\\\"rd/+"] {
+        for text in [
+            "p%C3%A4ss%20w%22rd%2F%2B",
+            "p%c3%a4ss%20w%22rd%2f%2b",
+            "p%C3%A4ss+w%22rd%2F%2B",
+            "p\u{e4}ss w\\\"rd/+",
+        ] {
             assert_eq!(scrubber.scrub(text), HIDDEN, "{text}");
         }
     }

@@ -92,7 +92,12 @@ pub(crate) fn writes(flow: &FlowDescriptor) -> bool {
 }
 
 impl Session {
-    pub(crate) fn new(runtime: Runtime, connection: Connection, policy: Policy, secrets: Vec<String>) -> Arc<Session> {
+    pub(crate) fn new(
+        runtime: Runtime,
+        connection: Connection,
+        policy: Policy,
+        secrets: Vec<String>,
+    ) -> Arc<Session> {
         Arc::new(Session {
             runtime,
             trace: Trace::new(connection.clone(), secrets),
@@ -204,9 +209,8 @@ impl Session {
                 let message = format!("the spec's idempotency header `{name}` is not a header name");
                 Error::coded(Code::RequestInvalid, message)
             })?;
-            let key = HeaderValue::try_from(self.idempotency_key()?).map_err(|_| {
-                Error::coded(Code::RequestInvalid, "an idempotency key is no header value")
-            })?;
+            let key = HeaderValue::try_from(self.idempotency_key()?)
+                .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
             headers.insert(name, key);
         }
         Ok(headers)
@@ -291,7 +295,8 @@ impl Session {
             };
             redirects += 1;
             if redirects > REDIRECTS {
-                let message = format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
+                let message =
+                    format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
                 return Err(Error::coded(Code::Rejected, message).status(status.as_u16()));
             }
             passage = ready.allowed.anywhere(&next)?;
@@ -319,7 +324,11 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
 }
 
 pub(crate) fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
 }
 
 /// Where a request goes, and how it may go there.
@@ -415,7 +424,10 @@ fn redirect_target(from: &str, headers: &HeaderMap) -> Result<Option<Url>> {
     let Some(location) = headers.get(LOCATION) else { return Ok(None) };
     let malformed = || {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-        Error::coded(Code::ResponseMalformed, format!("the service redirects to `{location}`, which is not a URL"))
+        Error::coded(
+            Code::ResponseMalformed,
+            format!("the service redirects to `{location}`, which is not a URL"),
+        )
     };
     let location = location.to_str().map_err(|_| malformed())?;
     let mut url = Url::parse(from).and_then(|from| from.join(location)).map_err(|_| malformed())?;
@@ -424,10 +436,17 @@ fn redirect_target(from: &str, headers: &HeaderMap) -> Result<Option<Url>> {
 }
 
 /// Reads the body, and stops where it is too large.
-async fn read_body(answer: &mut reqwest::Response, limit: u64, url: &str, flight: &mut Flight<'_>) -> Result<Bytes> {
+async fn read_body(
+    answer: &mut reqwest::Response,
+    limit: u64,
+    url: &str,
+    flight: &mut Flight<'_>,
+) -> Result<Bytes> {
     let too_large = || {
         let place = url.split(['?', '#']).next().unwrap_or_default();
-        let message = format!("the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`");
+        let message = format!(
+            "the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`"
+        );
         Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight))
     };
     // A HEAD has the length of what it does not send.
@@ -442,7 +461,9 @@ async fn read_body(answer: &mut reqwest::Response, limit: u64, url: &str, flight
         flight.received(count);
         if count > limit {
             let place = url.split(['?', '#']).next().unwrap_or_default();
-            let message = format!("the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`");
+            let message = format!(
+                "the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`"
+            );
             return Err(Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight)));
         }
         match &mut rest {
@@ -474,7 +495,10 @@ fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let message = if error.is_connect() {
         format!("`{place}` cannot be reached: {cause}")
     } else if error.is_builder() {
-        return Error::coded(Code::RequestInvalid, format!("the request to `{place}` cannot be sent: {cause}"));
+        return Error::coded(
+            Code::RequestInvalid,
+            format!("the request to `{place}` cannot be sent: {cause}"),
+        );
     } else {
         format!("the exchange with `{place}` broke off: {cause}")
     };

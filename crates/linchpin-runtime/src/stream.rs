@@ -74,7 +74,10 @@ impl RecordStream {
             let mut violations = Vec::new();
             for (index, line) in self.lines.split(|byte| *byte == b'\n').take(count).enumerate() {
                 let line = std::str::from_utf8(line).map_err(|_| {
-                    Error::coded(Code::OutputInvalid, format!("a record of `{}` is not UTF-8", self.flow.name))
+                    Error::coded(
+                        Code::OutputInvalid,
+                        format!("a record of `{}` is not UTF-8", self.flow.name),
+                    )
                 })?;
                 for mut violation in check::json(shape, line, Side::Made, "the record") {
                     violation.pointer.insert_str(0, &format!("/{}", self.read + index as u64));

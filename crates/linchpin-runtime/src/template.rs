@@ -20,10 +20,16 @@ pub(crate) fn text(template: &Template, values: &ConnectionValues) -> Result<Str
 }
 
 /// Fills the template of a URL, each value encoded for its place; no value can change scheme or host beyond its own label.
-pub(crate) fn url(template: &Template, values: &ConnectionValues, method: Option<&AuthMethod>) -> Result<Url> {
+pub(crate) fn url(
+    template: &Template,
+    values: &ConnectionValues,
+    method: Option<&AuthMethod>,
+) -> Result<Url> {
     let filled = fill(template, values, &mut |key, value, text| {
         let Some((_, after)) = text.split_once("://") else {
-            let message = format!("`{{{key}}}` stands in front of the host in the URL `{template}`, where no field can");
+            let message = format!(
+                "`{{{key}}}` stands in front of the host in the URL `{template}`, where no field can"
+            );
             return Err(Error::coded(Code::NotCarriedOut, message));
         };
         if after.contains('?') {
@@ -51,7 +57,11 @@ pub(crate) fn url(template: &Template, values: &ConnectionValues, method: Option
 }
 
 /// Fills the template of a host with an optional port.
-pub(crate) fn host(template: &Template, values: &ConnectionValues, method: Option<&AuthMethod>) -> Result<(String, Option<u16>)> {
+pub(crate) fn host(
+    template: &Template,
+    values: &ConnectionValues,
+    method: Option<&AuthMethod>,
+) -> Result<(String, Option<u16>)> {
     let parts = [TemplatePart::Text("https://".to_owned())].into_iter().chain(template.parts.iter().cloned());
     let url = url(&Template { parts: parts.collect() }, values, method)?;
     // The port of https is left out by the parser, and means any: the scheme is judged elsewhere.
@@ -122,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_field_in_the_host_is_one_label() {
-        assert_eq!(filled("https://{site}.example.com/api", "acme-1").unwrap(), "https://acme-1.example.com/api");
+        assert_eq!(
+            filled("https://{site}.example.com/api", "acme-1").unwrap(),
+            "https://acme-1.example.com/api"
+        );
         for bad in ["", "a.b", "a/b", "a@b", "a:1", "-a", "a-", "\u{e9}", "a?b", "a#b", "a\\b", " a"] {
             let error = filled("https://{site}.example.com/api", bad).unwrap_err();
             assert_eq!(error.code(), Code::ConnectionInvalid, "{bad}");
@@ -143,7 +156,21 @@ mod tests {
         for good in ["example.com", "localhost", "a.b.c:8443", "127.0.0.1", "A-1.example"] {
             assert!(check_host(good).is_ok(), "{good}");
         }
-        for bad in ["", "a b", "a/b", "a@b", "a:", "a:0", "a:99999", "a:+80", "a..b", ".a", "a?", "[::1]", "https://a"] {
+        for bad in [
+            "",
+            "a b",
+            "a/b",
+            "a@b",
+            "a:",
+            "a:0",
+            "a:99999",
+            "a:+80",
+            "a..b",
+            ".a",
+            "a?",
+            "[::1]",
+            "https://a",
+        ] {
             assert!(check_host(bad).is_err(), "{bad}");
         }
     }

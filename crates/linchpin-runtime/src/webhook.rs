@@ -63,7 +63,8 @@ fn mac(signature: &Signature, key: &Secret, body: &[u8]) -> Result<Hmac<Sha256>>
     match signature.scheme {
         SignatureScheme::HmacSha256 => {}
         other => {
-            let message = format!("signatures of the scheme {other:?} are not checked by this version of linchpin");
+            let message =
+                format!("signatures of the scheme {other:?} are not checked by this version of linchpin");
             return Err(Error::coded(Code::NotCarriedOut, message));
         }
     }
@@ -79,7 +80,11 @@ fn mac(signature: &Signature, key: &Secret, body: &[u8]) -> Result<Hmac<Sha256>>
 ///
 /// [`Code::ConnectionInvalid`] when it is a field that the connection lacks, [`Code::SignatureInvalid`] when it is the
 /// registration's and there is none.
-pub fn key<'a>(hook: &Hook, registration: Option<&'a Secret>, values: &'a ConnectionValues) -> Result<&'a Secret> {
+pub fn key<'a>(
+    hook: &Hook,
+    registration: Option<&'a Secret>,
+    values: &'a ConnectionValues,
+) -> Result<&'a Secret> {
     match hook.signature.as_ref().map(|signature| &signature.key) {
         Some(SignatureKey::Field(field)) => values.need(field),
         _ => registration.ok_or_else(|| {
@@ -109,7 +114,9 @@ pub(crate) fn check_event(spec: &Spec, key: &str, delivery: &Delivery) -> Result
     if is_event(event, delivery) {
         return Ok(());
     }
-    let message = format!("the delivery is not of the event `{key}`; its headers or body are not those of `[event.{key}] match`");
+    let message = format!(
+        "the delivery is not of the event `{key}`; its headers or body are not those of `[event.{key}] match`"
+    );
     Err(Error::coded(Code::EventMismatch, message))
 }
 
@@ -121,7 +128,8 @@ pub(crate) fn check_event(spec: &Spec, key: &str, delivery: &Delivery) -> Result
 pub fn signing_secret() -> Result<Secret> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| {
-        Error::new(format!("no random numbers can be had for a signing secret: {error}")).actor(linchpin::Actor::Operator)
+        Error::new(format!("no random numbers can be had for a signing secret: {error}"))
+            .actor(linchpin::Actor::Operator)
     })?;
     Ok(Secret::new(hex(&random)))
 }

@@ -198,7 +198,8 @@ impl ConnectorBuilder {
     ///
     /// When the spec's text is no spec, or two flows have the same name.
     pub fn build(self) -> Result<Connector> {
-        let spec = read(self.spec).map(Arc::new).map_err(|problem| Error::coded(Code::NotCarriedOut, problem))?;
+        let spec =
+            read(self.spec).map(Arc::new).map_err(|problem| Error::coded(Code::NotCarriedOut, problem))?;
         let info = Info::Built { key: spec.key.clone(), spec: self.spec };
         let connector = Connector::of(info, self.flows, OnceLock::from(Ok(spec)));
         if let Some(pair) = connector.flows().windows(2).find(|pair| pair[0].name == pair[1].name) {

@@ -18,7 +18,10 @@ async fn repositories_are_choices_and_few_when_somebody_types() {
 #[tokio::test]
 async fn labels_are_those_of_the_chosen_repository() {
     let world = World::new().await;
-    let query = |repository: &str| LabelQuery { repository: repository.parse().unwrap(), query: ChoiceQuery::default() };
+    let query = |repository: &str| LabelQuery {
+        repository: repository.parse().unwrap(),
+        query: ChoiceQuery::default(),
+    };
     let found = world.context().call::<labels>(query(HERE)).await.unwrap();
     let values: Vec<_> = found.choices.into_iter().map(|choice| choice.value).collect();
     assert_eq!(values, ["bug", "documentation", "help wanted", "question"]);

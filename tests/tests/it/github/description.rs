@@ -66,7 +66,10 @@ struct Description(BTreeMap<(String, String), Operation>);
 pub(crate) fn problems(requests: &[Seen]) -> Vec<String> {
     static KNOWN: OnceLock<Description> = OnceLock::new();
     let known = KNOWN.get_or_init(|| official().unwrap_or_else(extract));
-    requests.iter().filter_map(|seen| known.problem(seen).map(|problem| format!("{}: {problem}", seen.name()))).collect()
+    requests
+        .iter()
+        .filter_map(|seen| known.problem(seen).map(|problem| format!("{}: {problem}", seen.name())))
+        .collect()
 }
 
 fn workspace() -> PathBuf {
@@ -153,9 +156,9 @@ impl Reader<'_> {
     fn operation(&self, operation: &Value) -> Operation {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.map(|parameter| self.resolved(parameter));
-        let query = parameters.filter(|parameter| parameter["in"] == "query").map(|parameter| {
-            (parameter["name"].as_str().unwrap().to_owned(), parameter["required"] == true)
-        });
+        let query = parameters
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| (parameter["name"].as_str().unwrap().to_owned(), parameter["required"] == true));
         let body = self.resolved(&operation["requestBody"]);
         let schema = self.resolved(&body["content"]["application/json"]["schema"]);
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -191,15 +194,20 @@ impl Reader<'_> {
 
 impl Description {
     fn problem(&self, seen: &Seen) -> Option<String> {
-        let fitting = self.0.iter().filter(|((method, template), _)| *method == seen.method && fits(template, &seen.path));
+        let fitting = self
+            .0
+            .iter()
+            .filter(|((method, template), _)| *method == seen.method && fits(template, &seen.path));
         // `/issues/comments/{id}` before `/issues/{number}/..`: the template with the fewest places is meant.
-        let Some((_, operation)) = fitting.min_by_key(|((_, template), _)| template.matches('{').count()) else {
+        let Some((_, operation)) = fitting.min_by_key(|((_, template), _)| template.matches('{').count())
+        else {
             return Some("no such operation".into());
         };
         if let Some(name) = seen.query.iter().find(|name| !operation.query.contains_key(*name)) {
             return Some(format!("no query parameter `{name}`"));
         }
-        let missing = operation.query.iter().find(|(name, required)| **required && !seen.query.contains(name));
+        let missing =
+            operation.query.iter().find(|(name, required)| **required && !seen.query.contains(name));
         if let Some((name, _)) = missing {
             return Some(format!("the query parameter `{name}` is missing"));
         }
@@ -213,10 +221,12 @@ impl Description {
 /// The first field of a body that is not described.
 fn foreign_field(body: &Body, value: &Value) -> Option<String> {
     match (body, value) {
-        (Body::Fields(fields), Value::Object(object)) => object.iter().find_map(|(name, value)| match fields.get(name) {
-            Some(body) => foreign_field(body, value).map(|inner| format!("{name}.{inner}")),
-            None => Some(name.clone()),
-        }),
+        (Body::Fields(fields), Value::Object(object)) => {
+            object.iter().find_map(|(name, value)| match fields.get(name) {
+                Some(body) => foreign_field(body, value).map(|inner| format!("{name}.{inner}")),
+                None => Some(name.clone()),
+            })
+        }
         (body, Value::Array(items)) => items.iter().find_map(|item| foreign_field(body, item)),
         _ => None,
     }
@@ -225,7 +235,9 @@ fn foreign_field(body: &Body, value: &Value) -> Option<String> {
 /// Whether a path is one of a template's; the place of a file's path holds any number of segments.
 fn fits(template: &str, path: &str) -> bool {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
-    let one = |(place, segment): (&&str, &&str)| (place.starts_with('{') && !segment.is_empty()) || place == segment;
+    let one = |(place, segment): (&&str, &&str)| {
+        (place.starts_with('{') && !segment.is_empty()) || place == segment
+    };
     match template.last() {
         Some(&"{path}") => path.len() >= template.len() && template.iter().zip(&path).all(one),
         _ => path.len() == template.len() && template.iter().zip(&path).all(one),
@@ -239,7 +251,12 @@ fn the_extract_says_what_github_says() {
         let Some(theirs) = official.0.get(&name) else { panic!("GitHub has no {name:?}") };
         let query: Vec<_> = ours.query.iter().filter(|(name, _)| !theirs.query.contains_key(*name)).collect();
         assert!(query.is_empty(), "{name:?} has no query parameters {query:?}");
-        assert!(within(&ours.body, &theirs.body), "{name:?}: {:?} is not within {:?}", ours.body, theirs.body);
+        assert!(
+            within(&ours.body, &theirs.body),
+            "{name:?}: {:?} is not within {:?}",
+            ours.body,
+            theirs.body
+        );
         assert_eq!(ours.required, theirs.required, "{name:?}");
         let required = |operation: &Operation| operation.query.values().filter(|required| **required).count();
         assert_eq!(required(&ours), required(theirs), "{name:?}");

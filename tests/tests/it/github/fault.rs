@@ -2,12 +2,15 @@
 
 use std::io;
 
-use linchpin::{Code, Secret, extract::Call};
+use linchpin::{Code, Secret};
 use linchpin_github::mock::{Fault, README};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, matchers};
 
-use super::{HERE, World};
+use super::{
+    HERE,
+    world::{Given, World},
+};
 
 /// A flow, a call of it, and the request that fails.
 struct Case {
@@ -47,13 +50,21 @@ fn cases() -> Vec<Case> {
         case("list_issues", "GET /repos/octocat/hello-world/issues", here()),
         case("get_issue", "GET /repos/octocat/hello-world/issues/1", with(json!({ "number": 1 }))),
         case("create_issue", "POST /repos/octocat/hello-world/issues", with(json!({ "title": "x" }))),
-        case("update_issue", "PATCH /repos/octocat/hello-world/issues/1", with(json!({ "number": 1, "title": "x" }))),
+        case(
+            "update_issue",
+            "PATCH /repos/octocat/hello-world/issues/1",
+            with(json!({ "number": 1, "title": "x" })),
+        ),
         case(
             "add_labels",
             "POST /repos/octocat/hello-world/issues/1/labels",
             with(json!({ "number": 1, "labels": ["bug"] })),
         ),
-        case("list_comments", "GET /repos/octocat/hello-world/issues/2/comments", with(json!({ "number": 2 }))),
+        case(
+            "list_comments",
+            "GET /repos/octocat/hello-world/issues/2/comments",
+            with(json!({ "number": 2 })),
+        ),
         case(
             "create_comment",
             "POST /repos/octocat/hello-world/issues/2/comments",
@@ -84,14 +95,26 @@ fn cases() -> Vec<Case> {
             "DELETE /repos/octocat/hello-world/releases/7000001",
             with(json!({ "release": 7_000_001 })),
         ),
-        case("get_file", "GET /repos/octocat/hello-world/contents/README.md", with(json!({ "path": README }))),
+        case(
+            "get_file",
+            "GET /repos/octocat/hello-world/contents/README.md",
+            with(json!({ "path": README })),
+        ),
         case(
             "put_file",
             "PUT /repos/octocat/hello-world/contents/README.md",
             file(json!({ "text": "x", "sha": sha })),
         ),
-        case("delete_file", "DELETE /repos/octocat/hello-world/contents/README.md", file(json!({ "sha": sha }))),
-        case("file_sha", "GET /repos/octocat/hello-world/contents/README.md", with(json!({ "path": README }))),
+        case(
+            "delete_file",
+            "DELETE /repos/octocat/hello-world/contents/README.md",
+            file(json!({ "sha": sha })),
+        ),
+        case(
+            "file_sha",
+            "GET /repos/octocat/hello-world/contents/README.md",
+            with(json!({ "path": README })),
+        ),
         case("repositories", "GET /user/repos", json!({})),
         case("labels", "GET /repos/octocat/hello-world/labels", here()),
         case("register", "POST /repos/octocat/hello-world/hooks", with(json!({ "event": "pushed" }))),
@@ -104,7 +127,7 @@ impl Case {
         world.call(self.flow, |call| self.fill(call)).await
     }
 
-    fn fill(&self, call: &mut Call) {
+    fn fill(&self, call: &mut Given) {
         match self.flow {
             "register" => {
                 call.options = self.input.to_string();

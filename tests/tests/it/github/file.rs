@@ -46,7 +46,10 @@ async fn a_file_is_made_replaced_and_deleted() {
     let world = World::new().await;
     let put = |text: &str| json!({ "repository": HERE, "path": "docs/über uns.md", "message": "Write", "text": text });
     let made = world.run("put_file", put("One")).await.unwrap();
-    assert_eq!((&made["content"]["path"], &made["commit"]["message"]), (&json!("docs/über uns.md"), &json!("Write")));
+    assert_eq!(
+        (&made["content"]["path"], &made["commit"]["message"]),
+        (&json!("docs/über uns.md"), &json!("Write"))
+    );
     assert!(world.last_body().get("sha").is_none());
 
     let replaced = world.run("put_file", put("Two")).await.unwrap();

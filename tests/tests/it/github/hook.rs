@@ -1,5 +1,6 @@
 use linchpin::{Code, Result, Secret};
 use linchpin_github::mock::Happening;
+use linchpin_runtime::webhook;
 use serde_json::{Value, json};
 
 use super::{HERE, World};
@@ -52,4 +53,31 @@ async fn a_hook_that_stands_is_not_registered_twice() {
     let error = register(&world, "pushed").await.unwrap_err();
     assert_eq!((error.code(), error.details().status), (Code::Rejected, Some(422)));
     register(&world, "issue_opened").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signed_delivery_becomes_its_event_and_a_forged_one_is_refused() {
+    let world = World::new().await;
+    let hook = register(&world, "issue_opened").await.unwrap();
+    let delivery = world.github.delivery(hook["id"].as_u64().unwrap(), Happening::IssueOpened).unwrap();
+    let connector = linchpin_github::connector();
+    let spec = connector.spec().unwrap();
+    let declared = spec.hooks.iter().find(|hook| hook.key == "repository").unwrap();
+
+    webhook::verify(declared, &Secret::new(SECRET), &delivery).unwrap();
+    let forged = webhook::verify(declared, &Secret::new("another"), &delivery).unwrap_err();
+    assert_eq!(forged.code(), Code::SignatureInvalid);
+    let mut changed = delivery.clone();
+    changed.body = [&delivery.body[..], b" "].concat().into();
+    assert!(webhook::verify(declared, &Secret::new(SECRET), &changed).is_err());
+    let mut bare = delivery.clone();
+    bare.headers.remove("x-hub-signature-256");
+    assert!(webhook::verify(declared, &Secret::new(SECRET), &bare).is_err());
+
+    let events = webhook::route(spec, "repository", &delivery);
+    assert_eq!(events.iter().map(|event| event.key.as_str()).collect::<Vec<_>>(), ["issue_opened"]);
+    let event = world.call("issue_opened", |given| given.delivery = Some(delivery.clone())).await.unwrap();
+    assert!(event["issue"]["title"].is_string(), "{event}");
+    let error = world.call("pushed", |given| given.delivery = Some(delivery)).await.unwrap_err();
+    assert_eq!(error.code(), Code::EventMismatch);
 }

@@ -19,7 +19,8 @@ async fn an_opened_issue_is_there_afterwards() {
     let body = json!({ "title": "Crash", "body": "Every time.", "labels": ["bug"], "assignees": ["hubot"] });
     assert_eq!(world.last_body(), body, "the repository stands in the path, not in the body");
 
-    let found = world.run("get_issue", json!({ "repository": HERE, "number": issue["number"] })).await.unwrap();
+    let found =
+        world.run("get_issue", json!({ "repository": HERE, "number": issue["number"] })).await.unwrap();
     assert_eq!(found, issue);
     assert_eq!(found["assignees"][0]["login"], "hubot");
     let listed = world.run("list_issues", json!({ "repository": HERE })).await.unwrap();

@@ -13,15 +13,26 @@ use super::{HERE, World};
 async fn lists_go_over_three_pages() {
     for (flow, input, path, count) in [
         ("list_repositories", json!({}), "/user/repos", REPOSITORIES),
-        ("list_issues", json!({ "repository": HERE, "state": "all", "pull_requests": true }), "/repos/octocat/hello-world/issues", ISSUES),
-        ("list_comments", json!({ "repository": HERE, "number": 2 }), "/repos/octocat/hello-world/issues/2/comments", COMMENTS),
+        (
+            "list_issues",
+            json!({ "repository": HERE, "state": "all", "pull_requests": true }),
+            "/repos/octocat/hello-world/issues",
+            ISSUES,
+        ),
+        (
+            "list_comments",
+            json!({ "repository": HERE, "number": 2 }),
+            "/repos/octocat/hello-world/issues/2/comments",
+            COMMENTS,
+        ),
         ("list_releases", json!({ "repository": HERE }), "/repos/octocat/hello-world/releases", RELEASES),
         ("search_issues", json!({ "query": "is:issue bug" }), "/search/issues", ISSUES - PULL_REQUESTS),
         ("search_repositories", json!({ "query": "user:octocat" }), "/search/repositories", REPOSITORIES),
     ] {
         let world = World::new().await;
         let records = world.run(flow, input).await.unwrap();
-        let mut ids: Vec<_> = records.as_array().unwrap().iter().map(|record| record["id"].as_u64().unwrap()).collect();
+        let mut ids: Vec<_> =
+            records.as_array().unwrap().iter().map(|record| record["id"].as_u64().unwrap()).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), count, "{flow}");
@@ -86,7 +97,10 @@ async fn filters_reach_github() {
     ];
     assert_eq!(query, expected);
     let header = |name: &str| seen.headers[name].to_str().unwrap();
-    assert_eq!((header("accept"), header("x-github-api-version")), ("application/vnd.github+json", "2022-11-28"));
+    assert_eq!(
+        (header("accept"), header("x-github-api-version")),
+        ("application/vnd.github+json", "2022-11-28")
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ mod account;
 mod choice;
 mod comment;
 mod description;
-mod driver;
 mod fault;
 mod file;
 mod hook;

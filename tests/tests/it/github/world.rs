@@ -2,12 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use linchpin::{
-    Context, Result,
-    extract::{Call, ConnectionValues},
-    flow::Produced,
-};
+use linchpin::{Context, Delivery, Result, Secret, extract::ConnectionValues};
 use linchpin_github::mock::{Github, TOKEN};
+use linchpin_runtime::{Connection, Invocation, Output, ResultCheck, Runtime};
 use serde_json::Value;
 use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 
@@ -18,6 +15,17 @@ pub(crate) struct World {
     pub(crate) github: Github,
     pub(crate) server: MockServer,
     seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// What a call is given.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) input: String,
+    pub(crate) options: String,
+    pub(crate) event_url: Option<String>,
+    pub(crate) signing_secret: Option<Secret>,
+    pub(crate) registered: Option<String>,
+    pub(crate) delivery: Option<Delivery>,
 }
 
 /// Notes each request, and answers none.
@@ -40,32 +48,56 @@ impl World {
         World { github, server, seen }
     }
 
+    fn connection(&self) -> Connection {
+        let values = ConnectionValues {
+            method: "token".into(),
+            fields: [("token".into(), TOKEN.to_owned().into())].into(),
+        };
+        Connection::with_base_url(&linchpin_github::connector(), values, &self.server.uri()).unwrap()
+    }
+
     pub(crate) fn context(&self) -> Context {
-        let values =
-            ConnectionValues { method: "token".into(), fields: [("token".into(), TOKEN.to_owned().into())].into() };
-        let connector = linchpin_github::connector();
-        Context::new(Arc::new(super::driver::Plain { base: self.server.uri(), values, connector }))
+        Runtime::new().context(&self.connection())
     }
 
     /// Runs a flow as its callers do: JSON in, JSON out, and all records of a list.
     pub(crate) async fn run(&self, flow: &str, input: Value) -> Result<Value> {
-        self.call(flow, |call| call.input = input.to_string()).await
+        self.call(flow, |given| given.input = input.to_string()).await
     }
 
-    pub(crate) async fn call(&self, flow: &str, fill: impl FnOnce(&mut Call)) -> Result<Value> {
-        let mut call = Call::new(self.context());
-        fill(&mut call);
-        let connector = linchpin_github::connector();
-        let flow = connector.flow(flow).unwrap_or_else(|| panic!("there is no flow `{flow}`"));
-        Ok(match (flow.run)(call).await? {
-            Produced::Nothing => Value::Null,
-            Produced::Value(text) => serde_json::from_str(&text).unwrap(),
-            Produced::Records(mut records) => {
-                let mut lines = Vec::new();
-                while records.write(usize::MAX, &mut lines).await?.is_some() {}
-                let lines = serde_json::Deserializer::from_slice(&lines).into_iter::<Value>();
-                Value::Array(lines.collect::<Result<_, _>>().unwrap())
+    pub(crate) async fn call(&self, flow: &str, fill: impl FnOnce(&mut Given)) -> Result<Value> {
+        let mut given = Given::default();
+        fill(&mut given);
+        let mut invocation = Invocation::named(&self.connection(), flow)?.check(ResultCheck::Strict);
+        if !given.input.is_empty() {
+            invocation = invocation.input(given.input);
+        }
+        if !given.options.is_empty() {
+            invocation = invocation.options(given.options);
+        }
+        if let Some(url) = given.event_url {
+            invocation = invocation.event_url(url);
+        }
+        if let Some(secret) = given.signing_secret {
+            invocation = invocation.signing_secret(secret);
+        }
+        if let Some(registered) = given.registered {
+            invocation = invocation.registered(registered);
+        }
+        if let Some(delivery) = given.delivery {
+            invocation = invocation.delivery(delivery);
+        }
+        Ok(match Runtime::new().run(invocation).await?.output {
+            Output::Value(text) => serde_json::from_str(&text).unwrap(),
+            Output::Records(mut records) => {
+                let mut all = Vec::new();
+                while let Some(batch) = records.next_batch(usize::MAX).await? {
+                    let lines = serde_json::Deserializer::from_slice(batch.lines).into_iter::<Value>();
+                    all.extend(lines.map(|line| line.unwrap()));
+                }
+                Value::Array(all)
             }
+            _ => Value::Null,
         })
     }
 

@@ -1,0 +1,229 @@
+//! `linchpin run`: one flow, locally.
+
+use std::{fs, io::Write as _, path::Path, time::Duration};
+
+use linchpin::{
+    Connector, Delivery, Secret,
+    flow::{FlowDescriptor, KindInfo, Slot},
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+use linchpin_runtime::{
+    Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Runtime, Trace, webhook,
+};
+
+use crate::{
+    args::{Format, Run},
+    auth,
+    catalogue::Catalogue,
+    exit::{Exit, Failure, write_stdout},
+    input, json,
+};
+
+/// So many records at the most unless they are streamed.
+const LIMIT: usize = 200;
+
+pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<Exit, Failure> {
+    let (connector, flow) = catalogue.flow(&args.flow)?;
+    let values = auth::connection(connector, args.auth.as_deref(), &|name| std::env::var(name).ok())?;
+    let connection = match &args.base_url {
+        Some(url) => Connection::with_base_url(connector, values, url)?,
+        None => Connection::new(connector, values)?,
+    };
+    let invocation = invocation(connector, &connection, flow, args)?;
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let executor = executor.map_err(|error| Failure::usage(format!("no executor can be had: {error}")))?;
+    executor.block_on(async {
+        let (trace, ended) = match Runtime::new().run(invocation).await {
+            Ok(ran) => (ran.trace, show(ran.output, args, format).await),
+            Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
+        };
+        if args.trace {
+            print_trace(&trace);
+        }
+        ended
+    })
+}
+
+fn invocation(
+    connector: &Connector,
+    connection: &Connection,
+    flow: &'static FlowDescriptor,
+    args: &Run,
+) -> Result<Invocation, Failure> {
+    let mut invocation = Invocation::new(connection, flow).dry_run(args.dry_run).check(ResultCheck::Strict);
+    if args.input.is_some() || !args.set.is_empty() {
+        let shape = flow.shape_of(Slot::Input);
+        invocation = invocation.input(input::build(args.input.as_deref(), &args.set, shape)?);
+    }
+    if !args.options.is_empty() {
+        let (single, files): (Vec<String>, Vec<String>) = args
+            .options
+            .iter()
+            .cloned()
+            .partition(|option| option.contains('=') && !Path::new(option).exists());
+        if files.len() > 1 {
+            return Err(Failure::usage("`--options` takes one file").help("give further options as k=v"));
+        }
+        let file = files.first().map(String::as_str);
+        invocation = invocation.options(input::build(file, &single, flow.shape_of(Slot::Options))?);
+    }
+    if !args.select.is_empty() {
+        invocation = invocation.selected(args.select.clone());
+    }
+    if let Some(text) = &args.deadline {
+        invocation = invocation.deadline(deadline(text)?);
+    }
+    if let Some(url) = &args.event_url {
+        invocation = invocation.event_url(url.clone());
+    }
+    if let Some(file) = &args.registered {
+        invocation = invocation.registered(input::read(file)?);
+    }
+    if let Some(cursor) = &args.cursor {
+        invocation = invocation.cursor(cursor.clone());
+    }
+    let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow)).transpose()?;
+    if let Some(file) = &args.payload {
+        let delivery = Delivery { headers: headers(&args.header)?, body: input::read(file)?.into() };
+        if let Some(secret) = &secret {
+            verify(connector, flow, secret, &delivery)?;
+        }
+        invocation = invocation.delivery(delivery);
+    }
+    if let Some(secret) = secret {
+        invocation = invocation.signing_secret(secret);
+    }
+    Ok(invocation)
+}
+
+fn deadline(text: &str) -> Result<Duration, Failure> {
+    linchpin_manifest::spec::unit::parse_duration(text).ok_or_else(|| {
+        Failure::usage(format!("`{text}` is no time")).help("write a number and a unit, as in `30s` or `5m`")
+    })
+}
+
+/// The key in a file; a registration makes the file when it is not there.
+fn signing_secret(file: &Path, flow: &FlowDescriptor) -> Result<Secret, Failure> {
+    let shown = file.display();
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Secret::new(text.trim())),
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound
+                && matches!(flow.kind, KindInfo::WebhookRegister { .. }) =>
+        {
+            let secret = webhook::signing_secret()?;
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let written = options.open(file).and_then(|mut file| file.write_all(secret.expose().as_bytes()));
+            written.map_err(|error| Failure::usage(format!("`{shown}` cannot be written: {error}")))?;
+            eprintln!("the key that signs deliveries is in {shown}");
+            Ok(secret)
+        }
+        Err(error) => Err(Failure::usage(format!("`{shown}` cannot be read: {error}"))),
+    }
+}
+
+fn headers(given: &[String]) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for line in given {
+        let parsed = line.split_once(':').and_then(|(name, value)| {
+            Some((
+                HeaderName::from_bytes(name.trim().as_bytes()).ok()?,
+                HeaderValue::from_str(value.trim()).ok()?,
+            ))
+        });
+        let Some((name, value)) = parsed else {
+            return Err(Failure::usage(format!("`{line}` is no header")).help("write `Name: value`"));
+        };
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Refuses a delivery that does not prove where it comes from.
+fn verify(
+    connector: &Connector,
+    flow: &FlowDescriptor,
+    secret: &Secret,
+    delivery: &Delivery,
+) -> Result<(), Failure> {
+    let KindInfo::WebhookEvent { event } = flow.kind else { return Ok(()) };
+    let spec = connector.spec()?;
+    let hook = spec.events.iter().find(|known| known.key == event).and_then(|event| event.hook.as_deref());
+    if let Some(hook) = hook.and_then(|key| spec.hooks.iter().find(|hook| hook.key == key)) {
+        webhook::verify(hook, secret, delivery)?;
+    }
+    Ok(())
+}
+
+async fn show(output: Output, args: &Run, format: Format) -> Result<Exit, Failure> {
+    match output {
+        Output::Value(text) => {
+            let text = if format == Format::Json { text } else { json::indent(&text) };
+            write_stdout(format!("{text}\n").as_bytes())?;
+        }
+        Output::Records(records) if args.stream => stream(records, args.limit).await?,
+        Output::Records(records) => list(records, args.limit.unwrap_or(LIMIT)).await?,
+        Output::Planned(planned) => print_planned(&planned),
+        _ => {}
+    }
+    Ok(Exit::Ok)
+}
+
+/// Records as one array.
+async fn list(mut records: RecordStream, limit: usize) -> Result<(), Failure> {
+    let mut array = b"[".to_vec();
+    let mut count = 0;
+    while count < limit
+        && let Some(batch) = records.next_batch(limit - count).await?
+    {
+        for line in batch.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            array.extend_from_slice(if count == 0 { b"\n  " } else { b",\n  " });
+            array.extend_from_slice(line);
+            count += 1;
+        }
+    }
+    array.extend_from_slice(if count == 0 { b"]\n" } else { b"\n]\n" });
+    write_stdout(&array)?;
+    if count == limit && limit > 0 && records.next_batch(1).await?.is_some() {
+        eprintln!("these are the first {count} records; there are more: give `--limit N` or `--stream`");
+    }
+    Ok(())
+}
+
+/// Records as JSON Lines, as they come.
+async fn stream(mut records: RecordStream, limit: Option<usize>) -> Result<(), Failure> {
+    // Drawn only where a person looks and the records go elsewhere.
+    let progress = indicatif::ProgressBar::new_spinner();
+    let mut count = 0;
+    let limit = limit.unwrap_or(usize::MAX);
+    while count < limit
+        && let Some(batch) = records.next_batch(limit - count).await?
+    {
+        count += batch.count;
+        write_stdout(batch.lines)?;
+        progress.set_message(format!("{count} records"));
+        progress.tick();
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn print_planned(planned: &Planned) {
+    eprintln!("dry run: stopped before this request; nothing was changed\n");
+    eprintln!("{} {}", planned.method, planned.url);
+    for (name, value) in &planned.headers {
+        eprintln!("{name}: {value}");
+    }
+    if let Some(body) = &planned.body {
+        eprintln!("\n{body}");
+    }
+}
+
+fn print_trace(trace: &Trace) {
+    for entry in trace.entries() {
+        eprintln!("{entry}");
+    }
+}

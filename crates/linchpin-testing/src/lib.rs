@@ -1,1 +1,0 @@
-//! What connector authors test with, over wiremock.
