@@ -54,10 +54,10 @@ pub(crate) fn connection(
             fields.insert(field.key.clone(), value);
         }
     }
-    let mut values = ConnectionValues::default();
-    values.method = given.or_else(|| method.map(|method| method.key.clone())).unwrap_or_default();
-    values.fields = fields.into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
-    Ok(values)
+    Ok(ConnectionValues {
+        method: given.or_else(|| method.map(|method| method.key.clone())).unwrap_or_default(),
+        fields: fields.into_iter().map(|(key, value)| (key, Secret::new(value))).collect(),
+    })
 }
 
 fn read(file: &Path) -> Result<AuthFile, Failure> {

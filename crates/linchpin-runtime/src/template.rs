@@ -105,7 +105,7 @@ pub(crate) fn check_host(text: &str) -> Result<(), &'static str> {
     const PROBLEM: &str = "must be a host name with an optional port, such as `example.com:8443`";
     let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    if port.is_some_and(|port| !digits(port) || port.parse::<u16>().is_ok_and(|port| port > 0) != true) {
+    if port.is_some_and(|port| !digits(port) || !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return Err(PROBLEM);
     }
     if name.len() > 253 || !name.split('.').all(is_label) {

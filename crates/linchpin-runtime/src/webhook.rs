@@ -148,7 +148,7 @@ fn decode(encoding: SignatureEncoding, text: &str) -> Option<Vec<u8>> {
         SignatureEncoding::Base64 => STANDARD.decode(text).ok(),
         SignatureEncoding::Hex => {
             let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            if text.len() % 2 != 0 {
+            if !text.len().is_multiple_of(2) {
                 return None;
             }
             text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()

@@ -161,7 +161,7 @@ pub async fn issue_commented(
 ) -> Result<Option<IssueComment>> {
     let CommentDelivery { issue, comment, repository } = p;
     let on_issue = issue.pull_request.is_none();
-    Ok(on_issue.then(|| IssueComment { repository: repository.full_name, issue, comment }))
+    Ok(on_issue.then_some(IssueComment { repository: repository.full_name, issue, comment }))
 }
 
 /// What GitHub delivers when commits are pushed.

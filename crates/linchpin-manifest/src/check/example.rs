@@ -277,6 +277,8 @@ fn constructors_of_workspace_rules_have_their_codes() {
         rules::other_file_name(at(), "tracker"),
         rules::same_spec(at(), at()),
         rules::unknown_descriptors("target/debug/linchpin", 2, 1),
+        rules::connector_not_in_binary(at(), at(), "tracker", "app"),
+        rules::manifest_without_spec("specs/old.manifest.json"),
     ];
     let codes: Vec<&str> = all.iter().map(|found| found.code).collect();
     let known: Vec<&str> =

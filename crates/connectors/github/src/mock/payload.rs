@@ -185,7 +185,7 @@ pub(super) fn standing_issue(number: usize) -> Value {
             "merged_at": null,
         });
     }
-    if number % 12 == 0 {
+    if number.is_multiple_of(12) {
         close(&mut issue, "completed");
         // The account is gone.
         issue["user"] = Value::Null;

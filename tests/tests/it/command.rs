@@ -1,0 +1,139 @@
+//! The `linchpin` binary as people and scripts use it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use linchpin_github::mock::{Fault, Github, TOKEN};
+use serde_json::Value;
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The built binary: cargo gives a test its own package's binaries only, so it is built here, once.
+pub(crate) fn linchpin() -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let program = BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--offline", "--package", "linchpin-app", "--message-format=json"]);
+        let out = build.current_dir(root()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let lines = String::from_utf8(out.stdout).unwrap();
+        let messages = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        programs.next_back().unwrap()
+    });
+    let mut command = Command::new(program);
+    command.env_clear();
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a flow against a mock, outside the executor that serves it.
+async fn run(github: &Github, args: &[&str]) -> Output {
+    let mut command = linchpin();
+    command.args(["run", "--base-url", &github.uri()]).args(args).env("LINCHPIN_GITHUB_TOKEN", TOKEN);
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[test]
+fn the_tour_works_and_notices_a_broken_step() {
+    let out = linchpin().arg("tour").output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stdout));
+    assert!(text(&out.stdout).contains("Every step worked"), "{}", text(&out.stdout));
+    for request in ["GET /user", "POST /credentials/revoke", "GET /repos/octocat/hello-world/issues"] {
+        let out = linchpin().args(["tour", "--break", request]).output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{request}: {}", text(&out.stdout));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_prints_its_result_on_stdout() {
+    let github = Github::start().await;
+    let input = ["--set", "repository=octocat/hello-world", "--set", "title=5"];
+    let out = run(&github, &[&["github.create_issue"], &input[..]].concat()).await;
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let issue: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(issue["title"], "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_an_array_or_lines() {
+    let github = Github::start().await;
+    let list = ["github.list_issues", "--set", "repository=octocat/hello-world", "--set", "state=all"];
+    let out = run(&github, &list).await;
+    let array: Vec<Value> = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(array.len(), 200);
+    assert!(text(&out.stderr).contains("there are more"), "{}", text(&out.stderr));
+    let out = run(&github, &[&list[..], &["--stream", "--limit", "7", "--trace"]].concat()).await;
+    assert_eq!(text(&out.stdout).lines().count(), 7);
+    assert!(text(&out.stderr).contains("GET "), "{}", text(&out.stderr));
+    assert!(!text(&out.stderr).contains(TOKEN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_changes_nothing() {
+    let github = Github::start().await;
+    let before = github.issue_titles().len();
+    let write =
+        ["github.create_issue", "--set", "repository=octocat/hello-world", "--set", "title=x", "--dry-run"];
+    let out = run(&github, &write).await;
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(out.stdout.is_empty());
+    let told = text(&out.stderr);
+    assert!(told.contains("POST ") && told.contains("\"title\":\"x\"") && !told.contains(TOKEN), "{told}");
+    assert_eq!(github.issue_titles().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_who_failed() {
+    let github = Github::start().await;
+    let code = |out: &Output| out.status.code().unwrap();
+    let invalid = run(&github, &["github.create_issue", "--format", "json"]).await;
+    assert_eq!(code(&invalid), 1);
+    let error: Value = serde_json::from_slice(&invalid.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "LP501");
+    assert_eq!(error["error"]["violations"].as_array().unwrap().len(), 2, "{error}");
+    assert_eq!(code(&run(&github, &["github.nothing"]).await), 2);
+    assert_eq!(code(&run(&github, &["github.authping", "--input", "/nowhere"]).await), 2);
+    let missing = ["github.get_repository", "--set", "repository=octocat/nothing"];
+    assert_eq!(code(&run(&github, &missing).await), 1);
+    github.break_on("GET /user", Fault::ServerError);
+    assert_eq!(code(&run(&github, &["github.authping"]).await), 3);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut unreachable = linchpin();
+    unreachable.args(["run", "github.authping", "--base-url", &format!("http://{closed}")]);
+    let out = unreachable.env("LINCHPIN_GITHUB_TOKEN", TOKEN).output().unwrap();
+    assert_eq!(code(&out), 3, "{}", text(&out.stderr));
+}
+
+#[test]
+fn every_code_is_listed_and_explained() {
+    let out = linchpin().args(["explain", "--format", "json"]).output().unwrap();
+    let codes: Vec<Value> = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(codes.len() > 100);
+    for entry in [&codes[0], &codes[codes.len() - 1]] {
+        assert!(entry["severity"].is_string() && entry["summary"].is_string());
+        let out = linchpin().args(["explain", entry["code"].as_str().unwrap()]).output().unwrap();
+        assert!(out.status.success() && text(&out.stdout).len() > 40);
+    }
+    assert_eq!(linchpin().args(["explain", "LP999"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn manifests_fit_their_published_schema() {
+    let schema: Value = serde_json::from_str(&linchpin_manifest::schema::manifest()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let text = std::fs::read_to_string(root().join("specs/github.manifest.json")).unwrap();
+    linchpin_manifest::manifest::verify_digest(&text).unwrap();
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    let problems: Vec<String> = schema.iter_errors(&manifest).map(|problem| problem.to_string()).collect();
+    assert_eq!(problems, [""; 0]);
+}
