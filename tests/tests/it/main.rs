@@ -1,5 +1,7 @@
 //! Flows against mock servers. One binary, since linking takes longer than running.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod command;
 mod github;
 mod outsider;

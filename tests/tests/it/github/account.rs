@@ -26,7 +26,8 @@ async fn revoke_sends_the_token_in_the_body_alone_and_it_is_dead() {
     assert_eq!(world.last_body(), json!({ "credentials": [TOKEN] }));
 
     let error = world.run("authping", json!({})).await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::Unauthorized, "Bad credentials"));
+    assert_eq!(error.code(), Code::Unauthorized);
+    assert!(error.message().ends_with("401: Bad credentials"), "{error}");
     assert!(error.details().request_id.is_some_and(|id| id.starts_with("C0DE:")));
 }
 
