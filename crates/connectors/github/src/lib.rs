@@ -5,7 +5,7 @@
 //! | [`account`] | whose connection it is, and its end |
 //! | [`issue`], [`comment`] | what is discussed |
 //! | [`repository`], [`search`] | where things are |
-//! | [`release`], [`file`] | what is published |
+//! | [`release`], [`mod@file`] | what is published |
 //! | [`hook`] | webhooks and their events |
 //! | [`choice`] | choices of fields |
 
