@@ -560,3 +560,130 @@ static FILE: StructShape = StructShape {
         part_of_file("content", "Content", || Shape::Text),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use linchpin::{DateTime, File, Number, fields, schema, shape::FieldType};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Something of everything.
+    #[fields]
+    struct Everything {
+        text: String,
+        #[field(min_length = 2, max_length = 4)]
+        short: Option<String>,
+        #[field(pattern = "^[a-z]+$")]
+        lower: Option<String>,
+        small: u8,
+        #[field(min = 1, max = 10)]
+        ranged: Option<i64>,
+        number: Option<Number>,
+        flag: Option<bool>,
+        #[field(max_length = 2)]
+        list: Vec<u8>,
+        choice: Option<Choice>,
+        inner: Option<Inner>,
+        map: Option<BTreeMap<String, u8>>,
+        file: Option<File>,
+        any: Option<Value>,
+        #[field(default)]
+        defaulted: u16,
+    }
+
+    #[fields]
+    enum Choice {
+        One,
+        Two,
+    }
+
+    #[fields]
+    struct Inner {
+        id: u64,
+        next: Option<Box<Inner>>,
+    }
+
+    #[fields]
+    struct Dated {
+        at: DateTime,
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-20i64..400).prop_map(Value::from),
+            Just(json!(1.5)),
+            prop_oneof![Just("one"), Just("two"), Just("abc"), Just("ABC"), Just("a"), Just("abcde")]
+                .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 12, 3, |inner| {
+            let key = prop_oneof![Just("id"), Just("next"), Just("name"), Just("content"), Just("other")];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key.prop_map(str::to_owned), inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn object() -> impl Strategy<Value = Value> {
+        let key = prop_oneof![
+            Just("text"),
+            Just("short"),
+            Just("lower"),
+            Just("small"),
+            Just("ranged"),
+            Just("number"),
+            Just("flag"),
+            Just("list"),
+            Just("choice"),
+            Just("inner"),
+            Just("map"),
+            Just("file"),
+            Just("any"),
+            Just("defaulted"),
+            Just("unknown"),
+        ];
+        let changes = prop::collection::vec((key, prop::option::of(value())), 0..4);
+        changes.prop_map(|changes| {
+            let mut object = json!({ "text": "x", "small": 7, "list": [1] });
+            for (key, value) in changes {
+                match value {
+                    Some(value) => object[key] = value,
+                    None => drop(object.as_object_mut().unwrap().remove(key)),
+                }
+            }
+            object
+        })
+    }
+
+    proptest! {
+        /// The check by shape and the published JSON Schema accept the same objects.
+        #[test]
+        fn the_walker_and_the_schema_agree(object in object()) {
+            thread_local! {
+                static SCHEMA: jsonschema::Validator = {
+                    let schema = schema::schema(Some(Everything::shape()), schema::Side::Given);
+                    jsonschema::validator_for(&schema).unwrap()
+                };
+            }
+            let found = given(Everything::shape(), &object.to_string(), Side::Given, "the input", &mut Vec::new());
+            let valid = SCHEMA.with(|schema| schema.is_valid(&object));
+            prop_assert_eq!(found.is_empty(), valid, "{}: {:?}", object, found);
+        }
+    }
+
+    #[test]
+    fn what_the_schema_only_notes_is_checked_too() {
+        let found = |json: &str| given(Dated::shape(), json, Side::Given, "the input", &mut Vec::new());
+        assert_eq!(found(r#"{"at":"2026-03-01T09:00:00Z"}"#), []);
+        for wrong in [r#"{"at":"tomorrow"}"#, r#"{"at":""}"#, r#"{"at":null}"#, "{}", "[]", "{"] {
+            assert_eq!(found(wrong).len(), 1, "{wrong}");
+        }
+    }
+}
