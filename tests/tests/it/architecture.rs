@@ -74,3 +74,11 @@ fn published_schemas_are_fresh() {
         assert!(found == wanted, "`{file}` is stale; run `cargo xtask generate`");
     }
 }
+
+#[test]
+fn the_readme_shows_code_that_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let shown = readme.split("```rust,ignore\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let code = fs::read_to_string(root().join("crates/connectors/github/src/issue.rs")).unwrap();
+    assert!(code.contains(shown), "the README's first example is not in the GitHub connector:\n{shown}");
+}
