@@ -117,14 +117,14 @@ impl From<Error> for Failure {
 fn human(error: &Error) -> String {
     let details = error.details();
     let mut text = format!("error[{}]: {}\n", error.code().as_str(), error.message());
+    for violation in details.violations {
+        text.push_str(&format!("  - {violation}\n"));
+    }
     let mut line = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!("  {name}: {value}\n"));
         }
     };
-    for violation in details.violations {
-        line("-", Some(violation.to_string()));
-    }
     line("status", details.status.map(|status| status.to_string()));
     line("service code", details.service_code.map(str::to_owned));
     line("request id", details.request_id.map(str::to_owned));
