@@ -174,6 +174,15 @@ codes! {
     /// The service is broken.
     ServiceFailed = "LP525", Service, "the service failed",
         "The service answered with a 5xx status. The same call may succeed later.";
+    /// The connection's grant is dead.
+    ReauthorizationNeeded = "LP526", Owner, "the service no longer honours the connection's grant",
+        "The tokens of the connection are expired or revoked, and the service gives no new ones for them. Only the owner of the connection can help: authorize it anew. Nothing was deleted.";
+    /// The connection's tokens cannot be refreshed now.
+    RefreshFailed = "LP527", Service, "the connection's tokens cannot be refreshed now",
+        "The service's token endpoint did not answer, or answered with a failure that says nothing about the grant. The grant is kept, and the exchange is tried again after a pause.";
+    /// The service's token endpoint does not like how it is asked.
+    ExchangeRefused = "LP528", Author, "the service refuses the exchange of tokens as such",
+        "The token endpoint answered that the client, the scopes or the request itself are wrong, or with something that is no token. The grant is kept. Look at the client id and secret, and at the method's URLs and parameters in the spec.";
     /// A list does not come to an end.
     PagingStuck = "LP530", Service, "a list does not go forward",
         "The service told the same next page twice, so that reading on would never end. The error carries the position reached.";
@@ -201,6 +210,30 @@ codes! {
     /// A delivery is not of the event that it was handed to.
     EventMismatch = "LP551", Caller, "a delivery is not of this event",
         "The headers or the body of the delivery do not match `[event.<key>] match` in the spec.";
+    /// The store cannot be used.
+    StoreFailed = "LP560", Operator, "the store cannot be used",
+        "The file or server that keeps connections cannot be opened, read or written. The message says why. Nothing that was reported as done before is lost.";
+    /// The store was sealed with another key.
+    KeyWrong = "LP561", Operator, "the store was sealed with another key",
+        "Secrets in the store are sealed under a key that is kept apart from it. The key that was given opens none of them. Give the right one: LINCHPIN_KEY, `--key-file`, or the file that stands beside the store.";
+    /// A sealed record is not what was sealed at its place.
+    SealBroken = "LP562", Operator, "a sealed record was changed or moved",
+        "Each sealed record is bound to its row and cannot be opened anywhere else. This one was damaged, changed, or copied from another row. Restore the store from a backup, or make the connection anew.";
+    /// There is no such connection.
+    ConnectionUnknown = "LP563", Caller, "there is no such connection",
+        "The store has no connection of this name for this tenant. `linchpin auth list` shows those that there are.";
+    /// A connection of this name is there already.
+    NameTaken = "LP564", Caller, "a connection of this name is there already",
+        "Names of connections are unique for each tenant. Choose another name, or delete the connection that has it.";
+    /// A login was not completed.
+    LoginFailed = "LP570", Owner, "the login was not completed",
+        "The service, or the person in front of it, did not grant access. The message has the service's own words. Start the login again.";
+    /// A callback does not belong to the login that waits.
+    CallbackForged = "LP571", Owner, "a callback does not belong to the login that waits for it",
+        "What came back from the browser was not what this login asked for: its `state` is missing, wrong or used already, or it names another authorization server. It is refused, since somebody may have tried to slip another account in.";
+    /// There is no OAuth client for the method.
+    ClientMissing = "LP572", Operator, "there is no OAuth client for the method",
+        "The method's client belongs to whoever runs the connector: its id, and where it has one its secret, are configured once. Give LINCHPIN_<CONNECTOR>_CLIENT_ID and LINCHPIN_<CONNECTOR>_CLIENT_SECRET, or register the client with `linchpin auth client`.";
 }
 
 impl Error {

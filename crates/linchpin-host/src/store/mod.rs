@@ -1,0 +1,385 @@
+//! What is kept between calls and shared by processes, in the domain's words.
+//!
+//! A store knows nothing of keys: secrets reach it [sealed](crate::vault). Every change that is reported as done survives a
+//! crash of the process and of the machine.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use linchpin::{DateTime, Result, flow::BoxFuture};
+use serde::{Deserialize, Serialize};
+
+use crate::vault::{Place, Sealed};
+
+/// Connections, their grants, and what is left to do for them.
+///
+/// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
+/// other time is the caller's.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Adds a connection, with its grant where it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NameTaken`](linchpin::Code::NameTaken) when the tenant has a connection of this name.
+    fn connection_add(&self, new: Connection, grant: Option<NewGrant>) -> BoxFuture<'_, Result<()>>;
+
+    /// A connection by its id.
+    fn connection(&self, id: &str) -> BoxFuture<'_, Result<Option<Connection>>>;
+
+    /// A connection by its name.
+    fn connection_named(&self, tenant: &str, name: &str) -> BoxFuture<'_, Result<Option<Connection>>>;
+
+    /// Connections, by tenant and name in their order.
+    fn connections(&self, which: Filter) -> BoxFuture<'_, Result<Vec<Connection>>>;
+
+    /// Moves a connection to another state and notes it in its history; `false` when it was in this state already, or is gone.
+    fn connection_move(&self, id: &str, change: Change) -> BoxFuture<'_, Result<bool>>;
+
+    /// The changes of a connection's state, oldest first.
+    fn history(&self, id: &str) -> BoxFuture<'_, Result<Vec<Change>>>;
+
+    /// Notes what a ping found, and when the next is due.
+    fn connection_pinged(&self, id: &str, ping: Ping, next: Option<DateTime>) -> BoxFuture<'_, Result<()>>;
+
+    /// Connections whose ping is due, each given to one caller only: they are put off until `until` by the same step.
+    fn pings_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Connection>>>;
+
+    /// Replaces the fields and the grant of a connection that was authorized anew; its id, name and history stay.
+    fn connection_renew(
+        &self,
+        id: &str,
+        renewed: Renewed,
+        grant: Option<NewGrant>,
+    ) -> BoxFuture<'_, Result<bool>>;
+
+    /// Takes a connection away with its grant and history, and by the same step notes what is left to revoke at the service.
+    fn connection_remove(&self, id: &str, left: Option<Revocation>) -> BoxFuture<'_, Result<bool>>;
+
+    /// A connection's grant as it is now.
+    fn grant(&self, id: &str) -> BoxFuture<'_, Result<Option<GrantRow>>>;
+
+    /// Takes the lease of a grant, if it is of this generation and nobody's lease is in force.
+    fn grant_lease(
+        &self,
+        id: &str,
+        generation: u64,
+        holder: &str,
+        time: Duration,
+    ) -> BoxFuture<'_, Result<Lease>>;
+
+    /// Puts a new grant in the place of this generation, which becomes the next one, and ends any lease and any failure;
+    /// `false` when the generation is another. The lease need not be in force: a late answer is better than none.
+    fn grant_swap(&self, id: &str, generation: u64, grant: NewGrant) -> BoxFuture<'_, Result<bool>>;
+
+    /// Ends a lease without a new grant; `false` when the lease or the generation is another.
+    fn grant_fail(
+        &self,
+        id: &str,
+        generation: u64,
+        holder: &str,
+        failure: GrantFailure,
+    ) -> BoxFuture<'_, Result<bool>>;
+
+    /// Grants that are to be exchanged before `now` so that they do not lapse unused, each given to one caller only: they are
+    /// put off until `until` by the same step.
+    fn keep_alives_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Connection>>>;
+
+    /// Revocations that are due, each given to one caller only: they are put off until `until` by the same step.
+    fn revocations_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Revocation>>>;
+
+    /// Every revocation that is not done, oldest first.
+    fn revocations(&self) -> BoxFuture<'_, Result<Vec<Revocation>>>;
+
+    /// Notes a failed attempt: what became of each token, and when the next is due; `None` when an operator gave up on it.
+    fn revocation_failed(
+        &self,
+        id: &str,
+        attempt: Attempt,
+        next: Option<DateTime>,
+    ) -> BoxFuture<'_, Result<bool>>;
+
+    /// Takes a revocation that is done off the queue.
+    fn revocation_done(&self, id: &str) -> BoxFuture<'_, Result<bool>>;
+
+    /// Keeps an OAuth client for a connector's method, in place of any other.
+    fn client_put(&self, client: Client) -> BoxFuture<'_, Result<()>>;
+
+    /// The OAuth client of a connector's method.
+    fn client(&self, connector: &str, method: &str) -> BoxFuture<'_, Result<Option<Client>>>;
+
+    /// A named value beside the records; `None` when it was never put.
+    fn note(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
+
+    /// Puts a named value, unless it is there; gives the one that is there afterwards.
+    fn note_once(&self, name: &str, value: &[u8]) -> BoxFuture<'_, Result<Vec<u8>>>;
+
+    /// Sealed records behind a place in the store's own order, for sealing them anew.
+    fn sealed_after(
+        &self,
+        place: Option<Place>,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;
+
+    /// Puts a record that was sealed anew in the place of what it was made from; `false` when that has changed since.
+    fn sealed_swap(&self, place: &Place, old: &Sealed, new: Sealed) -> BoxFuture<'_, Result<bool>>;
+}
+
+/// A connection as kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// Its id, which never changes: a UUID (RFC 9562).
+    pub id: String,
+    /// Whose it is: a customer, a team. Names are unique within one.
+    pub tenant: String,
+    /// The name by which it is asked for.
+    pub name: String,
+    /// The connector's key.
+    pub connector: String,
+    /// The key of the authentication method.
+    pub method: String,
+    /// Whom to tell when it needs attention; any text.
+    pub owner: Option<String>,
+    /// The form's fields, sealed.
+    pub fields: Sealed,
+    /// What the service says it may do.
+    pub scopes: Vec<String>,
+    /// Whose account it is.
+    pub identity: Option<Account>,
+    /// How it is.
+    pub state: State,
+    /// Since when it is in this state.
+    pub since: DateTime,
+    /// When it was made.
+    pub created: DateTime,
+    /// What the last ping found.
+    pub ping: Option<Ping>,
+    /// When the next ping is due.
+    pub next_ping: Option<DateTime>,
+}
+
+/// What changes of a connection that is authorized anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renewed {
+    /// The method, which may be another.
+    pub method: String,
+    /// The form's fields, sealed.
+    pub fields: Sealed,
+    /// What the service says it may do.
+    pub scopes: Vec<String>,
+    /// The change of state, for the history.
+    pub change: Change,
+}
+
+/// An account at the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id there.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+}
+
+/// How a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// It works, as far as is known.
+    Active,
+    /// Only its owner can make it work again, by authorizing it anew.
+    NeedsReauthorization,
+    /// The service refuses it for a reason that may pass.
+    Failing,
+    /// It is being taken away, and no longer used.
+    Revoked,
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::NeedsReauthorization => "needs_reauthorization",
+            State::Failing => "failing",
+            State::Revoked => "revoked",
+        }
+    }
+}
+
+/// A change of a connection's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The state from then on.
+    pub state: State,
+    /// When.
+    pub at: DateTime,
+    /// Why, in words without secrets.
+    pub reason: String,
+}
+
+/// What a ping found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ping {
+    /// When.
+    pub at: DateTime,
+    /// How long the service took, in milliseconds.
+    pub millis: u64,
+    /// Whose account it is.
+    pub account: Option<Account>,
+    /// What the credentials allow.
+    pub scopes: Vec<String>,
+    /// When the credentials stop working, as the service says.
+    pub expires: Option<DateTime>,
+    /// The stable code and the words of what went wrong.
+    pub problem: Option<(String, String)>,
+}
+
+/// Which connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Of this tenant.
+    pub tenant: Option<String>,
+    /// Of this connector.
+    pub connector: Option<String>,
+    /// Of this owner.
+    pub owner: Option<String>,
+    /// In this state.
+    pub state: Option<State>,
+    /// With this account id, for one connector: the same account connected twice.
+    pub account: Option<String>,
+}
+
+/// A grant to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewGrant {
+    /// The tokens, sealed.
+    pub sealed: Sealed,
+    /// When the access token expires.
+    pub expires: Option<DateTime>,
+    /// When it is to be exchanged at the latest, so that it does not lapse unused.
+    pub keep_alive: Option<DateTime>,
+}
+
+/// A grant as kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrantRow {
+    /// Counts up with every exchange.
+    pub generation: u64,
+    /// The tokens, sealed.
+    pub sealed: Sealed,
+    /// When the access token expires.
+    pub expires: Option<DateTime>,
+    /// Whether the service has said that the grant is dead, and why.
+    pub dead: Option<String>,
+    /// How many exchanges have failed since the last that worked.
+    pub failures: u32,
+    /// Before when no exchange is to be tried.
+    pub retry_at: Option<DateTime>,
+}
+
+/// Whether a lease was got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// It is the caller's.
+    Taken {
+        /// Whether the one before ran out without an end: its holder died, and may have made an exchange whose answer is lost.
+        abandoned: bool,
+    },
+    /// It is another's, and runs out in this time unless it ends before.
+    Held(Duration),
+    /// The grant is of another generation, or gone.
+    Moved,
+}
+
+/// How a lease ends without a new grant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GrantFailure {
+    /// The service says that the grant is dead; in words without secrets.
+    Dead(String),
+    /// No exchange is to be tried before this time.
+    RetryAt(DateTime),
+    /// The exchange was not tried.
+    Untried,
+}
+
+/// Tokens that are still to be revoked at a service, after their connection is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revocation {
+    /// Its id, a UUID.
+    pub id: String,
+    /// The connection that it was.
+    pub connection: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// Its name.
+    pub name: String,
+    /// The connector's key.
+    pub connector: String,
+    /// The key of the authentication method.
+    pub method: String,
+    /// Fields and grant, sealed.
+    pub sealed: Sealed,
+    /// When the connection was taken away.
+    pub created: DateTime,
+    /// How many attempts have failed.
+    pub attempts: u32,
+    /// What the last attempt found.
+    pub last: Option<Attempt>,
+    /// When the next is due; none when an operator gave up on it.
+    pub next: Option<DateTime>,
+}
+
+/// What an attempt to revoke found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When.
+    pub at: DateTime,
+    /// What became of each token, by its name.
+    pub tokens: BTreeMap<String, TokenFate>,
+    /// What went wrong, in words without secrets.
+    pub problem: Option<String>,
+}
+
+/// What became of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenFate {
+    /// The service has killed it.
+    Revoked,
+    /// It was dead already.
+    AlreadyGone,
+    /// The service refused to.
+    Refused,
+    /// The service could not be reached, or failed.
+    Unreachable,
+    /// Nothing was tried: the service has no way to.
+    NoWay,
+}
+
+/// An OAuth client that belongs to whoever runs the connector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// The connector's key.
+    pub connector: String,
+    /// The key of the authentication method.
+    pub method: String,
+    /// The client's id.
+    pub id: String,
+    /// The client's secret, sealed; none for a public client.
+    pub secret: Option<Sealed>,
+}
