@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
-    AuthKind, AuthMethod, ConnectionFieldKind, KeyPlace, Literal, OAuth2Grant, SignatureEncoding,
+    AuthKind, AuthMethod, ClientOwner, ConnectionFieldKind, KeyPlace, Literal, SignatureEncoding,
     SignatureKey, SignatureScheme, Spec, Template, unit,
 };
 
@@ -126,11 +126,16 @@ pub struct ConnectionField {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OAuth2 {
-    /// `authorization_code` or `client_credentials`.
+    /// `authorization_code`, `client_credentials` or `device_code`.
     pub grant: String,
+    /// Whose the client is: `developer` or `customer`.
+    pub client: String,
     /// Where users consent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub authorization_url: Option<String>,
+    /// Where device codes come from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device_authorization_url: Option<String>,
     /// Where tokens come from.
     pub token_url: String,
     /// Where tokens are refreshed, if not at `token_url`.
@@ -333,11 +338,13 @@ fn auth(method: &AuthMethod) -> Auth {
         AuthKind::OAuth2(own) => {
             headers.push("Authorization".to_owned());
             oauth2 = Some(OAuth2 {
-                grant: match own.grant {
-                    OAuth2Grant::AuthorizationCode => "authorization_code".to_owned(),
-                    OAuth2Grant::ClientCredentials => "client_credentials".to_owned(),
+                grant: own.grant.word().to_owned(),
+                client: match own.client {
+                    ClientOwner::Developer => "developer".to_owned(),
+                    ClientOwner::Customer => "customer".to_owned(),
                 },
                 authorization_url: own.authorization_url.as_ref().map(Template::to_string),
+                device_authorization_url: own.device_authorization_url.as_ref().map(Template::to_string),
                 token_url: own.token_url.to_string(),
                 refresh_url: own.refresh_url.as_ref().map(Template::to_string),
                 revocation_url: own.revocation_url.as_ref().map(Template::to_string),

@@ -125,10 +125,15 @@ pub fn manifest() -> String {
         }),
     );
     let oauth2 = closed(
-        &["grant", "token_url", "scopes"],
+        &["grant", "client", "token_url", "scopes"],
         json!({
-            "grant": { "enum": ["authorization_code", "client_credentials"] },
+            "grant": { "enum": ["authorization_code", "client_credentials", "device_code"] },
+            "client": {
+                "enum": ["developer", "customer"],
+                "description": "Whether one client serves all connections, or each has its own."
+            },
             "authorization_url": words("Where users consent."),
+            "device_authorization_url": words("Where device codes come from."),
             "token_url": words("Where tokens come from."),
             "refresh_url": words("Where tokens are refreshed, if not at `token_url`."),
             "revocation_url": words("Where tokens are revoked."),

@@ -1,6 +1,6 @@
 //! The types that flows exchange with linchpin itself.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -253,6 +253,13 @@ impl DateTime {
     /// Milliseconds after 1970-01-01T00:00:00Z.
     pub fn unix_millis(self) -> i64 {
         self.0.as_millisecond()
+    }
+}
+
+impl From<SystemTime> for DateTime {
+    /// The same point in time; one that no calendar has becomes the last that it has.
+    fn from(time: SystemTime) -> DateTime {
+        DateTime(jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX))
     }
 }
 

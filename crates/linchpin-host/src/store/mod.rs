@@ -128,11 +128,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn note_once(&self, name: &str, value: &[u8]) -> BoxFuture<'_, Result<Vec<u8>>>;
 
     /// Sealed records behind a place in the store's own order, for sealing them anew.
-    fn sealed_after(
-        &self,
-        place: Option<Place>,
-        most: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;
+    fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;
 
     /// Puts a record that was sealed anew in the place of what it was made from; `false` when that has changed since.
     fn sealed_swap(&self, place: &Place, old: &Sealed, new: Sealed) -> BoxFuture<'_, Result<bool>>;

@@ -251,22 +251,17 @@ impl<'a> Check<'a> {
                     );
                 }
                 AuthKind::OAuth2(oauth) => {
-                    let url = format!("{path}/authorization_url");
-                    match (oauth.grant, self.has(&url)) {
-                        (OAuth2Grant::AuthorizationCode, false) if self.has(&format!("{path}/grant")) => self
-                            .key(
-                                &rules::LP154,
-                                &path,
-                                format!("`{}` has no `authorization_url`", method.key),
-                                "add `authorization_url = \"https://..\"`: where users consent",
-                            ),
-                        (OAuth2Grant::ClientCredentials, true) => self.key(
-                            &rules::LP155,
-                            &url,
-                            "`authorization_url` is never used with client credentials".to_owned(),
-                            "leave it out, or say `grant = \"authorization_code\"`",
-                        ),
-                        _ => {}
+                    self.grant_urls(&path, &method.key, oauth.grant);
+                    for (index, failure) in oauth.failures.iter().enumerate() {
+                        let when = format!("{path}/failures/{index}/when");
+                        if failure.when == Default::default() && self.has(&when) {
+                            self.at(
+                                &rules::LP160,
+                                &when,
+                                "a rule for failures has no condition".to_owned(),
+                                "say what the answer must look like, as in `when = { status = 400 }`",
+                            );
+                        }
                     }
                     for (at, scope) in oauth.scopes.iter().enumerate() {
                         if oauth.scopes[..at].contains(scope) {
@@ -290,6 +285,39 @@ impl<'a> Check<'a> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Each grant begins at a URL of its own.
+    fn grant_urls(&mut self, path: &str, key: &str, grant: OAuth2Grant) {
+        let begins = [
+            (OAuth2Grant::AuthorizationCode, "authorization_url", "where users consent"),
+            (OAuth2Grant::DeviceCode, "device_authorization_url", "where device codes come from"),
+        ];
+        for (of, name, what) in begins {
+            let url = format!("{path}/{name}");
+            if grant == of && !self.has(&url) && self.has(&format!("{path}/grant")) {
+                let message = format!("`{key}` has no `{name}`");
+                self.key(&rules::LP154, path, message, format!("add `{name} = \"https://..\"`: {what}"));
+            }
+            if grant != of && self.has(&url) {
+                let message = format!("`{name}` is never used with the grant `{}`", grant.word());
+                let help = format!("leave it out, or say `grant = \"{}\"`", of.word());
+                self.key(&rules::LP155, &url, message, help);
+            }
+        }
+        let consent = [("authorize_params", "authorization request"), ("pkce", "authorization code")];
+        for (name, what) in consent.into_iter().chain([("issuer", "callback")]) {
+            let at = format!("{path}/{name}");
+            if grant != OAuth2Grant::AuthorizationCode && self.has(&at) {
+                let message = format!("`{name}` is never used: the grant `{}` has no {what}", grant.word());
+                self.key(
+                    &rules::LP155,
+                    &at,
+                    message,
+                    "leave it out, or say `grant = \"authorization_code\"`",
+                );
             }
         }
     }
@@ -401,12 +429,23 @@ impl<'a> Check<'a> {
                     add(format!("{path}/token_url"), &oauth.token_url, own, true, true);
                     let others = [
                         ("authorization_url", &oauth.authorization_url),
+                        ("device_authorization_url", &oauth.device_authorization_url),
                         ("refresh_url", &oauth.refresh_url),
                         ("revocation_url", &oauth.revocation_url),
                     ];
                     for (name, url) in others {
                         if let Some(url) = url {
                             add(format!("{path}/{name}"), url, own, true, true);
+                        }
+                    }
+                    let params = [
+                        ("authorize_params", &oauth.authorize_params),
+                        ("token_params", &oauth.token_params),
+                    ];
+                    for (name, params) in params {
+                        for (key, value) in params {
+                            let url = name == "authorize_params";
+                            add(join(&format!("{path}/{name}"), key), value, own, false, url);
                         }
                     }
                 }
@@ -672,24 +711,10 @@ impl<'a> Check<'a> {
     /// What is checked but not carried out: taken away here as the runtime learns it.
     fn not_yet(&mut self) {
         let spec = self.spec;
-        for method in &spec.auth {
-            if matches!(method.kind, AuthKind::OAuth2(_)) {
-                let path = format!("{}/kind", join("/auth", &method.key));
-                self.not_yet_at(
-                    &path,
-                    "OAuth 2.0",
-                    "a connection by this method is refused with a typed error",
-                );
-            }
-        }
         for (index, rule) in spec.http.outcomes.iter().enumerate() {
             let path = format!("/http/outcome/{index}/then");
-            match rule.then {
-                Outcome::Retry => self.not_yet_at(&path, "`then = \"retry\"`", "the call fails"),
-                Outcome::RefreshThenRetry => {
-                    self.not_yet_at(&path, "`then = \"refresh_then_retry\"`", "the call fails");
-                }
-                _ => {}
+            if rule.then == Outcome::Retry {
+                self.not_yet_at(&path, "`then = \"retry\"`", "the call fails");
             }
         }
         if spec.http.rate_limit.is_some() {

@@ -83,21 +83,23 @@ fn rate_limit(node: &Node) -> Option<RateLimit> {
     })
 }
 
-fn outcome(node: &Node) -> OutcomeRule {
-    let empty = Node::default();
-    let when = node.get("when").unwrap_or(&empty);
+fn matcher(when: &Node) -> ResponseMatch {
     let status = match when.get("status") {
         Some(Node { value: Value::List(nodes), .. }) => nodes.iter().filter_map(status).collect(),
         Some(node) => status(node).into_iter().collect(),
         None => Vec::new(),
     };
+    ResponseMatch {
+        status,
+        headers: pairs(when, "header"),
+        body: literals(when, "body"),
+        text: text(when, "text"),
+    }
+}
+
+fn outcome(node: &Node) -> OutcomeRule {
     OutcomeRule {
-        when: ResponseMatch {
-            status,
-            headers: pairs(when, "header"),
-            body: literals(when, "body"),
-            text: text(when, "text"),
-        },
+        when: node.get("when").map(matcher).unwrap_or_default(),
         then: match text(node, "then").as_deref() {
             Some("success") => Outcome::Success,
             Some("ignore") => Outcome::Ignore,
@@ -139,24 +141,96 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
         Some("custom") => {
             AuthKind::Custom { headers: templates(node, "headers"), query: templates(node, "query") }
         }
-        Some("oauth2") => AuthKind::OAuth2(Box::new(OAuth2 {
-            grant: match text(node, "grant").as_deref() {
-                Some("client_credentials") => OAuth2Grant::ClientCredentials,
-                _ => OAuth2Grant::AuthorizationCode,
-            },
-            authorization_url: template(node, "authorization_url"),
-            token_url: template(node, "token_url").unwrap_or_default(),
-            refresh_url: template(node, "refresh_url"),
-            revocation_url: template(node, "revocation_url"),
-            scopes: list(node, "scopes"),
-        })),
+        Some("oauth2") => AuthKind::OAuth2(Box::new(oauth2(node))),
         _ => AuthKind::None,
     };
     AuthMethod {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_else(|| title_case(key)),
+        fields: with_client(&kind, map(node, "fields", field)),
         kind,
-        fields: map(node, "fields", field),
+    }
+}
+
+/// A client of the customer's is asked for in the form, whether the spec lists its fields or not.
+fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<ConnectionField> {
+    let AuthKind::OAuth2(oauth) = kind else { return fields };
+    if oauth.client == ClientOwner::Developer {
+        return fields;
+    }
+    let secret = oauth.client_authentication != ClientAuthentication::None;
+    let wanted = [("client_id", "Client ID", false), ("client_secret", "Client secret", true)];
+    for (key, label, is_secret) in wanted.into_iter().take(if secret { 2 } else { 1 }) {
+        if fields.iter().all(|field| field.key != key) {
+            fields.push(ConnectionField {
+                key: key.to_owned(),
+                label: label.to_owned(),
+                help: None,
+                placeholder: None,
+                secret: is_secret,
+                optional: false,
+                kind: ConnectionFieldKind::Text,
+                pattern: None,
+                default: None,
+            });
+        }
+    }
+    fields
+}
+
+fn oauth2(node: &Node) -> OAuth2 {
+    let response = node.get("response").map_or_else(TokenResponse::default, |node| TokenResponse {
+        access_token: pointer(node, "access_token"),
+        refresh_token: pointer(node, "refresh_token"),
+        expires_in: pointer(node, "expires_in"),
+        scope: pointer(node, "scope"),
+        values: pairs(node, "values").into_iter().filter(|(_, pointer)| is_pointer(pointer)).collect(),
+    });
+    let failures = match node.get("failures").map(|node| &node.value) {
+        Some(Value::List(nodes)) => nodes.iter().map(token_failure).collect(),
+        _ => Vec::new(),
+    };
+    OAuth2 {
+        grant: match text(node, "grant").as_deref() {
+            Some("client_credentials") => OAuth2Grant::ClientCredentials,
+            Some("device_code") => OAuth2Grant::DeviceCode,
+            _ => OAuth2Grant::AuthorizationCode,
+        },
+        authorization_url: template(node, "authorization_url"),
+        device_authorization_url: template(node, "device_authorization_url"),
+        token_url: template(node, "token_url").unwrap_or_default(),
+        refresh_url: template(node, "refresh_url"),
+        revocation_url: template(node, "revocation_url"),
+        issuer: text(node, "issuer"),
+        scopes: list(node, "scopes"),
+        scope_separator: text(node, "scope_separator").unwrap_or_else(|| " ".to_owned()),
+        pkce: node.get("pkce").is_none() || bool(node, "pkce"),
+        client: match text(node, "client").as_deref() {
+            Some("customer") => ClientOwner::Customer,
+            _ => ClientOwner::Developer,
+        },
+        client_authentication: match text(node, "client_authentication").as_deref() {
+            Some("post") => ClientAuthentication::Post,
+            Some("none") => ClientAuthentication::None,
+            _ => ClientAuthentication::Basic,
+        },
+        authorize_params: templates(node, "authorize_params"),
+        token_params: templates(node, "token_params"),
+        response,
+        token_lifetime: duration(node, "token_lifetime"),
+        idle_lifetime: duration(node, "idle_lifetime"),
+        failures,
+    }
+}
+
+fn token_failure(node: &Node) -> TokenFailure {
+    TokenFailure {
+        when: node.get("when").map(matcher).unwrap_or_default(),
+        then: match text(node, "then").as_deref() {
+            Some("dead") => TokenOutcome::Dead,
+            Some("retry") => TokenOutcome::Retry,
+            _ => TokenOutcome::Refused,
+        },
     }
 }
 

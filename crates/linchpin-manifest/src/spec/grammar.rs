@@ -318,16 +318,102 @@ static AUTH: Tagged = Tagged {
                     Shape::Word(&[
                         ("authorization_code", "The user consents in a browser (RFC 6749 §4.1)."),
                         ("client_credentials", "The client acts for itself (RFC 6749 §4.4)."),
+                        ("device_code", "The user enters a code in a browser elsewhere (RFC 8628)."),
                     ]),
                     "How tokens are got.",
                 ),
                 may("authorization_url", URL, "Where users consent; needed for `authorization_code`."),
+                may(
+                    "device_authorization_url",
+                    URL,
+                    "Where device codes come from; needed for `device_code`.",
+                ),
                 must("token_url", URL, "Where tokens come from."),
                 may("refresh_url", URL, "Where tokens are refreshed, if not at `token_url`."),
                 may("revocation_url", URL, "Where tokens are revoked (RFC 7009)."),
+                may(
+                    "issuer",
+                    Shape::Text(Format::Url),
+                    "What the authorization server calls itself; the callback must say the same (RFC 9207).",
+                ),
                 may("scopes", Shape::List(&Shape::Text(Format::Scope)), "What is asked for."),
+                may(
+                    "scope_separator",
+                    Shape::Text(Format::Any),
+                    "What stands between scopes; a blank by default.",
+                ),
+                may("pkce", Shape::Bool, "Whether PKCE with S256 is used (RFC 7636); `true` by default."),
+                may(
+                    "client",
+                    Shape::Word(&[
+                        ("developer", "Whoever runs the connector registers one client for all connections."),
+                        (
+                            "customer",
+                            "Each connection has its own, in the fields `client_id` and `client_secret`.",
+                        ),
+                    ]),
+                    "Whose the OAuth client is; `developer` by default.",
+                ),
+                may(
+                    "client_authentication",
+                    Shape::Word(&[
+                        ("basic", "Id and secret in the `Authorization` header (`client_secret_basic`)."),
+                        ("post", "Id and secret in the body (`client_secret_post`)."),
+                        ("none", "A public client, which has no secret."),
+                    ]),
+                    "How the client proves itself at the token endpoint (RFC 6749 §2.3); `basic` by default.",
+                ),
+                may("authorize_params", PARAMETERS, "Further parameters of the authorization request."),
+                may("token_params", PARAMETERS, "Further parameters of every token request."),
+                may("response", Shape::Table(&TOKEN_RESPONSE), "Where the token response says what."),
+                may(
+                    "token_lifetime",
+                    Shape::Text(Format::Duration(1_000)),
+                    "How long tokens live where the response does not say; for ever by default.",
+                ),
+                may(
+                    "idle_lifetime",
+                    Shape::Text(Format::Duration(60_000)),
+                    "After how long without use a grant lapses; it is exchanged in time.",
+                ),
+                may(
+                    "failures",
+                    Shape::List(&Shape::Table(&TOKEN_FAILURE)),
+                    "What failures of the token endpoint mean; ordered, the first that matches decides.",
+                ),
             ],
         },
+    ],
+};
+
+const PARAMETERS: Shape = Shape::Map { keys: Format::Text, values: &TEMPLATE };
+
+static TOKEN_RESPONSE: Table = Table {
+    keys: &[
+        may("access_token", POINTER, "JSON pointer to the access token; `/access_token` by default."),
+        may("refresh_token", POINTER, "JSON pointer to the refresh token; `/refresh_token` by default."),
+        may("expires_in", POINTER, "JSON pointer to the seconds it lives; `/expires_in` by default."),
+        may("scope", POINTER, "JSON pointer to the scopes; `/scope` by default."),
+        may(
+            "values",
+            Shape::Map { keys: Format::Key, values: &POINTER },
+            "Further values to keep, by the name under which templates have them.",
+        ),
+    ],
+};
+
+static TOKEN_FAILURE: Table = Table {
+    keys: &[
+        must("when", Shape::Table(&WHEN), "What the answer must look like; all of it must hold."),
+        must(
+            "then",
+            Shape::Word(&[
+                ("dead", "The grant is dead: its owner must authorize anew."),
+                ("retry", "The service is in trouble: the exchange is tried again later."),
+                ("refused", "The connector or its client is wrong."),
+            ]),
+            "What follows.",
+        ),
     ],
 };
 

@@ -301,14 +301,38 @@ pub struct OAuth2 {
     pub grant: OAuth2Grant,
     /// Where users consent; needed for the authorization code grant.
     pub authorization_url: Option<Template>,
+    /// Where a device asks for its code (RFC 8628 §3.1); needed for the device code grant.
+    pub device_authorization_url: Option<Template>,
     /// Where tokens come from.
     pub token_url: Template,
     /// Where tokens are refreshed, if not at `token_url`.
     pub refresh_url: Option<Template>,
     /// RFC 7009.
     pub revocation_url: Option<Template>,
+    /// What the authorization server calls itself, which it then must say in the callback (RFC 9207).
+    pub issuer: Option<String>,
     /// What is asked for.
     pub scopes: Vec<String>,
+    /// What stands between scopes; a blank by default (RFC 6749 §3.3).
+    pub scope_separator: String,
+    /// Whether PKCE with S256 is used (RFC 7636); it is by default.
+    pub pkce: bool,
+    /// Whose the client is.
+    pub client: ClientOwner,
+    /// How the client proves itself at the token endpoint.
+    pub client_authentication: ClientAuthentication,
+    /// Further parameters of the authorization request.
+    pub authorize_params: Vec<(String, Template)>,
+    /// Further parameters of every token request.
+    pub token_params: Vec<(String, Template)>,
+    /// Where the token response says what; by RFC 6749 §5.1 where nothing else is said.
+    pub response: TokenResponse,
+    /// How long tokens live where the response does not say.
+    pub token_lifetime: Option<Duration>,
+    /// After how long without use a grant lapses at the service.
+    pub idle_lifetime: Option<Duration>,
+    /// What failures of the token endpoint mean, ordered; the first that matches decides, before RFC 6749 §5.2 does.
+    pub failures: Vec<TokenFailure>,
 }
 
 /// How OAuth 2.0 tokens are got.
@@ -319,6 +343,76 @@ pub enum OAuth2Grant {
     AuthorizationCode,
     /// RFC 6749 §4.4.
     ClientCredentials,
+    /// RFC 8628.
+    DeviceCode,
+}
+
+impl OAuth2Grant {
+    /// The word that the spec uses for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            OAuth2Grant::AuthorizationCode => "authorization_code",
+            OAuth2Grant::ClientCredentials => "client_credentials",
+            OAuth2Grant::DeviceCode => "device_code",
+        }
+    }
+}
+
+/// Whose an OAuth client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientOwner {
+    /// Whoever runs the connector registered it once, for all connections.
+    Developer,
+    /// Each connection has its own, in the fields `client_id` and `client_secret`.
+    Customer,
+}
+
+/// How an OAuth client proves itself at the token endpoint (RFC 6749 §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: in the `Authorization` header.
+    Basic,
+    /// `client_secret_post`: in the body.
+    Post,
+    /// `none`: a public client has no secret.
+    None,
+}
+
+/// Where a token response says what.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct TokenResponse {
+    /// JSON pointer to the access token.
+    pub access_token: Option<String>,
+    /// JSON pointer to the refresh token.
+    pub refresh_token: Option<String>,
+    /// JSON pointer to the seconds that the access token lives.
+    pub expires_in: Option<String>,
+    /// JSON pointer to the scopes.
+    pub scope: Option<String>,
+    /// Further values to keep, by the name under which templates have them.
+    pub values: Vec<(String, String)>,
+}
+
+/// `failures`: what an answer of the token endpoint means.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TokenFailure {
+    /// What the answer must look like.
+    pub when: ResponseMatch,
+    /// What follows.
+    pub then: TokenOutcome,
+}
+
+/// What a failed exchange of tokens means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOutcome {
+    /// The grant is dead: its owner must authorize anew.
+    Dead,
+    /// The service is in trouble: the exchange is tried again later.
+    Retry,
+    /// The connector or its client is wrong.
+    Refused,
 }
 
 /// One field of the form in which a connection is made.

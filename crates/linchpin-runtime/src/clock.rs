@@ -1,0 +1,35 @@
+//! The time of day, which tests set.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use linchpin::DateTime;
+
+/// Tells the time of day: when tokens expire, and when an exchange may be tried again.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time of day.
+    fn now(&self) -> DateTime;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime {
+        SystemTime::now().into()
+    }
+}
+
+/// The time so much later, or the last that there is.
+pub(crate) fn after(time: DateTime, span: Duration) -> DateTime {
+    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    DateTime::from_unix_millis(time.unix_millis().saturating_add(span)).unwrap_or(time)
+}
+
+/// How long it is from one time to a later one; nothing when it is past.
+pub(crate) fn until(now: DateTime, then: DateTime) -> Duration {
+    Duration::from_millis(u64::try_from(then.unix_millis().saturating_sub(now.unix_millis())).unwrap_or(0))
+}
