@@ -31,6 +31,16 @@ impl Origin {
             && url.scheme() == self.scheme
     }
 
+    /// The same path and query at this origin.
+    pub(crate) fn rebase(&self, url: Url) -> Result<Url> {
+        let rest = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let host = &self.host;
+        let text = format!("{}://{host}:{}{rest}", self.scheme, self.port);
+        Url::parse(&text).map_err(|error| {
+            Error::coded(Code::RequestInvalid, format!("`{text}` is not a URL: {error}"))
+        })
+    }
+
     /// The host.
     pub(crate) fn host(&self) -> &str {
         &self.host

@@ -42,6 +42,11 @@ struct Written {
 }
 
 impl Grant {
+    /// A grant without any value.
+    pub(crate) fn empty(issued: DateTime) -> Grant {
+        Grant { values: BTreeMap::new(), scopes: None, issued, expires: None }
+    }
+
     /// A value by its name.
     pub fn value(&self, name: &str) -> Option<&Secret> {
         self.values.get(name)

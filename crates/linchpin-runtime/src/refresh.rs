@@ -5,6 +5,7 @@
 //! answer that nobody reads would be a lost grant.
 
 use std::{
+    collections::VecDeque,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -18,6 +19,7 @@ use crate::{
     clock::{self, Clock},
     connection::Signed,
     grant::{Failure, Grant, GrantStore, Kept, Lease},
+    runtime::Runtime,
 };
 
 /// How tokens are kept fresh.
@@ -65,7 +67,7 @@ pub(crate) trait Exchange: Send + Sync + 'static {
     fn can(&self, old: Option<&Grant>) -> bool;
 
     /// Makes the exchange. Its errors hold no secret.
-    fn exchange<'a>(&'a self, old: Option<&'a Grant>) -> BoxFuture<'a, Result<Grant>>;
+    fn exchange<'a>(&'a self, runtime: &'a Runtime, old: Option<&'a Grant>) -> BoxFuture<'a, Result<Grant>>;
 
     /// What requests carry under a grant.
     fn sign(&self, grant: &Grant, generation: u64) -> Result<Signed>;
@@ -84,7 +86,12 @@ struct Inner {
     flight: Mutex<Option<watch::Receiver<Option<Landing>>>>,
     /// A grant that the service gave and the store would not take: it is put there before anything else happens.
     unsaved: Mutex<Option<(u64, Grant)>>,
+    /// The values of tokens, for whoever must not show them.
+    seen: Mutex<VecDeque<String>>,
 }
+
+/// So many values are remembered: those of several generations.
+const SEEN: usize = 64;
 
 /// What requests carry now.
 #[derive(Clone)]
@@ -112,29 +119,30 @@ impl Broker {
             current: RwLock::new(None),
             flight: Mutex::new(None),
             unsaved: Mutex::new(None),
+            seen: Mutex::new(VecDeque::new()),
         }))
     }
 
     /// What a request carries: what is at hand while it is fresh, and else what a flight brings.
-    pub(crate) async fn signed(&self) -> Result<Arc<Signed>> {
+    pub(crate) async fn signed(&self, runtime: &Runtime) -> Result<Arc<Signed>> {
         match self.0.fresh() {
             Some(signed) => Ok(signed),
-            None => self.flight(None).await,
+            None => self.flight(runtime, None).await,
         }
     }
 
     /// What a request carries after the service has refused this generation.
-    pub(crate) async fn after_refusal(&self, generation: u64) -> Result<Arc<Signed>> {
+    pub(crate) async fn after_refusal(&self, runtime: &Runtime, generation: u64) -> Result<Arc<Signed>> {
         match self.0.current() {
             Some(current) if current.signed.generation > generation => Ok(current.signed),
-            _ => self.flight(Some(generation)).await,
+            _ => self.flight(runtime, Some(generation)).await,
         }
     }
 
     /// Waits for the flight that is under way, or begins one.
-    async fn flight(&self, refused: Option<u64>) -> Result<Arc<Signed>> {
+    async fn flight(&self, runtime: &Runtime, refused: Option<u64>) -> Result<Arc<Signed>> {
         loop {
-            let (mut landing, begun) = self.board(refused);
+            let (mut landing, begun) = self.board(runtime, refused);
             let landed = match landing.wait_for(Option::is_some).await {
                 Ok(landed) => landed.clone(),
                 Err(_) => None,
@@ -153,7 +161,7 @@ impl Broker {
     }
 
     /// A seat in the flight that is under way, or in a new one, and whether it is new.
-    fn board(&self, refused: Option<u64>) -> (watch::Receiver<Option<Landing>>, bool) {
+    fn board(&self, runtime: &Runtime, refused: Option<u64>) -> (watch::Receiver<Option<Landing>>, bool) {
         let mut flight = lock(&self.0.flight);
         if let Some(under_way) = &*flight
             && under_way.borrow().is_none()
@@ -164,18 +172,42 @@ impl Broker {
         }
         let (land, landing) = watch::channel(None);
         *flight = Some(landing.clone());
-        let inner = self.0.clone();
+        let (inner, runtime) = (self.0.clone(), runtime.clone());
         tokio::spawn(async move {
-            let landed = inner.fly(refused).await.map_err(Arc::new);
+            let landed = inner.fly(&runtime, refused).await.map_err(Arc::new);
             land.send_replace(Some(landed));
         });
         (landing, true)
     }
 
     /// Makes an exchange whether one is due or not: for an operator, and so that an idle grant does not lapse.
-    pub(crate) async fn exchange_now(&self) -> Result<Arc<Signed>> {
+    pub(crate) async fn exchange_now(&self, runtime: &Runtime) -> Result<Arc<Signed>> {
         let generation = self.0.store.load().await?.generation;
-        self.flight(Some(generation)).await
+        self.flight(runtime, Some(generation)).await
+    }
+
+    /// Waits until no exchange is under way: a process must not end before, or its answer would be lost.
+    pub(crate) async fn settle(&self) {
+        let under_way = lock(&self.0.flight).clone();
+        if let Some(mut landing) = under_way {
+            // One that broke off has settled as well.
+            let _ = landing.wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Where the grant is kept.
+    pub(crate) fn store(&self) -> &dyn GrantStore {
+        &*self.0.store
+    }
+
+    /// Counts up when there are new secrets.
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.0.current().map(|current| current.signed.generation)
+    }
+
+    /// The values of the tokens that this process knows, old ones included.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        lock(&self.0.seen).iter().cloned().collect()
     }
 }
 
@@ -194,7 +226,7 @@ impl Inner {
     }
 
     /// One flight: from a look at the store to tokens that may be used.
-    async fn fly(&self, refused: Option<u64>) -> Result<Current> {
+    async fn fly(&self, runtime: &Runtime, refused: Option<u64>) -> Result<Current> {
         // Another flight may have landed between the caller's look and this one's.
         if let Some(current) = self.current() {
             match refused {
@@ -223,7 +255,7 @@ impl Inner {
                     tokio::time::sleep(left.min(WATCH)).await;
                 }
                 Lease::Taken { abandoned } => {
-                    if let Some(current) = self.exchange(&kept, abandoned, refused).await? {
+                    if let Some(current) = self.exchange(runtime, &kept, abandoned, refused).await? {
                         return Ok(current);
                     }
                 }
@@ -232,8 +264,14 @@ impl Inner {
     }
 
     /// Makes the exchange under a lease; `None` when the store has moved on meanwhile.
-    async fn exchange(&self, kept: &Kept, abandoned: bool, refused: Option<u64>) -> Result<Option<Current>> {
-        let exchange = self.exchange.exchange(kept.grant.as_ref());
+    async fn exchange(
+        &self,
+        runtime: &Runtime,
+        kept: &Kept,
+        abandoned: bool,
+        refused: Option<u64>,
+    ) -> Result<Option<Current>> {
+        let exchange = self.exchange.exchange(runtime, kept.grant.as_ref());
         let answer = tokio::time::timeout(self.policy.exchange, exchange).await.unwrap_or_else(|_| {
             let limit = crate::session::seconds(self.policy.exchange);
             Err(Error::coded(Code::RefreshFailed, format!("the token endpoint did not answer within {limit}")))
@@ -285,6 +323,15 @@ impl Inner {
     fn adopt(&self, kept: &Kept, fresh_until: Option<DateTime>) -> Result<Current> {
         let Some(grant) = &kept.grant else { return Err(dead("there is no grant".to_owned())) };
         let signed = Arc::new(self.exchange.sign(grant, kept.generation)?);
+        let mut seen = lock(&self.seen);
+        for secret in &signed.secrets {
+            if !seen.contains(secret) {
+                seen.push_back(secret.clone());
+            }
+        }
+        let surplus = seen.len().saturating_sub(SEEN);
+        seen.drain(..surplus);
+        drop(seen);
         let current = Current { signed, fresh_until };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current.clone());
         Ok(current)

@@ -184,6 +184,7 @@ fn oauth2(node: &Node) -> OAuth2 {
         refresh_token: pointer(node, "refresh_token"),
         expires_in: pointer(node, "expires_in"),
         scope: pointer(node, "scope"),
+        token_type: text(node, "token_type"),
         values: pairs(node, "values").into_iter().filter(|(_, pointer)| is_pointer(pointer)).collect(),
     });
     let failures = match node.get("failures").map(|node| &node.value) {

@@ -394,6 +394,7 @@ static TOKEN_RESPONSE: Table = Table {
         may("refresh_token", POINTER, "JSON pointer to the refresh token; `/refresh_token` by default."),
         may("expires_in", POINTER, "JSON pointer to the seconds it lives; `/expires_in` by default."),
         may("scope", POINTER, "JSON pointer to the scopes; `/scope` by default."),
+        may("token_type", TEXT, "What the service calls the type of its bearer tokens; `bearer` by default."),
         may(
             "values",
             Shape::Map { keys: Format::Key, values: &POINTER },

@@ -390,6 +390,8 @@ pub struct TokenResponse {
     pub expires_in: Option<String>,
     /// JSON pointer to the scopes.
     pub scope: Option<String>,
+    /// What the service calls the type of its bearer tokens; `bearer` by default (RFC 6749 §7.1).
+    pub token_type: Option<String>,
     /// Further values to keep, by the name under which templates have them.
     pub values: Vec<(String, String)>,
 }

@@ -1,0 +1,676 @@
+//! OAuth 2.0: what is said to an authorization server, and what its answers mean.
+//!
+//! The crate `oauth2` writes the requests and knows the protocol; the traffic is ours, with the same guards as any other request,
+//! and so is the reading of answers, since services depart from RFC 6749 in ways that their specs say.
+
+use std::{
+    collections::BTreeMap,
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use linchpin::{
+    Code, DateTime, Error, Response, Result, Secret,
+    extract::ConnectionValues,
+    flow::BoxFuture,
+    manifest::spec::{
+        AuthKind, AuthMethod, ClientAuthentication, ClientOwner, OAuth2, OAuth2Grant, Spec, Template,
+        TokenOutcome,
+    },
+};
+use oauth2::{
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, HttpRequest, HttpResponse,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, RevocationUrl, Scope, StandardRevocableToken, TokenUrl,
+    basic::BasicClient,
+};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::{
+    clock::{self, Clock},
+    connection::{Signed, bearer},
+    egress::Allowed,
+    grant::{ACCESS_TOKEN, Grant, REFRESH_TOKEN},
+    outcome::{self, value_at},
+    refresh::Exchange,
+    runtime::Runtime,
+    scrub::Scrubber,
+    template,
+};
+
+/// The largest answer of a token endpoint.
+const LARGEST: usize = 1 << 20;
+
+/// An OAuth client, as it is registered with a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret; none for a public client.
+    pub secret: Option<Secret>,
+}
+
+/// The authorization server of one connection.
+pub(crate) struct Server {
+    pub(crate) spec: Arc<Spec>,
+    /// Which of the spec's methods the connection is made by.
+    pub(crate) method: usize,
+    pub(crate) values: ConnectionValues,
+    pub(crate) allowed: Allowed,
+    pub(crate) client: OAuthClient,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The headers of requests without credentials.
+    pub(crate) open_headers: HeaderMap,
+    /// The values of secret fields.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// The client of a connection: its own, or the one of whoever runs the connector.
+pub(crate) fn client(
+    spec: &Spec,
+    method: &AuthMethod,
+    oauth: &OAuth2,
+    values: &ConnectionValues,
+    given: Option<OAuthClient>,
+) -> Result<OAuthClient> {
+    let client = match oauth.client {
+        ClientOwner::Customer => OAuthClient {
+            id: values.need("client_id")?.expose().to_owned(),
+            secret: values.get("client_secret").cloned(),
+        },
+        ClientOwner::Developer => given.ok_or_else(|| {
+            let message = format!("there is no OAuth client for the method `{}` of `{}`", method.key, spec.key);
+            let name = spec.key.to_uppercase();
+            Error::coded(Code::ClientMissing, message).hint(format!(
+                "register one with the service, and give its id and secret as LINCHPIN_{name}_CLIENT_ID and LINCHPIN_{name}_CLIENT_SECRET"
+            ))
+        })?,
+    };
+    if oauth.client_authentication != ClientAuthentication::None && client.secret.is_none() {
+        let message = format!("the OAuth client of the method `{}` of `{}` has no secret", method.key, spec.key);
+        return Err(Error::coded(Code::ClientMissing, message));
+    }
+    Ok(client)
+}
+
+impl Server {
+    pub(crate) fn method(&self) -> &AuthMethod {
+        &self.spec.auth[self.method]
+    }
+
+    pub(crate) fn oauth(&self) -> Result<&OAuth2> {
+        match &self.method().kind {
+            AuthKind::OAuth2(oauth) => Ok(oauth),
+            _ => {
+                let message = format!("the method `{}` is not OAuth 2.0", self.method().key);
+                Err(Error::coded(Code::NotCarriedOut, message))
+            }
+        }
+    }
+
+    /// A URL of the spec, at the operator's mock where one stands for the service.
+    pub(crate) fn url(&self, template: &Template) -> Result<Url> {
+        let url = template::url(template, &self.values, Some(self.method()))?;
+        match self.allowed.leave {
+            true => self.allowed.base.rebase(url),
+            false => Ok(url),
+        }
+    }
+
+    pub(crate) fn params(&self, params: &[(String, Template)]) -> Result<Vec<(String, String)>> {
+        params
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), template::text(value, &self.values)?)))
+            .collect()
+    }
+
+    /// The scopes that are asked for, joined as the service wants them.
+    pub(crate) fn scopes(&self) -> Result<Option<Scope>> {
+        let oauth = self.oauth()?;
+        let joined = oauth.scopes.join(&oauth.scope_separator);
+        Ok((!joined.is_empty()).then(|| Scope::new(joined)))
+    }
+
+    pub(crate) fn client(&self) -> Result<BasicClient> {
+        let client = BasicClient::new(ClientId::new(self.client.id.clone()));
+        let (kind, secret) = match (self.oauth()?.client_authentication, &self.client.secret) {
+            (ClientAuthentication::Basic, Some(secret)) => (AuthType::BasicAuth, Some(secret)),
+            (ClientAuthentication::Post, Some(secret)) => (AuthType::RequestBody, Some(secret)),
+            _ => (AuthType::RequestBody, None),
+        };
+        let client = client.set_auth_type(kind);
+        Ok(match secret {
+            Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
+            None => client,
+        })
+    }
+
+    fn token_url(&self) -> Result<TokenUrl> {
+        Ok(TokenUrl::from_url(self.url(&self.oauth()?.token_url)?))
+    }
+
+    fn refresh_url(&self) -> Result<TokenUrl> {
+        match &self.oauth()?.refresh_url {
+            Some(url) => Ok(TokenUrl::from_url(self.url(url)?)),
+            None => self.token_url(),
+        }
+    }
+
+    pub(crate) fn authorization_url(&self) -> Result<AuthUrl> {
+        match &self.oauth()?.authorization_url {
+            Some(url) => Ok(AuthUrl::from_url(self.url(url)?)),
+            None => {
+                let message = format!("the method `{}` has no authorization URL", self.method().key);
+                Err(Error::coded(Code::NotCarriedOut, message))
+            }
+        }
+    }
+
+    /// Exchanges an authorization code (RFC 6749 §4.1.3).
+    pub(crate) async fn redeem(
+        &self,
+        runtime: &Runtime,
+        code: &Secret,
+        redirect: RedirectUrl,
+        verifier: Option<PkceCodeVerifier>,
+    ) -> Result<Grant> {
+        let client = self.client()?.set_token_uri(self.token_url()?).set_redirect_uri(redirect);
+        let mut request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
+        let mut hidden = vec![code.expose().to_owned()];
+        if let Some(verifier) = verifier {
+            hidden.push(verifier.secret().clone());
+            request = request.set_pkce_verifier(verifier);
+        }
+        for (name, value) in self.params(&self.oauth()?.token_params)? {
+            request = request.add_extra_param(name, value);
+        }
+        let talk = Talk::new(self, runtime, None);
+        let spoken = request.request_async(&talk).await.map(drop);
+        talk.grant(spoken, &hidden)
+    }
+
+    /// Exchanges a refresh token (RFC 6749 §6).
+    async fn refresh(&self, runtime: &Runtime, old: &Grant, token: &Secret) -> Result<Grant> {
+        let client = self.client()?.set_token_uri(self.refresh_url()?);
+        let token = RefreshToken::new(token.expose().to_owned());
+        let mut request = client.exchange_refresh_token(&token);
+        for (name, value) in self.params(&self.oauth()?.token_params)? {
+            request = request.add_extra_param(name, value);
+        }
+        let talk = Talk::new(self, runtime, Some(old));
+        let spoken = request.request_async(&talk).await.map(drop);
+        talk.grant(spoken, &[])
+    }
+
+    /// Gets tokens for the client itself (RFC 6749 §4.4).
+    async fn for_itself(&self, runtime: &Runtime) -> Result<Grant> {
+        let client = self.client()?.set_token_uri(self.token_url()?);
+        let mut request = client.exchange_client_credentials();
+        if let Some(scopes) = self.scopes()? {
+            request = request.add_scope(scopes);
+        }
+        for (name, value) in self.params(&self.oauth()?.token_params)? {
+            request = request.add_extra_param(name, value);
+        }
+        let talk = Talk::new(self, runtime, None);
+        let spoken = request.request_async(&talk).await.map(drop);
+        talk.grant(spoken, &[])
+    }
+
+    /// Kills one token at the service (RFC 7009).
+    pub(crate) async fn revoke(&self, runtime: &Runtime, token: StandardRevocableToken) -> Result<()> {
+        let Some(template) = &self.oauth()?.revocation_url else {
+            let message = format!("the method `{}` has no revocation URL", self.method().key);
+            return Err(Error::coded(Code::NotCarriedOut, message));
+        };
+        let url = self.url(template)?;
+        // The crate wants `https` here; where the operator's mock stands for the service, the talk goes there.
+        let mut named = url.clone();
+        let _ = named.set_scheme("https");
+        let client = self.client()?.set_revocation_url(RevocationUrl::from_url(named));
+        let request = client
+            .revoke_token(token)
+            .map_err(|error| Error::coded(Code::RequestInvalid, format!("no token can be revoked: {error}")))?;
+        let talk = Talk { instead: Some(url), ..Talk::new(self, runtime, None) };
+        let spoken = request.request_async(&talk).await;
+        talk.revoked(spoken)
+    }
+
+    /// Every text that must not be shown.
+    fn scrubber(&self, old: Option<&Grant>, hidden: &[String]) -> Scrubber {
+        let client = self.client.secret.iter().map(Secret::expose);
+        let tokens = old.into_iter().flat_map(|grant| grant.values.values()).map(Secret::expose);
+        let all = self.secrets.iter().chain(hidden).map(String::as_str);
+        Scrubber::new(all.chain(client).chain(tokens))
+    }
+
+    /// Sends a request to the authorization server, and reads the answer to its end.
+    async fn send(&self, runtime: &Runtime, request: HttpRequest, instead: Option<&Url>) -> Result<Answer> {
+        let (parts, body) = request.into_parts();
+        let url = match instead {
+            Some(url) => url.clone(),
+            None => Url::parse(&parts.uri.to_string()).map_err(|error| {
+                Error::coded(Code::RequestInvalid, format!("the token endpoint's URL is not one: {error}"))
+            })?,
+        };
+        let mut passage = self.allowed.anywhere(&url)?;
+        passage.trusted = true;
+        let client = runtime.clients().get(url.scheme(), passage)?;
+        let place = url.origin().ascii_serialization();
+        let mut outgoing = reqwest::Request::new(parts.method, url);
+        *outgoing.headers_mut() = self.open_headers.clone();
+        outgoing.headers_mut().extend(parts.headers);
+        *outgoing.body_mut() = Some(body.into());
+        let limit = self.spec.http.timeout;
+        let exchange = async {
+            let mut answer = client
+                .execute(outgoing)
+                .await
+                .map_err(|error| crate::session::unreachable(&place, &error))?;
+            let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+            let mut body = BytesMut::new();
+            while let Some(chunk) =
+                answer.chunk().await.map_err(|error| crate::session::unreachable(&place, &error))?
+            {
+                if body.len() + chunk.len() > LARGEST {
+                    let message = format!("the answer of the token endpoint at `{place}` is larger than 1 MiB");
+                    return Err(Error::coded(Code::RefreshFailed, message));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Answer { status, headers, body: body.freeze(), place: place.clone() })
+        };
+        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+            let limit = crate::session::seconds(limit);
+            let message = format!("the token endpoint at `{place}` did not answer within {limit}");
+            Err(Error::coded(Code::RefreshFailed, message))
+        })
+    }
+}
+
+/// An answer of the authorization server.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    place: String,
+}
+
+/// One conversation with the authorization server, as the crate `oauth2` holds it: what it hears is of the form of the RFCs,
+/// whatever the service said.
+pub(crate) struct Talk<'s> {
+    server: &'s Server,
+    runtime: &'s Runtime,
+    old: Option<&'s Grant>,
+    instead: Option<Url>,
+    heard: Mutex<Option<Result<Grant>>>,
+}
+
+/// What was heard is no answer.
+#[derive(Debug)]
+pub(crate) struct NoAnswer;
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no answer")
+    }
+}
+
+impl StdError for NoAnswer {}
+
+impl<'c> AsyncHttpClient<'c> for Talk<'c> {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.speak(request))
+    }
+}
+
+impl<'s> Talk<'s> {
+    pub(crate) fn new(server: &'s Server, runtime: &'s Runtime, old: Option<&'s Grant>) -> Talk<'s> {
+        Talk { server, runtime, old, instead: None, heard: Mutex::new(None) }
+    }
+
+    async fn speak(&self, request: HttpRequest) -> std::result::Result<HttpResponse, NoAnswer> {
+        let asked = self.server.clock.now();
+        let answer = match self.server.send(self.runtime, request, self.instead.as_ref()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.hear(Err(error));
+                return Err(NoAnswer);
+            }
+        };
+        if self.instead.is_some() {
+            let heard = revocation(&answer);
+            let status = if heard.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            self.hear(heard.map(|()| Grant::empty(asked)));
+            return Ok(rfc(status, &json!({ "error": "invalid_request" })));
+        }
+        match self.server.read(&answer, self.old, asked) {
+            Ok(grant) => {
+                let said = json!({ "access_token": "kept", "token_type": "bearer" });
+                self.hear(Ok(grant));
+                Ok(rfc(StatusCode::OK, &said))
+            }
+            Err(error) => {
+                let code = error.details().service_code.map(str::to_owned);
+                let pause = error.code() == Code::RefreshFailed && code.as_deref() != Some("slow_down");
+                self.hear(Err(error));
+                // Whoever polls for a device code then waits longer.
+                if pause {
+                    return Err(NoAnswer);
+                }
+                Ok(rfc(StatusCode::BAD_REQUEST, &json!({ "error": code.unwrap_or("invalid_request".to_owned()) })))
+            }
+        }
+    }
+
+    fn hear(&self, heard: Result<Grant>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
+    }
+
+    fn heard(&self) -> Option<Result<Grant>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The grant that was heard last, unless the crate has its own objection.
+    pub(crate) fn grant<E: fmt::Display>(
+        &self,
+        spoken: std::result::Result<(), E>,
+        hidden: &[String],
+    ) -> Result<Grant> {
+        let scrubber = self.server.scrubber(self.old, hidden);
+        let heard = match (self.heard(), spoken) {
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(grant)), Ok(())) => Ok(grant),
+            (_, Err(error)) => Err(Error::coded(Code::ExchangeRefused, error.to_string())),
+            (None, Ok(())) => Err(Error::coded(Code::ExchangeRefused, "nothing was said to the token endpoint")),
+        };
+        heard.map_err(|error| error.scrubbed(&|text| scrubber.scrub(text).into_owned()))
+    }
+
+    fn revoked<E: fmt::Display>(&self, spoken: std::result::Result<(), E>) -> Result<()> {
+        self.grant(spoken, &[]).map(drop)
+    }
+}
+
+/// A conversation whose answer the crate reads as the service gave it.
+pub(crate) struct Raw<'s> {
+    server: &'s Server,
+    runtime: &'s Runtime,
+    heard: Mutex<Option<Error>>,
+}
+
+impl<'s> Raw<'s> {
+    pub(crate) fn new(server: &'s Server, runtime: &'s Runtime) -> Raw<'s> {
+        Raw { server, runtime, heard: Mutex::new(None) }
+    }
+
+    /// Why there is no answer, in words that hold no secret.
+    pub(crate) fn explain(&self, error: &dyn fmt::Display) -> Error {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let error = heard.unwrap_or_else(|| Error::coded(Code::ExchangeRefused, error.to_string()));
+        let scrubber = self.server.scrubber(None, &[]);
+        error.scrubbed(&|text| scrubber.scrub(text).into_owned())
+    }
+
+    async fn speak(&self, request: HttpRequest) -> std::result::Result<HttpResponse, NoAnswer> {
+        let sent = self.server.send(self.runtime, request, None).await;
+        let answer = sent.and_then(|answer| match trouble(&answer) {
+            Some(trouble) => Err(trouble),
+            None => Ok(answer),
+        });
+        match answer {
+            Ok(answer) => {
+                let mut response = HttpResponse::new(answer.body.to_vec());
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                Ok(response)
+            }
+            Err(error) => {
+                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Err(NoAnswer)
+            }
+        }
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Raw<'c> {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.speak(request))
+    }
+}
+
+fn rfc(status: StatusCode, said: &Value) -> HttpResponse {
+    let mut response = HttpResponse::new(said.to_string().into_bytes());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What an answer to a revocation means (RFC 7009 §2.2): an unknown token is as good as a revoked one.
+fn revocation(answer: &Answer) -> Result<()> {
+    if answer.status.is_success() {
+        return Ok(());
+    }
+    Err(trouble(answer).unwrap_or_else(|| {
+        let words = Words::of(&fields(answer).unwrap_or_default());
+        let message = format!("`{}` refuses to revoke the token: {words}", answer.place);
+        words.onto(Error::coded(Code::Rejected, message)).status(answer.status.as_u16())
+    }))
+}
+
+/// The service's own words for a failure.
+#[derive(Default)]
+struct Words {
+    code: Option<String>,
+    description: Option<String>,
+}
+
+impl Words {
+    fn of(fields: &Map<String, Value>) -> Words {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(|text| shorten(text).to_owned());
+        let code = text("error").or_else(|| text("code"));
+        let description = text("error_description").or_else(|| text("message"));
+        // Some put an object where RFC 6749 has a word.
+        let nested = fields.get("error").and_then(Value::as_object);
+        let inner = |name: &str| {
+            nested.and_then(|nested| nested.get(name)).and_then(Value::as_str).map(|text| shorten(text).to_owned())
+        };
+        Words {
+            code: code.or_else(|| inner("code")).or_else(|| inner("type")),
+            description: description.or_else(|| inner("message")),
+        }
+    }
+
+    fn onto(&self, error: Error) -> Error {
+        match &self.code {
+            Some(code) => error.service_code(code.clone()),
+            None => error,
+        }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.code, &self.description) {
+            (Some(code), Some(description)) => write!(f, "`{code}`, {description}"),
+            (Some(code), None) => write!(f, "`{code}`"),
+            (None, Some(description)) => f.write_str(description),
+            (None, None) => f.write_str("it does not say why"),
+        }
+    }
+}
+
+fn shorten(text: &str) -> &str {
+    text.char_indices().nth(300).map_or(text, |(at, _)| &text[..at])
+}
+
+/// An answer that says nothing about the grant: the service is in trouble, or wants to be left alone.
+fn trouble(answer: &Answer) -> Option<Error> {
+    let status = answer.status.as_u16();
+    if !matches!(status, 408 | 425 | 429 | 500..=599) {
+        return None;
+    }
+    let words = Words::of(&fields(answer).unwrap_or_default());
+    let message = format!("`{}` answered {status}: {words}", answer.place);
+    let error = words.onto(Error::coded(Code::RefreshFailed, message)).status(status);
+    Some(match outcome::retry_after(&answer.headers) {
+        Some(wait) => error.retry_after(wait),
+        None => error,
+    })
+}
+
+/// The fields of an answer: JSON, or form fields as some services send them.
+fn fields(answer: &Answer) -> Option<Map<String, Value>> {
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        let pairs = url::form_urlencoded::parse(&answer.body);
+        return Some(pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect());
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(fields)) => Some(fields),
+        _ => None,
+    }
+}
+
+impl Server {
+    /// What an answer of the token endpoint means: a grant, or an error whose code says what kind of failure it is.
+    fn read(&self, answer: &Answer, old: Option<&Grant>, asked: DateTime) -> Result<Grant> {
+        let oauth = self.oauth()?;
+        let fields = fields(answer);
+        let words = fields.as_ref().map(Words::of).unwrap_or_default();
+        let status = answer.status.as_u16();
+        let error = |code: Code| {
+            let message = match code {
+                Code::ReauthorizationNeeded => {
+                    format!("`{}` no longer honours the grant: {words}", answer.place)
+                }
+                _ => format!("`{}` answered {status} to the exchange of tokens: {words}", answer.place),
+            };
+            words.onto(Error::coded(code, message)).status(status)
+        };
+        let response = Response::new(answer.status, answer.headers.clone(), answer.body.clone(), "".into());
+        if let Some(rule) = oauth.failures.iter().find(|rule| outcome::matches(&rule.when, &response)) {
+            return Err(error(match rule.then {
+                TokenOutcome::Dead => Code::ReauthorizationNeeded,
+                TokenOutcome::Retry => Code::RefreshFailed,
+                TokenOutcome::Refused => Code::ExchangeRefused,
+            }));
+        }
+        if let Some(trouble) = trouble(answer) {
+            return Err(trouble);
+        }
+        let pointed = |own: &Option<String>, usual: &str| match own {
+            Some(pointer) => value_at(&answer.body, pointer),
+            None => fields.as_ref().and_then(|fields| fields.get(usual)).cloned(),
+        };
+        let token = pointed(&oauth.response.access_token, ACCESS_TOKEN);
+        let token = token.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty());
+        let Some(token) = token.filter(|_| answer.status.is_success()) else {
+            // RFC 6749 §5.2, also where it comes with a 200.
+            return Err(error(match (words.code.as_deref(), oauth.client) {
+                (Some("invalid_grant"), _) => Code::ReauthorizationNeeded,
+                // The customer's own client: only they can give another.
+                (Some("invalid_client" | "unauthorized_client"), ClientOwner::Customer) => {
+                    Code::ReauthorizationNeeded
+                }
+                (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => Code::RefreshFailed,
+                _ => Code::ExchangeRefused,
+            }));
+        };
+        let kind = fields.as_ref().and_then(|fields| fields.get("token_type")).and_then(Value::as_str);
+        let wanted = oauth.response.token_type.as_deref().unwrap_or("bearer");
+        if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case(wanted)) {
+            let kind = shorten(kind.unwrap_or_default()).to_owned();
+            let message = format!("`{}` gave a token of the type `{kind}`, not `{wanted}`", answer.place);
+            let hint = "only bearer tokens can be used; where the service calls them otherwise, say so by `response.token_type`";
+            return Err(Error::coded(Code::ExchangeRefused, message).hint(hint));
+        }
+        let mut values: BTreeMap<String, Secret> = old.map(|old| old.values.clone()).unwrap_or_default();
+        values.insert(ACCESS_TOKEN.to_owned(), Secret::new(token));
+        let refresh = pointed(&oauth.response.refresh_token, REFRESH_TOKEN);
+        // Without a new one the old refresh token stays good (RFC 6749 §6).
+        if let Some(refresh) = refresh.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()) {
+            values.insert(REFRESH_TOKEN.to_owned(), Secret::new(refresh));
+        }
+        for (name, pointer) in &oauth.response.values {
+            let value = match value_at(&answer.body, pointer) {
+                Some(Value::String(text)) => text,
+                Some(Value::Null) | None => continue,
+                Some(other) => other.to_string(),
+            };
+            values.insert(name.clone(), Secret::new(value));
+        }
+        let life = pointed(&oauth.response.expires_in, "expires_in");
+        let life = life.as_ref().and_then(seconds).or(oauth.token_lifetime);
+        let scopes = pointed(&oauth.response.scope, "scope").and_then(|scope| scopes(&scope, &oauth.scope_separator));
+        Ok(Grant {
+            values,
+            scopes: scopes.or_else(|| old.and_then(|old| old.scopes.clone())),
+            issued: asked,
+            expires: life.map(|life| clock::after(asked, life)),
+        })
+    }
+}
+
+/// A life in seconds, also as a text or with a fraction.
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn scopes(value: &Value, separator: &str) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => {
+            let parts = text.split(|letter: char| letter.is_whitespace() || separator.contains(letter));
+            Some(parts.filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+        }
+        Value::Array(list) => Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        _ => None,
+    }
+}
+
+/// Exchanges tokens with an authorization server.
+pub(crate) struct OAuthExchange(pub(crate) Arc<Server>);
+
+impl Exchange for OAuthExchange {
+    fn can(&self, old: Option<&Grant>) -> bool {
+        let itself =
+            self.0.oauth().is_ok_and(|oauth| oauth.grant == OAuth2Grant::ClientCredentials);
+        itself || old.is_some_and(|old| old.value(REFRESH_TOKEN).is_some())
+    }
+
+    fn exchange<'a>(&'a self, runtime: &'a Runtime, old: Option<&'a Grant>) -> BoxFuture<'a, Result<Grant>> {
+        Box::pin(async move {
+            match old.and_then(|old| Some((old, old.value(REFRESH_TOKEN)?))) {
+                Some((old, token)) => self.0.refresh(runtime, old, token).await,
+                None => self.0.for_itself(runtime).await,
+            }
+        })
+    }
+
+    fn sign(&self, grant: &Grant, generation: u64) -> Result<Signed> {
+        let Some(token) = grant.value(ACCESS_TOKEN) else {
+            return Err(Error::coded(Code::ReauthorizationNeeded, "the grant has no access token"));
+        };
+        let mut headers = self.0.open_headers.clone();
+        bearer(&mut headers, token.expose())?;
+        let secrets = grant.values.values().map(|value| value.expose().to_owned()).collect();
+        Ok(Signed { headers, query: Vec::new(), generation, secrets })
+    }
+}
