@@ -147,6 +147,10 @@ impl Session {
             }
             None => (timeout, false),
         };
+        if limit.is_zero() {
+            // A timeout looks at its time only after its future, which would already have sent.
+            return Err(self.late(by_deadline));
+        }
         let mut flight = Flight { log: self.log(), record: None, since: Instant::now() };
         let exchange = self.exchange(&request, url, passage, headers, safe, &mut flight);
         let outcome = match tokio::time::timeout(limit, exchange).await {
