@@ -6,14 +6,24 @@ use wiremock::{MockServer, Request, ResponseTemplate};
 
 use super::tracker::{PLAIN, connect, fails, invocation, json_answer, on, run, spec, tracker};
 
-/// The request that a connection makes, and nothing of its secrets in the trace.
+/// The request that a connection makes. What makes it secret is neither in its trace nor in what the service says back.
 async fn request(spec: SpecFile, fields: &[(&str, &str)]) -> Request {
     let server = MockServer::start().await;
+    let connection = connect(&tracker(spec), &server.uri(), fields);
     on(&server, "/thing", json_answer(json!({}))).await;
-    let ran = run(&connect(&tracker(spec), &server.uri(), fields), "get_thing").await.unwrap();
-    let trace = format!("{:?}", ran.trace);
-    assert!(!trace.contains("p:ss"), "{trace}");
-    server.received_requests().await.unwrap().remove(0)
+    let ran = run(&connection, "get_thing").await.unwrap();
+    let request = server.received_requests().await.unwrap().remove(0);
+
+    server.reset().await;
+    let echo = format!("{} {:?}", request.url, request.headers);
+    on(&server, "/thing", ResponseTemplate::new(400).set_body_json(json!({ "message": echo }))).await;
+    let shown = format!("{:?} {}", ran.trace, fails(&connection, "get_thing").await);
+    let credentials = ["authorization", "x-key", "x-secret"].map(|name| request.headers.get(name));
+    let credentials = credentials.iter().flatten().map(|value| value.to_str().unwrap());
+    for secret in credentials.chain(["p:ss", "p%3Ass"]) {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+    request
 }
 
 #[tokio::test]

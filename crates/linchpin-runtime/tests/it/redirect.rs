@@ -38,6 +38,7 @@ async fn a_read_is_followed_with_its_credentials_where_it_stays() {
     let ran = run(&with_token(PLAIN, &server.uri()), "get_thing").await.unwrap();
     let statuses: Vec<_> = ran.trace.entries().iter().map(|entry| entry.status).collect();
     assert_eq!(statuses, [Some(302), Some(200)]);
+    assert!(ran.trace.entries()[1].url.ends_with("/elsewhere/found?page=2"), "{:?}", ran.trace);
     assert_eq!(value(ran), page([1]));
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests[1].url.query(), Some("page=2"));
