@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,13 +13,21 @@ use http::{
 use linchpin::{
     Code, Connector, Error, Result, Secret, Violation,
     extract::ConnectionValues,
-    manifest::spec::{AuthKind, AuthMethod, ConnectionField, ConnectionFieldKind, KeyPlace, Spec, Template},
+    manifest::spec::{
+        AuthKind, AuthMethod, ConnectionField, ConnectionFieldKind, KeyPlace, OAuth2Grant, Spec, Template,
+    },
 };
 use url::Url;
 
 use crate::{
+    clock::{Clock, SystemClock},
     egress::{Allowed, Origin},
+    grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
+    login::{DeviceLogin, Login},
     nearest,
+    oauth::{self, OAuthClient, OAuthExchange, Server},
+    refresh::{Broker, RefreshPolicy},
+    runtime::Runtime,
     scrub::Scrubber,
     template,
 };
@@ -40,26 +48,43 @@ pub(crate) struct Ready {
     pub(crate) allowed: Allowed,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
-    /// The same with credentials.
-    pub(crate) signed_headers: HeaderMap,
-    /// Query parameters that are credentials, names and values not yet encoded.
-    pub(crate) signed_query: Vec<(String, String)>,
+    credentials: Credentials,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
-    /// Made when something is printed for the first time.
-    scrubber: OnceLock<Scrubber>,
+    /// Made when something is printed for the first time, with the generation of the tokens that it knows.
+    scrubber: Mutex<Option<(Option<u64>, Arc<Scrubber>)>>,
+}
+
+/// What requests carry.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    /// All headers of a request that the flow does not set.
+    pub(crate) headers: HeaderMap,
+    /// Query parameters that are credentials, names and values not yet encoded.
+    pub(crate) query: Vec<(String, String)>,
+    /// Of which generation of the grant it is; 0 where there is none.
+    pub(crate) generation: u64,
+    /// The values in it that must not be shown.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// Where what requests carry comes from.
+enum Credentials {
+    /// The form.
+    Fixed(Arc<Signed>),
+    /// What the service gave in exchange for it.
+    Granted { broker: Broker, server: Arc<Server> },
 }
 
 impl Connection {
     /// Checks the values against the form of their method. With exactly one method in the spec it need not be named; defaults
-    /// are filled in.
+    /// are filled in. A grant, where the method has one, is kept in this process only.
     ///
     /// # Errors
     ///
-    /// [`Code::ConnectionInvalid`] with every violation when the values do not fit, [`Code::NotCarriedOut`] when the method is
-    /// one that this version does not do.
+    /// As [`ConnectionBuilder::build`].
     pub fn new(connector: &Connector, values: ConnectionValues) -> Result<Connection> {
-        Connection::make(connector, values, None)
+        Connection::builder(connector, values).build()
     }
 
     /// As [`new`](Connection::new), with another base URL in place of the spec's: the operator's leave for exactly its scheme,
@@ -73,51 +98,20 @@ impl Connection {
         values: ConnectionValues,
         base_url: &str,
     ) -> Result<Connection> {
-        Connection::make(connector, values, Some(base_url))
+        Connection::builder(connector, values).base_url(base_url).build()
     }
 
-    fn make(connector: &Connector, values: ConnectionValues, base_url: Option<&str>) -> Result<Connection> {
-        let spec = connector.shared_spec()?;
-        let (method, values) = check(&spec, values)?;
-        let base = match base_url {
-            Some(text) => operators_url(text)?,
-            None => template::url(&spec.http.base_url, &values, method)?,
-        };
-        let Some(origin) = Origin::of(&base) else {
-            let message = format!("the base URL `{base}` is neither `http` nor `https`");
-            return Err(Error::coded(Code::ConnectionInvalid, message));
-        };
-        let hosts = spec.http.hosts.iter().map(|host| template::host(host, &values, method));
-        let hosts = hosts.collect::<Result<_>>()?;
-        let allowed = Allowed { base: origin, hosts, leave: base_url.is_some() };
-
-        let mut secrets = secret_values(method, &values);
-        let open_headers = common_headers(&spec)?;
-        let mut signed_headers = open_headers.clone();
-        let mut signed_query = Vec::new();
-        if let Some(method) = method {
-            let mut credentials = Credentials {
-                method,
-                values: &values,
-                secrets: &mut secrets,
-                headers: &mut signed_headers,
-                query: &mut signed_query,
-            };
-            credentials.apply()?;
-        }
-        let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Connection(Arc::new(Ready {
+    /// A connection with more to say of it than its form.
+    pub fn builder(connector: &Connector, values: ConnectionValues) -> ConnectionBuilder {
+        ConnectionBuilder {
             connector: connector.clone(),
-            spec,
             values,
-            base,
-            allowed,
-            open_headers,
-            signed_headers,
-            signed_query,
-            secrets,
-            scrubber: OnceLock::new(),
-        })))
+            base_url: None,
+            client: None,
+            grants: None,
+            clock: Arc::new(SystemClock),
+            policy: RefreshPolicy::default(),
+        }
     }
 
     /// The connector.
@@ -135,6 +129,132 @@ impl Connection {
         &self.0.values
     }
 
+    /// How the connection gets its first grant.
+    pub fn way(&self) -> Way {
+        let Credentials::Granted { server, .. } = &self.0.credentials else { return Way::Form };
+        match server.oauth().map(|oauth| oauth.grant) {
+            Ok(OAuth2Grant::AuthorizationCode) => Way::Browser,
+            Ok(OAuth2Grant::DeviceCode) => Way::Device,
+            _ => Way::Exchange,
+        }
+    }
+
+    /// Begins a login in a browser; `redirect_uri` is where the callback will come.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotCarriedOut`] when the method has no such login.
+    pub fn login(&self, redirect_uri: &str) -> Result<Login> {
+        Login::begin(self.server()?.clone(), redirect_uri)
+    }
+
+    /// Begins a login by a code that is entered elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotCarriedOut`] when the method has no such login, and whatever the service says.
+    pub async fn device_login(&self, runtime: &Runtime) -> Result<DeviceLogin> {
+        DeviceLogin::begin(self.server()?.clone(), runtime).await
+    }
+
+    fn server(&self) -> Result<&Arc<Server>> {
+        match &self.0.credentials {
+            Credentials::Granted { server, .. } => Ok(server),
+            Credentials::Fixed(_) => {
+                let message = "the connection's method has no grant: its form is all there is";
+                Err(Error::coded(Code::NotCarriedOut, message))
+            }
+        }
+    }
+
+    /// The grant as it is kept now; none for a method without one.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn grant(&self) -> Result<Option<Kept>> {
+        match &self.0.credentials {
+            Credentials::Granted { broker, .. } => broker.store().load().await.map(Some),
+            Credentials::Fixed(_) => Ok(None),
+        }
+    }
+
+    /// Exchanges the grant for a new one, whether one is due or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ReauthorizationNeeded`] when the grant is dead, [`Code::RefreshFailed`] when the service is in trouble,
+    /// [`Code::ExchangeRefused`] when the connector or its client is wrong; [`Code::NotCarriedOut`] where there is no grant.
+    pub async fn refresh(&self, runtime: &Runtime) -> Result<()> {
+        self.server()?;
+        match &self.0.credentials {
+            Credentials::Granted { broker, .. } => broker.exchange_now(runtime).await.map(drop),
+            Credentials::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// Waits until no exchange of tokens is under way. A process that ends before may lose the service's answer, and with it the
+    /// grant.
+    pub async fn settle(&self) {
+        if let Credentials::Granted { broker, .. } = &self.0.credentials {
+            broker.settle().await;
+        }
+    }
+
+    /// Kills the tokens at the service by RFC 7009, the refresh token first; gives each token's name with what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotCarriedOut`] when the spec has no `revocation_url`, and when the store cannot be read.
+    pub async fn revoke_tokens(&self, runtime: &Runtime) -> Result<Vec<(&'static str, Result<()>)>> {
+        let server = self.server()?;
+        if server.oauth()?.revocation_url.is_none() {
+            let message = format!("the method `{}` has no `revocation_url`", server.method().key);
+            return Err(Error::coded(Code::NotCarriedOut, message));
+        }
+        let mut fates = Vec::new();
+        let Some(grant) = self.grant().await?.and_then(|kept| kept.grant) else { return Ok(fates) };
+        if let Some(token) = grant.value(REFRESH_TOKEN) {
+            let token = oauth2::RefreshToken::new(token.expose().to_owned());
+            fates.push((REFRESH_TOKEN, server.revoke(runtime, token.into()).await));
+        }
+        if let Some(token) = grant.value(ACCESS_TOKEN) {
+            let token = oauth2::AccessToken::new(token.expose().to_owned());
+            fates.push((ACCESS_TOKEN, server.revoke(runtime, token.into()).await));
+        }
+        Ok(fates)
+    }
+
+    /// What a request carries.
+    pub(crate) async fn signed(&self, runtime: &Runtime) -> Result<Arc<Signed>> {
+        match &self.0.credentials {
+            Credentials::Fixed(signed) => Ok(signed.clone()),
+            Credentials::Granted { broker, .. } => broker.signed(runtime).await,
+        }
+    }
+
+    /// What a request would carry, without an exchange.
+    pub(crate) fn signed_now(&self) -> Option<Arc<Signed>> {
+        match &self.0.credentials {
+            Credentials::Fixed(signed) => Some(signed.clone()),
+            Credentials::Granted { broker, .. } => broker.at_hand(),
+        }
+    }
+
+    /// What a request carries after the service has refused this; `None` where there is nothing else.
+    pub(crate) async fn signed_anew(
+        &self,
+        runtime: &Runtime,
+        refused: &Signed,
+    ) -> Option<Result<Arc<Signed>>> {
+        match &self.0.credentials {
+            Credentials::Fixed(_) => None,
+            Credentials::Granted { broker, .. } => {
+                Some(broker.after_refusal(runtime, refused.generation).await)
+            }
+        }
+    }
+
     /// A text with every secret of the connection replaced by `***`, also in its usual encodings.
     pub fn scrub(&self, text: &str) -> String {
         self.0.scrubber().scrub(text).into_owned()
@@ -147,9 +267,162 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// How a connection gets its first grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// There is none: the form is all there is.
+    Form,
+    /// A person consents in a browser, and a callback brings a code.
+    Browser,
+    /// A person enters a code elsewhere.
+    Device,
+    /// The first call makes the exchange; nobody is asked.
+    Exchange,
+}
+
+/// Makes a [`Connection`].
+#[must_use = "nothing is made before `build`"]
+pub struct ConnectionBuilder {
+    connector: Connector,
+    values: ConnectionValues,
+    base_url: Option<String>,
+    client: Option<OAuthClient>,
+    grants: Option<Arc<dyn GrantStore>>,
+    clock: Arc<dyn Clock>,
+    policy: RefreshPolicy,
+}
+
+impl ConnectionBuilder {
+    /// Another base URL in place of the spec's: the operator's leave for exactly its scheme, host and port, be it a public
+    /// address or not. The authorization server is then looked for there too, under the paths of the spec.
+    pub fn base_url(mut self, url: impl Into<String>) -> ConnectionBuilder {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The OAuth client of whoever runs the connector; needed where the method's client is not the customer's.
+    pub fn client(mut self, client: OAuthClient) -> ConnectionBuilder {
+        self.client = Some(client);
+        self
+    }
+
+    /// Where the grant is kept; in this process only by default.
+    pub fn grants(mut self, store: Arc<dyn GrantStore>) -> ConnectionBuilder {
+        self.grants = Some(store);
+        self
+    }
+
+    /// Another clock than the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> ConnectionBuilder {
+        self.clock = clock;
+        self
+    }
+
+    /// How tokens are kept fresh.
+    pub fn refresh(mut self, policy: RefreshPolicy) -> ConnectionBuilder {
+        self.policy = policy;
+        self
+    }
+
+    /// Checks the values against the form of their method.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ConnectionInvalid`] with every violation when the values do not fit, [`Code::ClientMissing`] when the method needs
+    /// an OAuth client that was not given.
+    pub fn build(self) -> Result<Connection> {
+        let ConnectionBuilder { connector, values, base_url, client, grants, clock, policy } = self;
+        let spec = connector.shared_spec()?;
+        let (method, values) = check(&spec, values)?;
+        let base = match &base_url {
+            Some(text) => operators_url(text)?,
+            None => template::url(&spec.http.base_url, &values, method)?,
+        };
+        let Some(origin) = Origin::of(&base) else {
+            let message = format!("the base URL `{base}` is neither `http` nor `https`");
+            return Err(Error::coded(Code::ConnectionInvalid, message));
+        };
+        let hosts = spec.http.hosts.iter().map(|host| template::host(host, &values, method));
+        let hosts = hosts.collect::<Result<_>>()?;
+        let allowed = Allowed { base: origin, hosts, leave: base_url.is_some() };
+
+        let mut secrets = secret_values(method, &values);
+        let open_headers = common_headers(&spec)?;
+        let oauth = method.and_then(|method| match &method.kind {
+            AuthKind::OAuth2(oauth) => Some((method, oauth)),
+            _ => None,
+        });
+        let credentials = match oauth {
+            Some((method, oauth)) => {
+                let client = oauth::client(&spec, method, oauth, &values, client)?;
+                secrets.extend(client.secret.iter().map(|secret| secret.expose().to_owned()));
+                let server = Arc::new(Server {
+                    method: spec.auth.iter().position(|known| known.key == method.key).unwrap_or_default(),
+                    spec: spec.clone(),
+                    values: values.clone(),
+                    allowed: allowed.clone(),
+                    client,
+                    clock: clock.clone(),
+                    open_headers: open_headers.clone(),
+                    secrets: secrets.clone(),
+                });
+                let grants = grants.unwrap_or_else(|| Arc::new(MemoryGrant::default()));
+                let exchange = Box::new(OAuthExchange(server.clone()));
+                Credentials::Granted { broker: Broker::new(grants, exchange, clock, policy), server }
+            }
+            None => {
+                let mut signed = Signed {
+                    headers: open_headers.clone(),
+                    query: Vec::new(),
+                    generation: 0,
+                    secrets: Vec::new(),
+                };
+                if let Some(method) = method {
+                    Applying { method, values: &values, signed: &mut signed }.apply()?;
+                }
+                secrets.append(&mut signed.secrets);
+                Credentials::Fixed(Arc::new(signed))
+            }
+        };
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Connection(Arc::new(Ready {
+            connector,
+            spec,
+            values,
+            base,
+            allowed,
+            open_headers,
+            credentials,
+            secrets,
+            scrubber: Mutex::new(None),
+        })))
+    }
+}
+
+impl fmt::Debug for ConnectionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionBuilder({}, {:?})", self.connector.key(), self.values.method)
+    }
+}
+
 impl Ready {
-    pub(crate) fn scrubber(&self) -> &Scrubber {
-        self.scrubber.get_or_init(|| Scrubber::new(self.secrets.iter().map(String::as_str)))
+    /// What takes every secret out of a text that is known by now.
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
+        let (generation, tokens) = match &self.credentials {
+            Credentials::Fixed(_) => (None, Vec::new()),
+            Credentials::Granted { broker, .. } => (broker.generation(), broker.secrets()),
+        };
+        let mut made = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*made {
+            Some((known, scrubber)) if *known == generation => scrubber.clone(),
+            _ => {
+                let all = self.secrets.iter().chain(&tokens).map(String::as_str);
+                let scrubber = Arc::new(Scrubber::new(all));
+                *made = Some((generation, scrubber.clone()));
+                scrubber
+            }
+        }
     }
 }
 
@@ -295,15 +568,13 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Works out what a method adds to requests.
-struct Credentials<'a> {
+struct Applying<'a> {
     method: &'a AuthMethod,
     values: &'a ConnectionValues,
-    secrets: &'a mut Vec<String>,
-    headers: &'a mut HeaderMap,
-    query: &'a mut Vec<(String, String)>,
+    signed: &'a mut Signed,
 }
 
-impl Credentials<'_> {
+impl Applying<'_> {
     fn apply(&mut self) -> Result<()> {
         match &self.method.kind {
             AuthKind::None => Ok(()),
@@ -317,19 +588,19 @@ impl Credentials<'_> {
                     return Err(Error::coded(Code::ConnectionInvalid, message));
                 }
                 let encoded = STANDARD.encode(format!("{user}:{password}"));
-                self.secrets.push(encoded.clone());
+                self.signed.secrets.push(encoded.clone());
                 self.header(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))
             }
             AuthKind::Bearer { token } => {
                 let token = self.fill(token)?;
-                self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+                bearer(&mut self.signed.headers, &token)
             }
             AuthKind::ApiKey { place, value } => {
                 let value = self.fill(value)?;
                 match place {
                     KeyPlace::Header(name) => self.header(name, &value),
                     KeyPlace::Query(name) => {
-                        self.query.push((name.clone(), value));
+                        self.signed.query.push((name.clone(), value));
                         Ok(())
                     }
                 }
@@ -341,7 +612,7 @@ impl Credentials<'_> {
                 }
                 for (name, value) in query {
                     let value = self.fill(value)?;
-                    self.query.push((name.clone(), value));
+                    self.signed.query.push((name.clone(), value));
                 }
                 Ok(())
             }
@@ -360,21 +631,31 @@ impl Credentials<'_> {
         let text = template::text(template, self.values)?;
         let secret = |key: &str| self.method.fields.iter().any(|field| field.key == key && field.secret);
         if template.fields().any(secret) {
-            self.secrets.push(text.clone());
+            self.signed.secrets.push(text.clone());
         }
         Ok(text)
     }
 
     fn header(&mut self, name: &str, value: &str) -> Result<()> {
-        let bad = || {
-            let message = format!(
-                "the connection's fields make a header `{name}` that cannot be sent; look for line breaks and other control characters in them"
-            );
-            Error::coded(Code::ConnectionInvalid, message)
-        };
-        let (name, mut value) = header(name, value).ok_or_else(bad)?;
-        value.set_sensitive(true);
-        self.headers.insert(name, value);
-        Ok(())
+        sensitive(&mut self.signed.headers, name, value)
     }
+}
+
+/// RFC 6750 §2.1.
+pub(crate) fn bearer(headers: &mut HeaderMap, token: &str) -> Result<()> {
+    sensitive(headers, AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+}
+
+/// Adds a header that is a credential.
+fn sensitive(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
+    let bad = || {
+        let message = format!(
+            "the connection's fields or tokens make a header `{name}` that cannot be sent; look for line breaks and other control characters in them"
+        );
+        Error::coded(Code::ConnectionInvalid, message)
+    };
+    let (name, mut value) = header(name, value).ok_or_else(bad)?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
 }

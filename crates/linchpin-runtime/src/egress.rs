@@ -36,9 +36,8 @@ impl Origin {
         let rest = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let host = &self.host;
         let text = format!("{}://{host}:{}{rest}", self.scheme, self.port);
-        Url::parse(&text).map_err(|error| {
-            Error::coded(Code::RequestInvalid, format!("`{text}` is not a URL: {error}"))
-        })
+        Url::parse(&text)
+            .map_err(|error| Error::coded(Code::RequestInvalid, format!("`{text}` is not a URL: {error}")))
     }
 
     /// The host.

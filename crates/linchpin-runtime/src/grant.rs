@@ -71,8 +71,9 @@ impl Grant {
     ///
     /// [`Code::StoreFailed`] when it is something else; nothing of it is in the message.
     pub fn from_secret(secret: &Secret) -> Result<Grant> {
-        let written: Written = serde_json::from_str(secret.expose())
-            .map_err(|_| Error::coded(Code::StoreFailed, "the kept grant is not one that was kept by linchpin"))?;
+        let written: Written = serde_json::from_str(secret.expose()).map_err(|_| {
+            Error::coded(Code::StoreFailed, "the kept grant is not one that was kept by linchpin")
+        })?;
         Ok(Grant {
             values: written.values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
             scopes: written.scopes,

@@ -6,11 +6,16 @@
 
 mod check;
 mod client;
+mod clock;
 mod connection;
 mod egress;
+mod grant;
 mod invocation;
+mod login;
 mod nearest;
+mod oauth;
 mod outcome;
+mod refresh;
 mod runtime;
 mod scrub;
 mod session;
@@ -20,8 +25,13 @@ mod trace;
 pub mod webhook;
 
 pub use crate::{
-    connection::Connection,
+    clock::{Clock, SystemClock},
+    connection::{Connection, ConnectionBuilder, Way},
+    grant::{Failure, Grant, GrantStore, Kept, Lease, MemoryGrant},
     invocation::{Invocation, ResultCheck},
+    login::{DeviceLogin, Login},
+    oauth::OAuthClient,
+    refresh::RefreshPolicy,
     runtime::{Cancel, Failed, Output, Ran, Runtime},
     session::Planned,
     stream::{Batch, RecordStream},

@@ -242,7 +242,8 @@ impl DeviceLogin {
         talk.grant(spoken.map(drop), &hidden).map_err(|error| match code.as_deref() {
             Some("access_denied") => Error::coded(Code::LoginFailed, "access was not granted"),
             Some("expired_token") => {
-                Error::coded(Code::LoginFailed, "the code expired before anybody entered it").hint("begin again")
+                Error::coded(Code::LoginFailed, "the code expired before anybody entered it")
+                    .hint("begin again")
             }
             _ => error,
         })

@@ -93,7 +93,8 @@ pub(crate) fn client(
         })?,
     };
     if oauth.client_authentication != ClientAuthentication::None && client.secret.is_none() {
-        let message = format!("the OAuth client of the method `{}` of `{}` has no secret", method.key, spec.key);
+        let message =
+            format!("the OAuth client of the method `{}` of `{}` has no secret", method.key, spec.key);
         return Err(Error::coded(Code::ClientMissing, message));
     }
     Ok(client)
@@ -124,10 +125,7 @@ impl Server {
     }
 
     pub(crate) fn params(&self, params: &[(String, Template)]) -> Result<Vec<(String, String)>> {
-        params
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), template::text(value, &self.values)?)))
-            .collect()
+        params.iter().map(|(name, value)| Ok((name.clone(), template::text(value, &self.values)?))).collect()
     }
 
     /// The scopes that are asked for, joined as the service wants them.
@@ -174,7 +172,7 @@ impl Server {
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3).
     pub(crate) async fn redeem(
-        &self,
+        self: &Arc<Server>,
         runtime: &Runtime,
         code: &Secret,
         redirect: RedirectUrl,
@@ -196,7 +194,7 @@ impl Server {
     }
 
     /// Exchanges a refresh token (RFC 6749 §6).
-    async fn refresh(&self, runtime: &Runtime, old: &Grant, token: &Secret) -> Result<Grant> {
+    async fn refresh(self: &Arc<Server>, runtime: &Runtime, old: &Grant, token: &Secret) -> Result<Grant> {
         let client = self.client()?.set_token_uri(self.refresh_url()?);
         let token = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token);
@@ -209,7 +207,7 @@ impl Server {
     }
 
     /// Gets tokens for the client itself (RFC 6749 §4.4).
-    async fn for_itself(&self, runtime: &Runtime) -> Result<Grant> {
+    async fn for_itself(self: &Arc<Server>, runtime: &Runtime) -> Result<Grant> {
         let client = self.client()?.set_token_uri(self.token_url()?);
         let mut request = client.exchange_client_credentials();
         if let Some(scopes) = self.scopes()? {
@@ -224,7 +222,11 @@ impl Server {
     }
 
     /// Kills one token at the service (RFC 7009).
-    pub(crate) async fn revoke(&self, runtime: &Runtime, token: StandardRevocableToken) -> Result<()> {
+    pub(crate) async fn revoke(
+        self: &Arc<Server>,
+        runtime: &Runtime,
+        token: StandardRevocableToken,
+    ) -> Result<()> {
         let Some(template) = &self.oauth()?.revocation_url else {
             let message = format!("the method `{}` has no revocation URL", self.method().key);
             return Err(Error::coded(Code::NotCarriedOut, message));
@@ -234,9 +236,9 @@ impl Server {
         let mut named = url.clone();
         let _ = named.set_scheme("https");
         let client = self.client()?.set_revocation_url(RevocationUrl::from_url(named));
-        let request = client
-            .revoke_token(token)
-            .map_err(|error| Error::coded(Code::RequestInvalid, format!("no token can be revoked: {error}")))?;
+        let request = client.revoke_token(token).map_err(|error| {
+            Error::coded(Code::RequestInvalid, format!("no token can be revoked: {error}"))
+        })?;
         let talk = Talk { instead: Some(url), ..Talk::new(self, runtime, None) };
         let spoken = request.request_async(&talk).await;
         talk.revoked(spoken)
@@ -279,7 +281,8 @@ impl Server {
                 answer.chunk().await.map_err(|error| crate::session::unreachable(&place, &error))?
             {
                 if body.len() + chunk.len() > LARGEST {
-                    let message = format!("the answer of the token endpoint at `{place}` is larger than 1 MiB");
+                    let message =
+                        format!("the answer of the token endpoint at `{place}` is larger than 1 MiB");
                     return Err(Error::coded(Code::RefreshFailed, message));
                 }
                 body.extend_from_slice(&chunk);
@@ -304,10 +307,11 @@ struct Answer {
 
 /// One conversation with the authorization server, as the crate `oauth2` holds it: what it hears is of the form of the RFCs,
 /// whatever the service said.
-pub(crate) struct Talk<'s> {
-    server: &'s Server,
-    runtime: &'s Runtime,
-    old: Option<&'s Grant>,
+pub(crate) struct Talk {
+    // Owned, since the compiler does not see that a borrowing client may be sent between threads.
+    server: Arc<Server>,
+    runtime: Runtime,
+    old: Option<Grant>,
     instead: Option<Url>,
     heard: Mutex<Option<Result<Grant>>>,
 }
@@ -324,7 +328,7 @@ impl fmt::Display for NoAnswer {
 
 impl StdError for NoAnswer {}
 
-impl<'c> AsyncHttpClient<'c> for Talk<'c> {
+impl<'c> AsyncHttpClient<'c> for Talk {
     type Error = NoAnswer;
     type Future = Pin<Box<dyn Future<Output = std::result::Result<HttpResponse, NoAnswer>> + Send + 'c>>;
 
@@ -333,14 +337,15 @@ impl<'c> AsyncHttpClient<'c> for Talk<'c> {
     }
 }
 
-impl<'s> Talk<'s> {
-    pub(crate) fn new(server: &'s Server, runtime: &'s Runtime, old: Option<&'s Grant>) -> Talk<'s> {
+impl Talk {
+    pub(crate) fn new(server: &Arc<Server>, runtime: &Runtime, old: Option<&Grant>) -> Talk {
+        let (server, runtime, old) = (server.clone(), runtime.clone(), old.cloned());
         Talk { server, runtime, old, instead: None, heard: Mutex::new(None) }
     }
 
     async fn speak(&self, request: HttpRequest) -> std::result::Result<HttpResponse, NoAnswer> {
         let asked = self.server.clock.now();
-        let answer = match self.server.send(self.runtime, request, self.instead.as_ref()).await {
+        let answer = match self.server.send(&self.runtime, request, self.instead.as_ref()).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.hear(Err(error));
@@ -353,7 +358,7 @@ impl<'s> Talk<'s> {
             self.hear(heard.map(|()| Grant::empty(asked)));
             return Ok(rfc(status, &json!({ "error": "invalid_request" })));
         }
-        match self.server.read(&answer, self.old, asked) {
+        match self.server.read(&answer, self.old.as_ref(), asked) {
             Ok(grant) => {
                 let said = json!({ "access_token": "kept", "token_type": "bearer" });
                 self.hear(Ok(grant));
@@ -367,7 +372,10 @@ impl<'s> Talk<'s> {
                 if pause {
                     return Err(NoAnswer);
                 }
-                Ok(rfc(StatusCode::BAD_REQUEST, &json!({ "error": code.unwrap_or("invalid_request".to_owned()) })))
+                Ok(rfc(
+                    StatusCode::BAD_REQUEST,
+                    &json!({ "error": code.unwrap_or("invalid_request".to_owned()) }),
+                ))
             }
         }
     }
@@ -386,12 +394,14 @@ impl<'s> Talk<'s> {
         spoken: std::result::Result<(), E>,
         hidden: &[String],
     ) -> Result<Grant> {
-        let scrubber = self.server.scrubber(self.old, hidden);
+        let scrubber = self.server.scrubber(self.old.as_ref(), hidden);
         let heard = match (self.heard(), spoken) {
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(grant)), Ok(())) => Ok(grant),
             (_, Err(error)) => Err(Error::coded(Code::ExchangeRefused, error.to_string())),
-            (None, Ok(())) => Err(Error::coded(Code::ExchangeRefused, "nothing was said to the token endpoint")),
+            (None, Ok(())) => {
+                Err(Error::coded(Code::ExchangeRefused, "nothing was said to the token endpoint"))
+            }
         };
         heard.map_err(|error| error.scrubbed(&|text| scrubber.scrub(text).into_owned()))
     }
@@ -402,15 +412,15 @@ impl<'s> Talk<'s> {
 }
 
 /// A conversation whose answer the crate reads as the service gave it.
-pub(crate) struct Raw<'s> {
-    server: &'s Server,
-    runtime: &'s Runtime,
+pub(crate) struct Raw {
+    server: Arc<Server>,
+    runtime: Runtime,
     heard: Mutex<Option<Error>>,
 }
 
-impl<'s> Raw<'s> {
-    pub(crate) fn new(server: &'s Server, runtime: &'s Runtime) -> Raw<'s> {
-        Raw { server, runtime, heard: Mutex::new(None) }
+impl Raw {
+    pub(crate) fn new(server: &Arc<Server>, runtime: &Runtime) -> Raw {
+        Raw { server: server.clone(), runtime: runtime.clone(), heard: Mutex::new(None) }
     }
 
     /// Why there is no answer, in words that hold no secret.
@@ -422,7 +432,7 @@ impl<'s> Raw<'s> {
     }
 
     async fn speak(&self, request: HttpRequest) -> std::result::Result<HttpResponse, NoAnswer> {
-        let sent = self.server.send(self.runtime, request, None).await;
+        let sent = self.server.send(&self.runtime, request, None).await;
         let answer = sent.and_then(|answer| match trouble(&answer) {
             Some(trouble) => Err(trouble),
             None => Ok(answer),
@@ -442,7 +452,7 @@ impl<'s> Raw<'s> {
     }
 }
 
-impl<'c> AsyncHttpClient<'c> for Raw<'c> {
+impl<'c> AsyncHttpClient<'c> for Raw {
     type Error = NoAnswer;
     type Future = Pin<Box<dyn Future<Output = std::result::Result<HttpResponse, NoAnswer>> + Send + 'c>>;
 
@@ -485,7 +495,10 @@ impl Words {
         // Some put an object where RFC 6749 has a word.
         let nested = fields.get("error").and_then(Value::as_object);
         let inner = |name: &str| {
-            nested.and_then(|nested| nested.get(name)).and_then(Value::as_str).map(|text| shorten(text).to_owned())
+            nested
+                .and_then(|nested| nested.get(name))
+                .and_then(Value::as_str)
+                .map(|text| shorten(text).to_owned())
         };
         Words {
             code: code.or_else(|| inner("code")).or_else(|| inner("type")),
@@ -536,7 +549,9 @@ fn fields(answer: &Answer) -> Option<Map<String, Value>> {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         let pairs = url::form_urlencoded::parse(&answer.body);
-        return Some(pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect());
+        return Some(
+            pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect(),
+        );
     }
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(fields)) => Some(fields),
@@ -614,7 +629,8 @@ impl Server {
         }
         let life = pointed(&oauth.response.expires_in, "expires_in");
         let life = life.as_ref().and_then(seconds).or(oauth.token_lifetime);
-        let scopes = pointed(&oauth.response.scope, "scope").and_then(|scope| scopes(&scope, &oauth.scope_separator));
+        let scopes =
+            pointed(&oauth.response.scope, "scope").and_then(|scope| scopes(&scope, &oauth.scope_separator));
         Ok(Grant {
             values,
             scopes: scopes.or_else(|| old.and_then(|old| old.scopes.clone())),
@@ -650,8 +666,7 @@ pub(crate) struct OAuthExchange(pub(crate) Arc<Server>);
 
 impl Exchange for OAuthExchange {
     fn can(&self, old: Option<&Grant>) -> bool {
-        let itself =
-            self.0.oauth().is_ok_and(|oauth| oauth.grant == OAuth2Grant::ClientCredentials);
+        let itself = self.0.oauth().is_ok_and(|oauth| oauth.grant == OAuth2Grant::ClientCredentials);
         itself || old.is_some_and(|old| old.value(REFRESH_TOKEN).is_some())
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Verdict {
     Empty,
     /// The flow gets an error.
     Bad(Error),
+    /// As [`Bad`](Verdict::Bad), unless fresh tokens help.
+    Refused(Error),
 }
 
 /// Judges the answer to a request.
@@ -47,6 +49,7 @@ pub(crate) fn judge(http: &Http, method: &Method, answer: &Response) -> Verdict 
     }
     match by_status(answer.status) {
         None => Verdict::Good,
+        Some(code @ Code::Unauthorized) => Verdict::Refused(failure(http, method, answer, code, None)),
         Some(code) => Verdict::Bad(failure(http, method, answer, code, None)),
     }
 }
@@ -63,8 +66,7 @@ fn by_rule(http: &Http, method: &Method, answer: &Response, rule: &OutcomeRule) 
         Outcome::Retry => bad(by_status(answer.status).unwrap_or(Code::ServiceFailed))
             .actor(linchpin::Actor::Nobody)
             .hint("the spec says that the same call may succeed later; this version does not repeat it by itself"),
-        Outcome::RefreshThenRetry => bad(Code::Unauthorized)
-            .hint("the spec says that a fresh token helps; this version does not refresh tokens by itself"),
+        Outcome::RefreshThenRetry => return Verdict::Refused(bad(Code::Unauthorized)),
         _ => bad(Code::NotCarriedOut),
     })
 }
@@ -82,7 +84,7 @@ fn by_status(status: StatusCode) -> Option<Code> {
     })
 }
 
-fn matches(when: &ResponseMatch, answer: &Response) -> bool {
+pub(crate) fn matches(when: &ResponseMatch, answer: &Response) -> bool {
     let status = answer.status.as_u16();
     let statuses = when.status.is_empty()
         || when.status.iter().any(|wanted| match *wanted {
@@ -271,6 +273,11 @@ fn one_line(text: &str) -> String {
     let words: String =
         text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How long an answer wants its sender to be left alone.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok().and_then(|text| wait(text, SystemTime::now()))
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.

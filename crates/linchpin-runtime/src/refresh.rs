@@ -200,6 +200,11 @@ impl Broker {
         &*self.0.store
     }
 
+    /// What requests carried last, fresh or not.
+    pub(crate) fn at_hand(&self) -> Option<Arc<Signed>> {
+        self.0.current().map(|current| current.signed)
+    }
+
     /// Counts up when there are new secrets.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.0.current().map(|current| current.signed.generation)
@@ -274,7 +279,10 @@ impl Inner {
         let exchange = self.exchange.exchange(runtime, kept.grant.as_ref());
         let answer = tokio::time::timeout(self.policy.exchange, exchange).await.unwrap_or_else(|_| {
             let limit = crate::session::seconds(self.policy.exchange);
-            Err(Error::coded(Code::RefreshFailed, format!("the token endpoint did not answer within {limit}")))
+            Err(Error::coded(
+                Code::RefreshFailed,
+                format!("the token endpoint did not answer within {limit}"),
+            ))
         });
         match answer {
             Ok(grant) => {
@@ -366,7 +374,9 @@ impl Look {
             return match (&kept.dead, usable) {
                 (_, true) => Look::Use(expiry(kept)),
                 (Some(reason), false) => Look::Dead(reason.clone()),
-                (None, false) => Look::Dead("the access token no longer works, and there is no refresh token".to_owned()),
+                (None, false) => {
+                    Look::Dead("the access token no longer works, and there is no refresh token".to_owned())
+                }
             };
         }
         if usable {
@@ -437,7 +447,8 @@ fn paused(pause: Duration) -> Error {
 
 fn crowded(patience: Duration) -> Error {
     let limit = crate::session::seconds(patience);
-    let message = format!("another process has been exchanging the connection's tokens for more than {limit}");
+    let message =
+        format!("another process has been exchanging the connection's tokens for more than {limit}");
     Error::coded(Code::RefreshFailed, message).actor(Actor::Operator)
 }
 

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::{
     client::{NotPublic, deepest},
-    connection::{Connection, Ready},
+    connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
     runtime::Runtime,
@@ -61,6 +61,27 @@ pub(crate) struct Session {
     /// The other half: how many keys were made.
     keys: AtomicU32,
     planned: Mutex<Option<Planned>>,
+}
+
+/// The header of an idempotency key.
+type Key = (http::HeaderName, HeaderValue);
+
+/// A request and what it carries.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    request: &'a Request,
+    /// Whether it changes nothing.
+    safe: bool,
+    key: Option<&'a Key>,
+    signed: Option<&'a Signed>,
+}
+
+/// What came of an attempt.
+enum Tried {
+    /// The flow gets this.
+    Answered(Response),
+    /// The flow gets this, unless fresh tokens help.
+    Refused(Result<Response>),
 }
 
 /// What a call allows its requests.
@@ -129,16 +150,49 @@ impl Session {
     /// The whole way of a request: where to, what with, there and back, and what the answer means.
     async fn request(&self, request: Request) -> Result<Response> {
         let ready = &*self.connection.0;
-        let (mut url, passage) = destination(ready, &request)?;
+        let (url, passage) = destination(ready, &request)?;
         let safe = matches!(request.method, Method::GET | Method::HEAD);
-        let headers = self.headers(&request, passage, safe)?;
-        if passage.trusted && request.authenticated {
-            add_credentials(&mut url, &ready.signed_query);
-        }
+        let key = self.key(&request, safe)?;
+        let authenticated = passage.trusted && request.authenticated;
         if self.policy.stop_at_write && !safe {
+            let signed = self.connection.signed_now().filter(|_| authenticated);
+            let headers = self.headers(&request, signed.as_deref(), key.as_ref());
             return Err(self.plan(&request, &url, &headers));
         }
+        let mut signed = match authenticated {
+            true => Some(self.connection.signed(&self.runtime).await?),
+            false => None,
+        };
+        let mut refreshed = false;
+        loop {
+            let attempt = Attempt { request: &request, safe, key: key.as_ref(), signed: signed.as_deref() };
+            match self.attempt(attempt, url.clone(), passage).await? {
+                Tried::Answered(answer) => return Ok(answer),
+                Tried::Refused(answer) => {
+                    let anew = match &signed {
+                        Some(carried) if !refreshed => {
+                            self.connection.signed_anew(&self.runtime, carried).await
+                        }
+                        _ => None,
+                    };
+                    refreshed = true;
+                    match anew {
+                        Some(anew) => signed = Some(anew?),
+                        None => return answer,
+                    }
+                }
+            }
+        }
+    }
 
+    /// One request with one set of credentials.
+    async fn attempt(&self, attempt: Attempt<'_>, mut url: Url, passage: Passage) -> Result<Tried> {
+        let ready = &*self.connection.0;
+        let request = attempt.request;
+        let headers = self.headers(request, attempt.signed, attempt.key);
+        if let Some(signed) = attempt.signed {
+            add_credentials(&mut url, &signed.query);
+        }
         let timeout = ready.spec.http.timeout;
         let (limit, by_deadline) = match self.policy.deadline {
             Some((deadline, _)) => {
@@ -152,7 +206,7 @@ impl Session {
             return Err(self.late(by_deadline));
         }
         let mut flight = Flight { log: self.log(), record: None, since: Instant::now() };
-        let exchange = self.exchange(&request, url, passage, headers, safe, &mut flight);
+        let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
         let outcome = match tokio::time::timeout(limit, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.late(by_deadline)),
@@ -164,18 +218,27 @@ impl Session {
                 return Err(error);
             }
         };
-        if request.any_status {
-            flight.land();
-            return Ok(answer);
-        }
         match outcome::judge(&ready.spec.http, &request.method, &answer) {
+            Verdict::Refused(error) if request.any_status => {
+                flight.fail(error.code());
+                Ok(Tried::Refused(Ok(answer)))
+            }
+            Verdict::Refused(error) => {
+                flight.fail(error.code());
+                Ok(Tried::Refused(Err(error)))
+            }
             Verdict::Good => {
                 flight.land();
-                Ok(answer)
+                Ok(Tried::Answered(answer))
+            }
+            _ if request.any_status => {
+                flight.land();
+                Ok(Tried::Answered(answer))
             }
             Verdict::Empty => {
                 flight.land();
-                Ok(Response::new(answer.status, answer.headers, Bytes::from_static(b"null"), answer.url))
+                let nothing = Bytes::from_static(b"null");
+                Ok(Tried::Answered(Response::new(answer.status, answer.headers, nothing, answer.url)))
             }
             Verdict::Bad(error) => {
                 flight.fail(error.code());
@@ -197,27 +260,32 @@ impl Session {
     }
 
     /// The headers of a request: those of the spec and the credentials, under those of the flow.
-    fn headers(&self, request: &Request, passage: Passage, safe: bool) -> Result<HeaderMap> {
-        let ready = &*self.connection.0;
-        let signed = passage.trusted && request.authenticated;
-        let mut headers = if signed { ready.signed_headers.clone() } else { ready.open_headers.clone() };
+    fn headers(&self, request: &Request, signed: Option<&Signed>, key: Option<&Key>) -> HeaderMap {
+        let mut headers = signed.map_or(&self.connection.0.open_headers, |signed| &signed.headers).clone();
         if !request.headers.is_empty() {
             headers.extend(request.headers.clone());
         }
-        if self.policy.keyed
-            && !safe
-            && let Some(name) = &ready.spec.http.idempotency_header
-            && !headers.contains_key(name.as_str())
-        {
-            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-                let message = format!("the spec's idempotency header `{name}` is not a header name");
-                Error::coded(Code::RequestInvalid, message)
-            })?;
-            let key = HeaderValue::try_from(self.idempotency_key()?)
-                .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
-            headers.insert(name, key);
+        if let Some((name, value)) = key {
+            headers.insert(name.clone(), value.clone());
         }
-        Ok(headers)
+        headers
+    }
+
+    /// The idempotency key of a write, which stays the same when it is repeated; none where the flow sends its own.
+    fn key(&self, request: &Request, safe: bool) -> Result<Option<Key>> {
+        let name = self.connection.0.spec.http.idempotency_header.as_ref();
+        let Some(name) =
+            name.filter(|name| self.policy.keyed && !safe && !request.headers.contains_key(name.as_str()))
+        else {
+            return Ok(None);
+        };
+        let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            let message = format!("the spec's idempotency header `{name}` is not a header name");
+            Error::coded(Code::RequestInvalid, message)
+        })?;
+        let key = HeaderValue::try_from(self.idempotency_key()?)
+            .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
+        Ok(Some((name, key)))
     }
 
     /// A key of the form of a random UUID (RFC 9562 §5.4): the call's random bits, with the number of the write in them.
@@ -267,14 +335,14 @@ impl Session {
     /// Sends, and follows redirects.
     async fn exchange(
         &self,
-        request: &Request,
+        attempt: Attempt<'_>,
         mut url: Url,
         mut passage: Passage,
         mut headers: HeaderMap,
-        safe: bool,
         flight: &mut Flight<'_>,
     ) -> Result<Response> {
         let ready = &*self.connection.0;
+        let Attempt { request, safe, key, signed } = attempt;
         let mut redirects = 0;
         loop {
             let shown: Arc<str> = Arc::from(url.as_str());
@@ -306,10 +374,10 @@ impl Session {
             passage = ready.allowed.anywhere(&next)?;
             url = next;
             headers = if passage.trusted {
-                if request.authenticated {
-                    add_credentials(&mut url, &ready.signed_query);
+                if let Some(signed) = signed {
+                    add_credentials(&mut url, &signed.query);
                 }
-                self.headers(request, passage, safe)?
+                self.headers(request, signed, key)
             } else {
                 elsewhere(ready, request)
             };
@@ -490,7 +558,7 @@ fn answer_status(flight: &Flight<'_>) -> u16 {
 }
 
 /// The error for a request that got no complete answer.
-fn unreachable(url: &str, error: &reqwest::Error) -> Error {
+pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let cause = deepest(error);
     if let Some(NotPublic(name)) = cause.downcast_ref() {
         return egress::not_public(name.as_str());

@@ -1,7 +1,6 @@
 //! What a call asked of the service.
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -135,13 +134,13 @@ impl Log {
         self.records().secrets.extend(secrets);
     }
 
-    pub(crate) fn scrubber(&self) -> Cow<'_, Scrubber> {
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
         let common = self.connection.0.scrubber();
         let records = self.records();
         if records.secrets.is_empty() {
-            Cow::Borrowed(common)
+            common
         } else {
-            Cow::Owned(common.with(records.secrets.iter().map(String::as_str)))
+            Arc::new(common.with(records.secrets.iter().map(String::as_str)))
         }
     }
 

@@ -39,8 +39,11 @@
 //! ```
 
 pub mod answer;
+mod issuer;
 
 pub use wiremock;
+
+pub use crate::issuer::{Issuer, TestClock, TokenFault, Tokens};
 
 use linchpin::{
     Connector, Context, Delivery, Error, Result, Secret,

@@ -166,7 +166,8 @@ impl Connector {
 fn read(file: SpecFile) -> Result<Spec, String> {
     let parsed = spec::parse(file.path, file.text);
     parsed.spec.ok_or_else(|| {
-        let problems: Vec<_> = parsed.diagnostics.iter().map(|problem| problem.message.as_str()).collect();
+        let errors = parsed.diagnostics.iter().filter(|problem| problem.is_error());
+        let problems: Vec<_> = errors.map(|problem| problem.message.as_str()).collect();
         format!("`{}` is not a spec: {}", file.path, problems.join("; "))
     })
 }

@@ -5,4 +5,5 @@
 mod architecture;
 mod command;
 mod github;
+mod oauth;
 mod outsider;

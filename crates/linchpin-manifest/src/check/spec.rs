@@ -353,7 +353,8 @@ impl<'a> Check<'a> {
 
     fn field(&mut self, field: &ConnectionField, path: &str) {
         let key = &field.key;
-        if !self.has(&format!("{path}/secret")) && looks_secret(key) {
+        // A field that the method itself brings is not in the file.
+        if self.has(path) && !self.has(&format!("{path}/secret")) && looks_secret(key) {
             self.key(
                 &rules::LP144,
                 path,
