@@ -434,6 +434,10 @@ impl fmt::Debug for Issuer {
 }
 
 impl State {
+    fn next_fault(&mut self) -> Option<TokenFault> {
+        (!self.faults.is_empty()).then(|| self.faults.remove(0))
+    }
+
     fn access(&mut self, family: u64, now: DateTime) -> String {
         self.count += 1;
         let token = format!("at-{family}-{}", self.count);
@@ -527,14 +531,7 @@ impl Respond for Endpoint {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let form = Form::of(request);
         if request.url.path() == "/token" {
-            let fault = {
-                let mut state = self.issuer.state();
-                match state.faults.first() {
-                    Some(_) => Some(state.faults.remove(0)),
-                    None => None,
-                }
-            };
-            match fault {
+            match self.issuer.state().next_fault() {
                 Some(TokenFault::ServerError) => {
                     return answer::json(503, json!({ "error": "temporarily_unavailable" }));
                 }
