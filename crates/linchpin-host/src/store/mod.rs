@@ -3,17 +3,20 @@
 //! A store knows nothing of keys: secrets reach it [sealed](crate::vault). Every change that is reported as done survives a
 //! crash of the process and of the machine.
 
+mod sqlite;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use linchpin::{DateTime, Result, flow::BoxFuture};
+use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use serde::{Deserialize, Serialize};
 
+pub use self::sqlite::Sqlite;
 use crate::vault::{Place, Sealed};
 
 /// Connections, their grants, and what is left to do for them.
 ///
 /// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
-/// other time is the caller's.
+/// other time is the caller's. Times are kept to the millisecond.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Adds a connection, with its grant where it has one.
     ///
@@ -37,10 +40,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The changes of a connection's state, oldest first.
     fn history(&self, id: &str) -> BoxFuture<'_, Result<Vec<Change>>>;
 
-    /// Notes what a ping found, and when the next is due.
+    /// Notes what a ping found, and when the next is due. An account and scopes that it found are the connection's from then on.
     fn connection_pinged(&self, id: &str, ping: Ping, next: Option<DateTime>) -> BoxFuture<'_, Result<()>>;
 
-    /// Connections whose ping is due, each given to one caller only: they are put off until `until` by the same step.
+    /// Connections whose ping is due, each given to one caller only: they are put off until `until` by the same step. Never one
+    /// that is being taken away.
     fn pings_due(
         &self,
         now: DateTime,
@@ -48,7 +52,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         most: usize,
     ) -> BoxFuture<'_, Result<Vec<Connection>>>;
 
-    /// Replaces the fields and the grant of a connection that was authorized anew; its id, name and history stay.
+    /// Replaces the fields and the grant of a connection that was authorized anew; its id, name and history stay. The generation
+    /// moves on, so that what an exchange of the old grant brings is not put in its place.
     fn connection_renew(
         &self,
         id: &str,
@@ -62,7 +67,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A connection's grant as it is now.
     fn grant(&self, id: &str) -> BoxFuture<'_, Result<Option<GrantRow>>>;
 
-    /// Takes the lease of a grant, if it is of this generation and nobody's lease is in force.
+    /// Takes the lease of a grant, if it is of this generation, not dead, and nobody's lease is in force.
     fn grant_lease(
         &self,
         id: &str,
@@ -84,8 +89,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         failure: GrantFailure,
     ) -> BoxFuture<'_, Result<bool>>;
 
-    /// Grants that are to be exchanged before `now` so that they do not lapse unused, each given to one caller only: they are
-    /// put off until `until` by the same step.
+    /// Connections whose grant is to be exchanged by `now` so that it does not lapse unused, each given to one caller only: they
+    /// are put off until `until` by the same step. Never a dead grant, nor one of a connection that is being taken away.
     fn keep_alives_due(
         &self,
         now: DateTime,
@@ -214,6 +219,13 @@ impl State {
             State::Revoked => "revoked",
         }
     }
+
+    /// The state of a word.
+    pub fn named(word: &str) -> Option<State> {
+        [State::Active, State::NeedsReauthorization, State::Failing, State::Revoked]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
 }
 
 /// A change of a connection's state.
@@ -273,7 +285,7 @@ pub struct NewGrant {
 /// A grant as kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrantRow {
-    /// Counts up with every exchange.
+    /// Counts up with every exchange, from 1.
     pub generation: u64,
     /// The tokens, sealed.
     pub sealed: Sealed,
@@ -297,7 +309,7 @@ pub enum Lease {
     },
     /// It is another's, and runs out in this time unless it ends before.
     Held(Duration),
-    /// The grant is of another generation, or gone.
+    /// The grant is of another generation, dead, or gone.
     Moved,
 }
 
@@ -378,4 +390,14 @@ pub struct Client {
     pub id: String,
     /// The client's secret, sealed; none for a public client.
     pub secret: Option<Sealed>,
+}
+
+fn name_taken(tenant: &str, name: &str) -> Error {
+    let message = format!("the tenant `{tenant}` has a connection `{name}` already");
+    Error::coded(Code::NameTaken, message).hint("choose another name, or delete that connection first")
+}
+
+/// The milliseconds of a span of time, of which a part counts as a whole one.
+fn span(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,1037 @@
+//! The store in one file, by SQLite: nothing to set up, for one machine.
+//!
+//! One thread writes. It commits whatever has queued up in one transaction, each job in a savepoint of its own, and answers
+//! after the commit: many callers share one flush to the disk. Another thread reads beside it.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender, TryRecvError},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
+use rusqlite::{
+    ErrorCode, OptionalExtension, Row, TransactionBehavior,
+    types::{FromSqlError, Type},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::oneshot;
+
+use super::{
+    Account, Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping,
+    Renewed, Revocation, State, Store,
+};
+use crate::{
+    private_file,
+    vault::{CHECK, Kind, Place, Sealed},
+};
+
+/// How long a process waits while another writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many jobs one transaction takes at most, so that no caller waits for ever.
+const BATCH: usize = 256;
+
+/// What marks a file as ours: "LiPi".
+const APPLICATION: i32 = 0x4c69_5069;
+
+/// Each brings the schema from one version to the next. What was released is never changed.
+const MIGRATIONS: &[&str] = &["
+    create table connection (
+        id text primary key,
+        tenant text not null,
+        name text not null,
+        connector text not null,
+        method text not null,
+        owner text,
+        fields blob not null,
+        scopes text not null,
+        account text,
+        account_label text,
+        state text not null,
+        since integer not null,
+        created integer not null,
+        ping text,
+        next_ping integer,
+        generation integer not null,
+        tokens blob,
+        expires integer,
+        keep_alive integer,
+        dead text,
+        failures integer not null default 0,
+        retry_at integer,
+        holder text,
+        held_until integer,
+        unique (tenant, name)
+    ) strict;
+    create index connection_account on connection (connector, account) where account is not null;
+    create index connection_ping on connection (next_ping) where next_ping is not null;
+    create index connection_keep_alive on connection (keep_alive) where keep_alive is not null;
+
+    create table change (
+        number integer primary key,
+        connection text not null references connection on delete cascade,
+        state text not null,
+        at integer not null,
+        reason text not null
+    ) strict;
+    create index change_connection on change (connection, number);
+
+    create table revocation (
+        id text primary key,
+        connection text not null,
+        tenant text not null,
+        name text not null,
+        connector text not null,
+        method text not null,
+        sealed blob not null,
+        created integer not null,
+        attempts integer not null,
+        last text,
+        next integer
+    ) strict;
+    create index revocation_next on revocation (next) where next is not null;
+
+    create table client (
+        connector text not null,
+        method text not null,
+        id text not null,
+        secret blob,
+        primary key (connector, method)
+    ) strict;
+
+    create table note (
+        name text primary key,
+        value blob not null
+    ) strict;
+"];
+
+const CONNECTION: &str = "id, tenant, name, connector, method, owner, fields, scopes, account, account_label, state, since, created, ping, next_ping";
+
+const REVOCATION: &str =
+    "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
+
+/// A [`Store`] in one file.
+pub struct Sqlite {
+    path: Arc<Path>,
+    clock: Clock,
+    /// `None` only while it is being dropped.
+    writes: Option<Sender<Write>>,
+    reads: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Work on the database, or word that it cannot be done; gives how it went, and the answer that waits for the commit.
+type Job = Box<dyn FnOnce(Result<&rusqlite::Connection, Trouble>) -> Done + Send>;
+
+struct Write {
+    job: Job,
+    /// Whether secrets are taken away or replaced.
+    forgets: bool,
+}
+
+struct Done {
+    went: Result<(), Trouble>,
+    answer: Box<dyn FnOnce(Result<(), Trouble>)>,
+}
+
+/// What SQLite said. Unlike its own error it can be told to several callers.
+#[derive(Debug, Clone)]
+struct Trouble {
+    code: Option<ErrorCode>,
+    text: String,
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Trouble {
+        Trouble { code: error.sqlite_error_code(), text: error.to_string() }
+    }
+}
+
+impl Trouble {
+    fn error(self, path: &Path) -> Error {
+        let path = path.display();
+        let (message, hint) = match self.code {
+            Some(ErrorCode::DiskFull) => (
+                format!("the disk of the store `{path}` is full"),
+                "make room; nothing that was reported as done is lost",
+            ),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => (
+                format!("the store `{path}` cannot be opened for writing: {}", self.text),
+                "its folder and the file itself must be writable",
+            ),
+            Some(ErrorCode::NotADatabase) => (
+                format!("`{path}` is not a store: {}", self.text),
+                "name another file; a store is made where there is none",
+            ),
+            Some(ErrorCode::DatabaseCorrupt) => {
+                (format!("the store `{path}` is damaged: {}", self.text), "restore it from a backup")
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+                format!("another process has kept the store `{path}` to itself for too long"),
+                "see which process it is, and try again",
+            ),
+            _ => {
+                let message = format!("the store `{path}` failed: {}", self.text);
+                return Error::coded(Code::StoreFailed, message);
+            }
+        };
+        Error::coded(Code::StoreFailed, message).hint(hint)
+    }
+}
+
+impl Sqlite {
+    /// Opens the store in a file, which is made where there is none, and brought up to this version's schema.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::StoreFailed`] when the file cannot be opened for writing, can be read by others, is no store, or is of a newer
+    /// version.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Sqlite> {
+        let clock = || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        };
+        Sqlite::start(path.into().into(), Arc::new(clock))
+    }
+
+    /// The same with a clock of its own for leases. For tests.
+    ///
+    /// # Errors
+    ///
+    /// Like [`open`](Sqlite::open).
+    pub fn with_clock(
+        path: impl Into<PathBuf>,
+        clock: impl Fn() -> DateTime + Send + Sync + 'static,
+    ) -> Result<Sqlite> {
+        Sqlite::start(path.into().into(), Arc::new(move || clock().unix_millis()))
+    }
+
+    fn start(path: Arc<Path>, clock: Clock) -> Result<Sqlite> {
+        prepare_file(&path)?;
+        let told = |trouble: Trouble| trouble.error(&path);
+        let mut writer = connect(&path).map_err(told)?;
+        migrate(&mut writer, &path)?;
+        let reader = connect(&path).map_err(told)?;
+        reader.pragma_update(None, "query_only", true).map_err(|error| told(error.into()))?;
+
+        let mut store = Sqlite { path: path.clone(), clock, writes: None, reads: None, threads: Vec::new() };
+        let (reads, jobs) = mpsc::channel();
+        store.spawn("linchpin-store-read", move || answer_reads(&reader, &jobs))?;
+        store.reads = Some(reads);
+        let (writes, jobs) = mpsc::channel();
+        store.spawn("linchpin-store-write", move || commit_writes(&mut writer, &jobs))?;
+        store.writes = Some(writes);
+        Ok(store)
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
+            Error::coded(Code::StoreFailed, format!("cannot start a thread for the store: {error}"))
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// A change, of which the answer tells after it is on the disk.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T>> {
+        self.change(false, work)
+    }
+
+    /// A change that takes secrets away or replaces them.
+    fn forget<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T>> {
+        self.change(true, work)
+    }
+
+    fn change<T: Send + 'static>(
+        &self,
+        forgets: bool,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T>> {
+        let (job, told) = job(work);
+        let sent = self.writes.as_ref().is_some_and(|writes| writes.send(Write { job, forgets }).is_ok());
+        self.answer(sent, told)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T>> {
+        let (job, told) = job(work);
+        let sent = self.reads.as_ref().is_some_and(|reads| reads.send(job).is_ok());
+        self.answer(sent, told)
+    }
+
+    fn answer<T: Send + 'static>(
+        &self,
+        sent: bool,
+        told: oneshot::Receiver<Result<T, Trouble>>,
+    ) -> BoxFuture<'_, Result<T>> {
+        Box::pin(async move {
+            let lost = || Trouble { code: None, text: "its thread has stopped".to_owned() };
+            let told = if sent { told.await.unwrap_or_else(|_| Err(lost())) } else { Err(lost()) };
+            told.map_err(|trouble| trouble.error(&self.path))
+        })
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sqlite {
+    /// Waits for the threads: whoever opens or deletes the file next must not meet them.
+    fn drop(&mut self) {
+        self.reads = None;
+        self.writes = None;
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn job<T: Send + 'static>(
+    work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, Trouble>>) {
+    let (tell, told) = oneshot::channel();
+    let job: Job = Box::new(move |connection| {
+        let found = connection.and_then(|connection| work(connection).map_err(Trouble::from));
+        let went = found.as_ref().map(|_| ()).map_err(Clone::clone);
+        // Whoever asked may have gone.
+        let answer = Box::new(move |committed: Result<(), Trouble>| {
+            let _ = tell.send(found.and_then(|found| committed.map(|()| found)));
+        });
+        Done { went, answer }
+    });
+    (job, told)
+}
+
+fn answer_reads(connection: &rusqlite::Connection, jobs: &Receiver<Job>) {
+    for job in jobs {
+        (job(Ok(connection)).answer)(Ok(()));
+    }
+}
+
+fn commit_writes(connection: &mut rusqlite::Connection, jobs: &Receiver<Write>) {
+    let mut forgotten = false;
+    loop {
+        let first = match jobs.try_recv() {
+            Ok(first) => first,
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                if forgotten {
+                    wipe(connection);
+                    forgotten = false;
+                }
+                let Ok(first) = jobs.recv() else { return };
+                first
+            }
+        };
+        let batch: Vec<Write> = [first].into_iter().chain(jobs.try_iter().take(BATCH - 1)).collect();
+        forgotten |= batch.iter().any(|write| write.forgets);
+        commit(connection, batch.into_iter().map(|write| write.job));
+    }
+}
+
+/// Does jobs in one transaction, and tells each what came of it once that is sure.
+fn commit(connection: &mut rusqlite::Connection, mut jobs: impl Iterator<Item = Job>) {
+    let mut answers = Vec::new();
+    let committed = (|| -> Result<(), Trouble> {
+        let mut all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for job in &mut jobs {
+            let one = all.savepoint()?;
+            let done = job(Ok(&one));
+            answers.push(done.answer);
+            match done.went {
+                Ok(()) => one.commit()?,
+                // A full disk, for instance, has ended the transaction: the neighbours' changes are undone as well.
+                Err(trouble) if one.is_autocommit() => return Err(trouble),
+                // Undone when it is dropped; the neighbours' stay.
+                Err(_) => one.finish()?,
+            }
+        }
+        Ok(all.commit()?)
+    })();
+    if let Err(trouble) = &committed {
+        answers.extend(jobs.map(|job| job(Err(trouble.clone())).answer));
+    }
+    for answer in answers {
+        answer(committed.clone());
+    }
+}
+
+/// Moves everything out of the log into the file, where the places of what was removed are overwritten.
+fn wipe(connection: &rusqlite::Connection) {
+    // Another process that reads just now keeps the log; then the next time will do.
+    let _ = connection.busy_timeout(Duration::ZERO);
+    let _ = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()));
+    let _ = connection.busy_timeout(PATIENCE);
+}
+
+/// Makes the file where there is none, so that it is its owner's alone from the start.
+fn prepare_file(path: &Path) -> Result<()> {
+    let failed = |what: &str, error: &io::Error| {
+        let message = format!("cannot {what} the store `{}`: {error}", path.display());
+        Error::coded(Code::StoreFailed, message).hint("name a file in a folder that is writable")
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|error| failed("make the folder of", &error))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => {}
+        // Not opened here: to close it again would take away the locks that SQLite holds on it in this process.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed("make", &error)),
+    }
+    let found = fs::metadata(path).map_err(|error| failed("read", &error))?;
+    if !found.is_file() {
+        let what = if found.is_dir() { "a folder" } else { "not a file" };
+        let message = format!("the store `{}` is {what}", path.display());
+        return Err(Error::coded(Code::StoreFailed, message).hint("name a file in it, such as `store.db`"));
+    }
+    private_file::check("the store", path, &found)
+}
+
+fn connect(path: &Path) -> Result<rusqlite::Connection, Trouble> {
+    use rusqlite::OpenFlags;
+
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Trouble { code: Some(ErrorCode::ReadOnly), text: "it is write-protected".to_owned() });
+    }
+    // SQLite does not wait by itself while another process makes the same change.
+    let start = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && start.elapsed() < PATIENCE =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            other => break other?,
+        }
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut rusqlite::Connection, path: &Path) -> Result<()> {
+    let newest = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
+    loop {
+        let version = migrate_once(connection).map_err(|error| Trouble::from(error).error(path))?;
+        match version {
+            Migrated::Foreign => {
+                let message = format!("`{}` is a database of another program", path.display());
+                return Err(Error::coded(Code::StoreFailed, message)
+                    .hint("name another file; a store is made where there is none"));
+            }
+            Migrated::To(version) if version > newest => {
+                let message = format!(
+                    "the store `{}` is of a newer linchpin: its schema is {version}, and this one knows {newest}",
+                    path.display()
+                );
+                return Err(Error::coded(Code::StoreFailed, message).hint("update linchpin"));
+            }
+            Migrated::To(version) if version == newest => return Ok(()),
+            Migrated::To(_) => {}
+        }
+    }
+}
+
+enum Migrated {
+    /// The schema's version now.
+    To(i32),
+    /// Somebody else's database.
+    Foreign,
+}
+
+/// One step, in a transaction; other processes may do the same at the same time.
+fn migrate_once(connection: &mut rusqlite::Connection) -> rusqlite::Result<Migrated> {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = |pragma: &str| step.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let (version, application) = (number("user_version")?, number("application_id")?);
+    if application != APPLICATION || version < 0 {
+        let tables: i64 = step.query_row("select count(*) from sqlite_schema", (), |row| row.get(0))?;
+        if application != 0 || tables != 0 || version != 0 {
+            return Ok(Migrated::Foreign);
+        }
+        step.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    let Some(migration) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version)) else {
+        return Ok(Migrated::To(version));
+    };
+    step.execute_batch(migration)?;
+    step.pragma_update(None, "user_version", version + 1)?;
+    step.commit()?;
+    Ok(Migrated::To(version + 1))
+}
+
+/// Whether a statement changed the one row that it was for.
+fn one(changed: usize) -> bool {
+    changed == 1
+}
+
+fn count(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+fn millis(time: Option<DateTime>) -> Option<i64> {
+    time.map(DateTime::unix_millis)
+}
+
+fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Null, why.into())
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime> {
+    let millis: i64 = row.get(column)?;
+    DateTime::from_unix_millis(millis).ok_or_else(|| unreadable(column, FromSqlError::OutOfRange(millis)))
+}
+
+fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime>> {
+    match row.get::<_, Option<i64>>(column)? {
+        Some(_) => time(row, column).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    let word: String = row.get(column)?;
+    State::named(&word).ok_or_else(|| unreadable(column, format!("`{word}` is not a state")))
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+fn json_if_any<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(column, error))
+}
+
+fn to_connection(row: &Row<'_>) -> rusqlite::Result<Connection> {
+    let account = |id| Ok::<_, rusqlite::Error>(Account { id, label: row.get(9)? });
+    Ok(Connection {
+        id: row.get(0)?,
+        tenant: row.get(1)?,
+        name: row.get(2)?,
+        connector: row.get(3)?,
+        method: row.get(4)?,
+        owner: row.get(5)?,
+        fields: Sealed(row.get(6)?),
+        scopes: json_if_any(row, 7)?.unwrap_or_default(),
+        identity: row.get::<_, Option<String>>(8)?.map(account).transpose()?,
+        state: state(row, 10)?,
+        since: time(row, 11)?,
+        created: time(row, 12)?,
+        ping: json_if_any(row, 13)?,
+        next_ping: time_if_any(row, 14)?,
+    })
+}
+
+fn to_revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
+    Ok(Revocation {
+        id: row.get(0)?,
+        connection: row.get(1)?,
+        tenant: row.get(2)?,
+        name: row.get(3)?,
+        connector: row.get(4)?,
+        method: row.get(5)?,
+        sealed: Sealed(row.get(6)?),
+        created: time(row, 7)?,
+        attempts: row.get(8)?,
+        last: json_if_any(row, 9)?,
+        next: time_if_any(row, 10)?,
+    })
+}
+
+fn add_change(connection: &rusqlite::Connection, id: &str, change: &Change) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("insert into change (connection, state, at, reason) values (?1, ?2, ?3, ?4)")?
+        .execute((id, change.state.as_str(), change.at.unix_millis(), &change.reason))?;
+    Ok(())
+}
+
+/// Claims what is due by a statement with the parameters now, until and most.
+fn due<T>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    (now, until, most): (DateTime, DateTime, usize),
+    each: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection
+        .prepare_cached(sql)?
+        .query_map((now.unix_millis(), until.unix_millis(), count(most)), each)?
+        .collect()
+}
+
+impl Store for Sqlite {
+    fn connection_add(&self, new: Connection, grant: Option<NewGrant>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let (tenant, name) = (new.tenant.clone(), new.name.clone());
+            let added = self.write(move |connection| {
+                let (account, label) = new.identity.map(|account| (account.id, account.label)).unzip();
+                let (sealed, expires, keep_alive) = match grant {
+                    Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
+                    None => (None, None, None),
+                };
+                let sql = format!(
+                    "insert into connection ({CONNECTION}, tokens, expires, keep_alive, generation)
+                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?16 is not null)
+                    on conflict (tenant, name) do nothing"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                let added = statement.execute(rusqlite::params![
+                    new.id,
+                    new.tenant,
+                    new.name,
+                    new.connector,
+                    new.method,
+                    new.owner,
+                    new.fields.0,
+                    json(&new.scopes)?,
+                    account,
+                    label,
+                    new.state.as_str(),
+                    new.since.unix_millis(),
+                    new.created.unix_millis(),
+                    new.ping.as_ref().map(json).transpose()?,
+                    millis(new.next_ping),
+                    sealed,
+                    expires,
+                    keep_alive,
+                ])?;
+                Ok(one(added))
+            });
+            if added.await? { Ok(()) } else { Err(super::name_taken(&tenant, &name)) }
+        })
+    }
+
+    fn connection(&self, id: &str) -> BoxFuture<'_, Result<Option<Connection>>> {
+        let id = id.to_owned();
+        self.read(move |connection| {
+            let sql = format!("select {CONNECTION} from connection where id = ?1");
+            connection.prepare_cached(&sql)?.query_row([id], to_connection).optional()
+        })
+    }
+
+    fn connection_named(&self, tenant: &str, name: &str) -> BoxFuture<'_, Result<Option<Connection>>> {
+        let (tenant, name) = (tenant.to_owned(), name.to_owned());
+        self.read(move |connection| {
+            let sql = format!("select {CONNECTION} from connection where tenant = ?1 and name = ?2");
+            connection.prepare_cached(&sql)?.query_row([tenant, name], to_connection).optional()
+        })
+    }
+
+    fn connections(&self, which: Filter) -> BoxFuture<'_, Result<Vec<Connection>>> {
+        self.read(move |connection| {
+            let sql = format!(
+                "select {CONNECTION} from connection
+                where (?1 is null or tenant = ?1) and (?2 is null or connector = ?2) and (?3 is null or owner = ?3)
+                    and (?4 is null or state = ?4) and (?5 is null or account = ?5)
+                order by tenant, name"
+            );
+            let Filter { tenant, connector, owner, state, account } = which;
+            connection
+                .prepare_cached(&sql)?
+                .query_map((tenant, connector, owner, state.map(State::as_str), account), to_connection)?
+                .collect()
+        })
+    }
+
+    fn connection_move(&self, id: &str, change: Change) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let moved = connection
+                .prepare_cached("update connection set state = ?2, since = ?3 where id = ?1 and state <> ?2")?
+                .execute((&id, change.state.as_str(), change.at.unix_millis()))?;
+            if one(moved) {
+                add_change(connection, &id, &change)?;
+            }
+            Ok(one(moved))
+        })
+    }
+
+    fn history(&self, id: &str) -> BoxFuture<'_, Result<Vec<Change>>> {
+        let id = id.to_owned();
+        self.read(move |connection| {
+            connection
+                .prepare_cached("select state, at, reason from change where connection = ?1 order by number")?
+                .query_map([id], |row| {
+                    Ok(Change { state: state(row, 0)?, at: time(row, 1)?, reason: row.get(2)? })
+                })?
+                .collect()
+        })
+    }
+
+    fn connection_pinged(&self, id: &str, ping: Ping, next: Option<DateTime>) -> BoxFuture<'_, Result<()>> {
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let text = json(&ping)?;
+            let scopes = if ping.scopes.is_empty() { None } else { Some(json(&ping.scopes)?) };
+            let (account, label) = ping.account.map(|account| (account.id, account.label)).unzip();
+            connection
+                .prepare_cached(
+                    "update connection set ping = ?2, next_ping = ?3, scopes = coalesce(?4, scopes),
+                        account = coalesce(?5, account), account_label = coalesce(?6, account_label)
+                    where id = ?1",
+                )?
+                .execute((id, text, millis(next), scopes, account, label))?;
+            Ok(())
+        })
+    }
+
+    fn pings_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Connection>>> {
+        self.write(move |connection| {
+            let sql = format!(
+                "update connection set next_ping = ?2 where id in (
+                    select id from connection where next_ping <= ?1 and state <> 'revoked' order by next_ping limit ?3
+                ) returning {CONNECTION}"
+            );
+            due(connection, &sql, (now, until, most), to_connection)
+        })
+    }
+
+    fn connection_renew(
+        &self,
+        id: &str,
+        renewed: Renewed,
+        grant: Option<NewGrant>,
+    ) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.forget(move |connection| {
+            let Renewed { method, fields, scopes, change } = renewed;
+            let (sealed, expires, keep_alive) = match grant {
+                Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
+                None => (None, None, None),
+            };
+            let found = connection
+                .prepare_cached(
+                    "update connection set method = ?2, fields = ?3, scopes = ?4,
+                        since = iif(state = ?5, since, ?6), state = ?5,
+                        generation = generation + 1, tokens = ?7, expires = ?8, keep_alive = ?9,
+                        dead = null, failures = 0, retry_at = null, holder = null, held_until = null
+                    where id = ?1",
+                )?
+                .execute((
+                    &id,
+                    method,
+                    fields.0,
+                    json(&scopes)?,
+                    change.state.as_str(),
+                    change.at.unix_millis(),
+                    sealed,
+                    expires,
+                    keep_alive,
+                ))?;
+            if one(found) {
+                add_change(connection, &id, &change)?;
+            }
+            Ok(one(found))
+        })
+    }
+
+    fn connection_remove(&self, id: &str, left: Option<Revocation>) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.forget(move |connection| {
+            let gone = connection.prepare_cached("delete from connection where id = ?1")?.execute([id])?;
+            if let Some(left) = left.filter(|_| one(gone)) {
+                let sql = format!(
+                    "insert into revocation ({REVOCATION}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                );
+                connection.prepare_cached(&sql)?.execute((
+                    left.id,
+                    left.connection,
+                    left.tenant,
+                    left.name,
+                    left.connector,
+                    left.method,
+                    left.sealed.0,
+                    left.created.unix_millis(),
+                    left.attempts,
+                    left.last.as_ref().map(json).transpose()?,
+                    millis(left.next),
+                ))?;
+            }
+            Ok(one(gone))
+        })
+    }
+
+    fn grant(&self, id: &str) -> BoxFuture<'_, Result<Option<GrantRow>>> {
+        let id = id.to_owned();
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "select generation, tokens, expires, dead, failures, retry_at from connection
+                    where id = ?1 and tokens is not null",
+                )?
+                .query_row([id], |row| {
+                    Ok(GrantRow {
+                        generation: row.get(0)?,
+                        sealed: Sealed(row.get(1)?),
+                        expires: time_if_any(row, 2)?,
+                        dead: row.get(3)?,
+                        failures: row.get(4)?,
+                        retry_at: time_if_any(row, 5)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    fn grant_lease(
+        &self,
+        id: &str,
+        generation: u64,
+        holder: &str,
+        time: Duration,
+    ) -> BoxFuture<'_, Result<Lease>> {
+        let (id, holder, clock) = (id.to_owned(), holder.to_owned(), self.clock.clone());
+        self.write(move |connection| {
+            let held: Option<Option<i64>> = connection
+                .prepare_cached(
+                    "select held_until from connection
+                    where id = ?1 and generation = ?2 and tokens is not null and dead is null",
+                )?
+                .query_row((&id, generation), |row| row.get(0))
+                .optional()?;
+            let Some(held) = held else { return Ok(Lease::Moved) };
+            let now = clock();
+            if let Some(left) =
+                held.and_then(|until| u64::try_from(until - now).ok()).filter(|&left| left > 0)
+            {
+                return Ok(Lease::Held(Duration::from_millis(left)));
+            }
+            connection
+                .prepare_cached("update connection set holder = ?2, held_until = ?3 where id = ?1")?
+                .execute((&id, holder, now.saturating_add(super::span(time))))?;
+            Ok(Lease::Taken { abandoned: held.is_some() })
+        })
+    }
+
+    fn grant_swap(&self, id: &str, generation: u64, grant: NewGrant) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.forget(move |connection| {
+            let swapped = connection
+                .prepare_cached(
+                    "update connection set generation = generation + 1, tokens = ?3, expires = ?4, keep_alive = ?5,
+                        dead = null, failures = 0, retry_at = null, holder = null, held_until = null
+                    where id = ?1 and generation = ?2 and tokens is not null",
+                )?
+                .execute((id, generation, grant.sealed.0, millis(grant.expires), millis(grant.keep_alive)))?;
+            Ok(one(swapped))
+        })
+    }
+
+    fn grant_fail(
+        &self,
+        id: &str,
+        generation: u64,
+        holder: &str,
+        failure: GrantFailure,
+    ) -> BoxFuture<'_, Result<bool>> {
+        let (id, holder) = (id.to_owned(), holder.to_owned());
+        self.write(move |connection| {
+            let (tried, dead, retry_at) = match failure {
+                GrantFailure::Dead(reason) => (1, Some(reason), None),
+                GrantFailure::RetryAt(time) => (1, None, Some(time.unix_millis())),
+                GrantFailure::Untried => (0, None, None),
+            };
+            let ended = connection
+                .prepare_cached(
+                    "update connection set failures = failures + ?4, dead = ?5, retry_at = coalesce(?6, retry_at),
+                        holder = null, held_until = null
+                    where id = ?1 and generation = ?2 and holder = ?3",
+                )?
+                .execute((id, generation, holder, tried, dead, retry_at))?;
+            Ok(one(ended))
+        })
+    }
+
+    fn keep_alives_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Connection>>> {
+        self.write(move |connection| {
+            let sql = format!(
+                "update connection set keep_alive = ?2 where id in (
+                    select id from connection where keep_alive <= ?1 and dead is null and state <> 'revoked'
+                    order by keep_alive limit ?3
+                ) returning {CONNECTION}"
+            );
+            due(connection, &sql, (now, until, most), to_connection)
+        })
+    }
+
+    fn revocations_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Revocation>>> {
+        self.write(move |connection| {
+            let sql = format!(
+                "update revocation set next = ?2 where id in (
+                    select id from revocation where next <= ?1 order by next limit ?3
+                ) returning {REVOCATION}"
+            );
+            due(connection, &sql, (now, until, most), to_revocation)
+        })
+    }
+
+    fn revocations(&self) -> BoxFuture<'_, Result<Vec<Revocation>>> {
+        self.read(|connection| {
+            let sql = format!("select {REVOCATION} from revocation order by created, id");
+            connection.prepare_cached(&sql)?.query_map((), to_revocation)?.collect()
+        })
+    }
+
+    fn revocation_failed(
+        &self,
+        id: &str,
+        attempt: Attempt,
+        next: Option<DateTime>,
+    ) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let noted = connection
+                .prepare_cached(
+                    "update revocation set attempts = attempts + 1, last = ?2, next = ?3 where id = ?1",
+                )?
+                .execute((id, json(&attempt)?, millis(next)))?;
+            Ok(one(noted))
+        })
+    }
+
+    fn revocation_done(&self, id: &str) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.forget(move |connection| {
+            Ok(one(connection.prepare_cached("delete from revocation where id = ?1")?.execute([id])?))
+        })
+    }
+
+    fn client_put(&self, client: Client) -> BoxFuture<'_, Result<()>> {
+        self.forget(move |connection| {
+            let Client { connector, method, id, secret } = client;
+            connection
+                .prepare_cached(
+                    "insert or replace into client (connector, method, id, secret) values (?1, ?2, ?3, ?4)",
+                )?
+                .execute((connector, method, id, secret.map(|secret| secret.0)))?;
+            Ok(())
+        })
+    }
+
+    fn client(&self, connector: &str, method: &str) -> BoxFuture<'_, Result<Option<Client>>> {
+        let (connector, method) = (connector.to_owned(), method.to_owned());
+        self.read(move |connection| {
+            connection
+                .prepare_cached("select id, secret from client where connector = ?1 and method = ?2")?
+                .query_row((&connector, &method), |row| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))
+                .optional()
+                .map(|found| {
+                    found.map(|(id, secret)| Client { connector, method, id, secret: secret.map(Sealed) })
+                })
+        })
+    }
+
+    fn note(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let name = name.to_owned();
+        self.read(move |connection| {
+            connection
+                .prepare_cached("select value from note where name = ?1")?
+                .query_row([name], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    fn note_once(&self, name: &str, value: &[u8]) -> BoxFuture<'_, Result<Vec<u8>>> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "insert into note (name, value) values (?1, ?2) on conflict (name) do nothing",
+                )?
+                .execute((&name, value))?;
+            connection
+                .prepare_cached("select value from note where name = ?1")?
+                .query_row([name], |row| row.get(0))
+        })
+    }
+
+    fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>> {
+        self.read(move |connection| {
+            let (kind, id) = place.map_or((-1, String::new()), |place| (place.kind.number(), place.id));
+            connection
+                .prepare_cached(
+                    "with sealed (kind, id, text) as (
+                        select 0, id, fields from connection
+                        union all select 1, id, tokens from connection where tokens is not null
+                        union all select 2, id, sealed from revocation
+                        union all select 3, connector || '/' || method, secret from client where secret is not null
+                        union all select 4, name, value from note where name = ?4
+                    )
+                    select kind, id, text from sealed where (kind, id) > (?1, ?2) order by kind, id limit ?3",
+                )?
+                .query_map((kind, id, count(most), CHECK), |row| {
+                    let kind = Kind::numbered(row.get(0)?);
+                    let kind = kind.ok_or_else(|| unreadable(0, "not a kind"))?;
+                    Ok((Place { kind, id: row.get(1)? }, Sealed(row.get(2)?)))
+                })?
+                .collect()
+        })
+    }
+
+    fn sealed_swap(&self, place: &Place, old: &Sealed, new: Sealed) -> BoxFuture<'_, Result<bool>> {
+        let (place, old) = (place.clone(), old.clone());
+        self.forget(move |connection| {
+            let sql = match place.kind {
+                Kind::Fields => "update connection set fields = ?3 where id = ?1 and fields = ?2",
+                Kind::Grant => "update connection set tokens = ?3 where id = ?1 and tokens = ?2",
+                Kind::Revocation => "update revocation set sealed = ?3 where id = ?1 and sealed = ?2",
+                Kind::Client => {
+                    "update client set secret = ?3 where connector || '/' || method = ?1 and secret = ?2"
+                }
+                Kind::Check => "update note set value = ?3 where name = ?1 and value = ?2",
+            };
+            Ok(one(connection.prepare_cached(sql)?.execute((place.id, old.0, new.0))?))
+        })
+    }
+}

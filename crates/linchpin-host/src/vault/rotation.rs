@@ -1,0 +1,315 @@
+//! Old keys out, a new one in.
+
+use std::{fs, path::Path};
+
+use linchpin::{Code, Error, Result};
+
+use super::{Vault, key_file};
+use crate::store::Store;
+
+/// Makes a new key current, seals every record anew under it, and lets the old keys go. Gives the number of records.
+///
+/// With a key file the new key is put before the old ones in it, and these leave it when nothing is sealed under them any more.
+/// With given keys every record is sealed under the first; the others can be dropped afterwards. What is broken off at any
+/// point can be run again.
+///
+/// # Errors
+///
+/// [`Code::StoreFailed`] when another rotation is under way, or the store or the key file cannot be written; what keeps a record
+/// from being opened.
+pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<u64> {
+    let _alone = vault.file.as_deref().map(alone).transpose()?;
+    add_key(vault)?;
+    let sealed = reseal(store, vault).await?;
+    drop_old_keys(vault)?;
+    Ok(sealed)
+}
+
+/// Two rotations at once would each write a file without the other's new key.
+fn alone(path: &Path) -> Result<fs::File> {
+    let folder = key_file::folder(path);
+    let held = fs::File::open(folder).map_err(|error| key_file::failed("read the folder", folder, &error))?;
+    match held.try_lock() {
+        Ok(()) => Ok(held),
+        Err(fs::TryLockError::WouldBlock) => {
+            let message = format!("the keys in `{}` are being rotated by another process", path.display());
+            Err(Error::coded(Code::StoreFailed, message).hint("try again when it is done"))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(key_file::failed("lock the folder", folder, &error)),
+    }
+}
+
+fn add_key(vault: &Vault) -> Result<()> {
+    let Some(path) = &vault.file else { return Ok(()) };
+    key_file::replace(path, &vault.keys()?.renewed()?)
+}
+
+fn drop_old_keys(vault: &Vault) -> Result<()> {
+    let Some(path) = &vault.file else { return Ok(()) };
+    key_file::replace(path, &vault.keys()?.newest())
+}
+
+/// Goes over all records until it finds none under an old key: those that change meanwhile are met again.
+async fn reseal(store: &dyn Store, vault: &Vault) -> Result<u64> {
+    const PAGE: usize = 100;
+    let mut count = 0;
+    loop {
+        let mut old = false;
+        let mut after = None;
+        loop {
+            let page = store.sealed_after(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (place, sealed) in page {
+                if vault.is_current(&sealed)? {
+                    continue;
+                }
+                old = true;
+                let anew = vault.seal(&place, &vault.open(&place, &sealed)?)?;
+                count += u64::from(store.sealed_swap(&place, &sealed, anew).await?);
+            }
+        }
+        if !old {
+            return Ok(count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use linchpin::DateTime;
+
+    use super::*;
+    use crate::{
+        store::{Client, Connection, NewGrant, Revocation, Sqlite, State},
+        vault::{KeySource, Keys, Kind, Place, Sealed},
+    };
+
+    struct Home {
+        folder: tempfile::TempDir,
+        places: Vec<Place>,
+    }
+
+    impl Home {
+        /// A store with records of each kind, sealed under the keys of a file.
+        async fn new() -> Home {
+            let mut home = Home { folder: tempfile::tempdir().unwrap(), places: Vec::new() };
+            let (store, vault) = home.open().await;
+            let mut seal = |kind, id: &str| {
+                let place = Place { kind, id: id.to_owned() };
+                home.places.push(place.clone());
+                vault.seal(&place, place.to_string().as_bytes()).unwrap()
+            };
+            for id in ["a", "b"] {
+                let new = connection(id, seal(Kind::Fields, id));
+                let grant = NewGrant { sealed: seal(Kind::Grant, id), expires: None, keep_alive: None };
+                store.connection_add(new, Some(grant)).await.unwrap();
+                store.connection_add(connection("gone", Sealed(Vec::new())), None).await.unwrap();
+                let left = revocation(id, seal(Kind::Revocation, id));
+                assert!(store.connection_remove("gone", Some(left)).await.unwrap());
+                let secret = Some(seal(Kind::Client, &format!("tracker/{id}")));
+                let (connector, method) = ("tracker".to_owned(), id.to_owned());
+                store.client_put(Client { connector, method, id: String::new(), secret }).await.unwrap();
+            }
+            home
+        }
+
+        fn store(&self) -> PathBuf {
+            self.folder.path().join("store.db")
+        }
+
+        /// As a process that was just started.
+        async fn open(&self) -> (Sqlite, Vault) {
+            let store = Sqlite::open(self.store()).unwrap();
+            let vault = Vault::unlock(&store, KeySource::beside(&self.store())).await.unwrap();
+            (store, vault)
+        }
+
+        fn keys(&self) -> Keys {
+            key_file::read(&self.folder.path().join("store.key")).unwrap().unwrap().keys
+        }
+
+        async fn everything_opens(&self) {
+            let (store, vault) = self.open().await;
+            let mut found = Vec::new();
+            for (place, sealed) in store.sealed_after(None, 100).await.unwrap() {
+                let text = vault.open(&place, &sealed).unwrap();
+                if place.kind != Kind::Check {
+                    assert_eq!(*text, place.to_string().as_bytes());
+                    found.push(place);
+                }
+            }
+            let mut wanted = self.places.clone();
+            wanted.sort();
+            assert_eq!(found, wanted);
+        }
+
+        async fn rotates_to_the_end(&self, old: &Keys) {
+            let (store, vault) = self.open().await;
+            assert_eq!(rotate(&store, &vault).await.unwrap(), 9);
+            self.everything_opens().await;
+            let keys = self.keys();
+            assert_eq!(keys.0.len(), 1);
+            assert!(old.find(keys.current().id).is_none(), "the old key is still in use");
+            let old = Vault::new(old.clone());
+            for (place, sealed) in store.sealed_after(None, 100).await.unwrap() {
+                assert_eq!(old.open(&place, &sealed).unwrap_err().code(), Code::KeyWrong, "{place}");
+            }
+        }
+    }
+
+    fn connection(id: &str, fields: Sealed) -> Connection {
+        let now = DateTime::from_unix_millis(0).unwrap();
+        Connection {
+            id: id.to_owned(),
+            tenant: String::new(),
+            name: id.to_owned(),
+            connector: "tracker".to_owned(),
+            method: "oauth".to_owned(),
+            owner: None,
+            fields,
+            scopes: Vec::new(),
+            identity: None,
+            state: State::Active,
+            since: now,
+            created: now,
+            ping: None,
+            next_ping: None,
+        }
+    }
+
+    fn revocation(id: &str, sealed: Sealed) -> Revocation {
+        Revocation {
+            id: id.to_owned(),
+            connection: "gone".to_owned(),
+            tenant: String::new(),
+            name: "gone".to_owned(),
+            connector: "tracker".to_owned(),
+            method: "oauth".to_owned(),
+            sealed,
+            created: DateTime::from_unix_millis(0).unwrap(),
+            attempts: 0,
+            last: None,
+            next: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_record_moves_to_a_new_key() {
+        let home = Home::new().await;
+        let old = home.keys();
+        home.rotates_to_the_end(&old).await;
+        let second = home.keys();
+        home.rotates_to_the_end(&second).await;
+    }
+
+    #[tokio::test]
+    async fn a_rotation_that_broke_off_after_its_new_key_is_run_again() {
+        let home = Home::new().await;
+        let old = home.keys();
+        add_key(&home.open().await.1).unwrap();
+        assert_eq!(home.keys().0.len(), 2);
+        home.everything_opens().await;
+        home.rotates_to_the_end(&old).await;
+    }
+
+    #[tokio::test]
+    async fn a_rotation_that_broke_off_at_any_record_is_run_again() {
+        for at in 0..9 {
+            let home = Home::new().await;
+            let old = home.keys();
+            let (store, vault) = home.open().await;
+            let (place, _) = store.sealed_after(None, 100).await.unwrap().swap_remove(at);
+            let (table, column, id) = match place.kind {
+                Kind::Fields => ("connection", "fields", "id"),
+                Kind::Grant => ("connection", "tokens", "id"),
+                Kind::Revocation => ("revocation", "sealed", "id"),
+                Kind::Client => ("client", "secret", "connector || '/' || old.method"),
+                Kind::Check => ("note", "value", "name"),
+            };
+            let hook = rusqlite::Connection::open(home.store()).unwrap();
+            let trigger = format!(
+                "create trigger broken before update of {column} on {table} when old.{id} = '{}'
+                begin select raise(abort, 'broken off'); end",
+                place.id
+            );
+            hook.execute_batch(&trigger).unwrap();
+            let error = rotate(&store, &vault).await.unwrap_err();
+            assert!(error.to_string().contains("broken off"), "{error}");
+            assert_eq!(home.keys().0.len(), 2, "at {place}");
+            let current = home.keys().current().id;
+            let all = store.sealed_after(None, 100).await.unwrap();
+            let moved = all.iter().filter(|(_, sealed)| sealed.parts().unwrap().0 == current).count();
+            assert_eq!(moved, at, "at {place}");
+
+            hook.execute_batch("drop trigger broken").unwrap();
+            drop((store, vault, hook));
+            home.everything_opens().await;
+            home.rotates_to_the_end(&old).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rotation_that_broke_off_before_the_old_keys_went_is_run_again() {
+        let home = Home::new().await;
+        let old = home.keys();
+        let (store, vault) = home.open().await;
+        add_key(&vault).unwrap();
+        assert_eq!(reseal(&store, &vault).await.unwrap(), 9);
+        drop((store, vault));
+        assert_eq!(home.keys().0.len(), 2);
+        home.everything_opens().await;
+        home.rotates_to_the_end(&old).await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_runs_meanwhile_takes_the_new_key() {
+        let home = Home::new().await;
+        let (store, running) = home.open().await;
+        let (other, vault) = home.open().await;
+        rotate(&other, &vault).await.unwrap();
+        // What it reads next is under a key that it has not seen, and what it seals must not be under the old one.
+        let (place, sealed) = store.sealed_after(None, 1).await.unwrap().swap_remove(0);
+        assert_eq!(*running.open(&place, &sealed).unwrap(), place.to_string().as_bytes());
+        let (other, vault) = home.open().await;
+        rotate(&other, &vault).await.unwrap();
+        let anew = running.seal(&place, b"anew").unwrap();
+        assert_eq!(*vault.open(&place, &anew).unwrap(), b"anew");
+    }
+
+    #[tokio::test]
+    async fn two_rotations_do_not_run_at_once() {
+        let home = Home::new().await;
+        let (store, vault) = home.open().await;
+        let held = alone(&home.folder.path().join("store.key")).unwrap();
+        let before = home.keys();
+        let error = rotate(&store, &vault).await.unwrap_err();
+        assert_eq!(error.code(), Code::StoreFailed);
+        assert!(error.to_string().contains("another process"), "{error}");
+        assert_eq!(home.keys().file(), before.file());
+        drop(held);
+        rotate(&store, &vault).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn given_keys_reseal_to_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path().join("store.db")).unwrap();
+        let old = Keys::random().unwrap();
+        let vault = Vault::unlock(&store, KeySource::Given(old.clone())).await.unwrap();
+        let place = Place { kind: Kind::Fields, id: "a".to_owned() };
+        let sealed = vault.seal(&place, b"a secret").unwrap();
+        store.connection_add(connection("a", sealed), None).await.unwrap();
+
+        let both = Vault::unlock(&store, KeySource::Given(old.renewed().unwrap())).await.unwrap();
+        assert_eq!(rotate(&store, &both).await.unwrap(), 2);
+        assert_eq!(rotate(&store, &both).await.unwrap(), 0);
+        let first = Vault::unlock(&store, KeySource::Given(both.held().newest())).await.unwrap();
+        let fields = store.connection("a").await.unwrap().unwrap().fields;
+        assert_eq!(*first.open(&place, &fields).unwrap(), b"a secret");
+        let error = Vault::unlock(&store, KeySource::Given(old)).await.unwrap_err();
+        assert_eq!(error.code(), Code::KeyWrong);
+    }
+}

@@ -1,0 +1,7 @@
+//! Stores and the vault, from outside. One binary, since linking takes longer than running.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod contract;
+mod home;
+mod sample;
