@@ -1,8 +1,23 @@
 //! Runs many connectors for many connections.
 //!
-//! The [`store`] keeps what must outlive a call: connections, their grants, and what is left to do for them. Secrets in it are
-//! sealed by the [`vault`], each bound to its row.
+//! A [`Host`] makes connections, pings them, keeps their tokens fresh and takes them away. The [`store`] keeps what must outlive a
+//! call: connections, their grants, and what is left to do for them. Secrets in it are sealed by the [`vault`], each bound to its
+//! row.
 
+mod connect;
+mod grants;
+mod host;
+mod ping;
 mod private_file;
+mod revoke;
 pub mod store;
 pub mod vault;
+mod worker;
+
+pub use crate::{
+    connect::{Application, Connected, NewConnection},
+    host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
+    ping::Pinged,
+    revoke::Report,
+    worker::Round,
+};

@@ -310,7 +310,8 @@ impl Cancel {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    async fn wait(&self) {
+    /// Waits until it is used.
+    pub async fn cancelled(&self) {
         let mut notified = pin!(self.0.notify.notified());
         // Registered first, so that a call in between is not missed.
         notified.as_mut().enable();
@@ -343,12 +344,12 @@ impl Watch {
             }
             (None, Some(cancel)) => tokio::select! {
                 biased;
-                () = cancel.wait() => Err(cancelled()),
+                () = cancel.cancelled() => Err(cancelled()),
                 result = caught => result,
             },
             (Some((at, given)), Some(cancel)) => tokio::select! {
                 biased;
-                () = cancel.wait() => Err(cancelled()),
+                () = cancel.cancelled() => Err(cancelled()),
                 result = tokio::time::timeout_at(at, caught) => result.unwrap_or_else(|_| Err(late(given))),
             },
         }
