@@ -11,7 +11,9 @@ use linchpin::{
     extract::ConnectionValues,
     manifest::spec::{AuthKind, AuthMethod, ClientOwner, Spec},
 };
-use linchpin_runtime::{Clock, Connection, Grant, MemoryGrant, OAuthClient, RefreshPolicy, Runtime, SystemClock};
+use linchpin_runtime::{
+    Clock, Connection, Grant, MemoryGrant, OAuthClient, RefreshPolicy, Runtime, SystemClock,
+};
 
 use crate::{
     grants::{self, StoredGrant},
@@ -153,7 +155,8 @@ impl Host {
             None => {
                 let of = if tenant == DEFAULT_TENANT { String::new() } else { format!(" of `{tenant}`") };
                 let message = format!("there is no connection `{name}`{of}");
-                Err(Error::coded(Code::ConnectionUnknown, message).hint("`linchpin auth list` shows those that there are"))
+                Err(Error::coded(Code::ConnectionUnknown, message)
+                    .hint("`linchpin auth list` shows those that there are"))
             }
         }
     }
@@ -371,7 +374,8 @@ impl Host {
             return Err(Error::coded(Code::ConnectionInvalid, message));
         };
         let place = Inner::place(Kind::Client, &format!("{connector}/{}", found.key));
-        let secret = client.secret.as_ref().map(|secret| self.0.vault.seal(&place, secret.expose().as_bytes()));
+        let secret =
+            client.secret.as_ref().map(|secret| self.0.vault.seal(&place, secret.expose().as_bytes()));
         self.0
             .store
             .client_put(store::Client {
@@ -446,8 +450,7 @@ impl fmt::Debug for HostBuilder {
 /// A new id: a random UUID (RFC 9562 §5.4).
 pub(crate) fn new_id() -> Result<String> {
     let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| {
-        Error::coded(Code::StoreFailed, format!("no random numbers can be had: {error}"))
-    })?;
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::coded(Code::StoreFailed, format!("no random numbers can be had: {error}")))?;
     Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
 }

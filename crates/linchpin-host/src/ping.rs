@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use linchpin::{
     Actor, Code, DateTime, Error, Identity, Result,
-    flow::{FlowKind, FlowDescriptor},
+    flow::{FlowDescriptor, FlowKind},
     manifest::spec::AuthKind,
 };
 use linchpin_runtime::{Connection, Invocation, Output};

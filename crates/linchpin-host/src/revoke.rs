@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use linchpin::{
-    Actor, Code, Error, Result, RevokeOutcome, Revoked, Secret,
-    extract::ConnectionValues,
-    flow::FlowKind,
+    Actor, Code, Error, Result, RevokeOutcome, Revoked, Secret, extract::ConnectionValues, flow::FlowKind,
 };
 use linchpin_runtime::{Connection, Grant, Invocation, Output};
 use serde::{Deserialize, Serialize};
@@ -100,8 +98,10 @@ impl Host {
         let values = self.0.values(row)?;
         let grant = self.0.grant(&row.id).await?;
         let fields = values.fields.iter().map(|(key, value)| (key.clone(), value.expose().to_owned()));
-        let payload =
-            Payload { fields: fields.collect(), grant: grant.map(|grant| grant.to_secret().expose().to_owned()) };
+        let payload = Payload {
+            fields: fields.collect(),
+            grant: grant.map(|grant| grant.to_secret().expose().to_owned()),
+        };
         let text = Zeroizing::new(serde_json::to_vec(&payload).map_err(|error| {
             Error::coded(Code::StoreFailed, format!("the revocation cannot be written: {error}"))
         })?);
@@ -153,10 +153,7 @@ impl Host {
     }
 
     /// The author's `#[revoke]`, or RFC 7009 where there is none; what became of each token, and the last problem.
-    async fn kill(
-        &self,
-        revocation: &Revocation,
-    ) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
+    async fn kill(&self, revocation: &Revocation) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
         let text = self.0.vault.open(&place(&revocation.id), &revocation.sealed)?;
         let payload: Payload = serde_json::from_slice(&text).map_err(|_| {
             Error::coded(Code::SealBroken, format!("the revocation of `{}` is none", revocation.name))

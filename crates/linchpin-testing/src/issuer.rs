@@ -106,6 +106,7 @@ pub enum TokenFault {
 }
 
 struct State {
+    watch: Option<Arc<dyn Fn() + Send + Sync>>,
     client_id: String,
     client_secret: String,
     lifetime: Option<Duration>,
@@ -154,6 +155,7 @@ impl Issuer {
     /// As [`on`](Issuer::on), with the clock by which tokens expire.
     pub async fn with_clock(server: &MockServer, clock: TestClock) -> Issuer {
         let state = State {
+            watch: None,
             client_id: Issuer::CLIENT_ID.to_owned(),
             client_secret: Issuer::CLIENT_SECRET.to_owned(),
             lifetime: Some(Duration::from_secs(3600)),
@@ -218,6 +220,12 @@ impl Issuer {
     /// Makes the next requests to the token endpoint go wrong, one for each fault.
     pub fn break_next(&self, faults: impl IntoIterator<Item = TokenFault>) {
         self.state().faults.extend(faults);
+    }
+
+    /// Calls back whenever the token endpoint has done what it was asked and has not answered yet: a test can stop the client
+    /// there.
+    pub fn before_answer(&self, watch: impl Fn() + Send + Sync + 'static) {
+        self.state().watch = Some(Arc::new(watch));
     }
 
     /// Tokens as a login gives them.
@@ -542,6 +550,12 @@ impl Respond for Endpoint {
                 }
                 _ => {}
             }
+            let answer = (self.run)(&self.issuer, &form);
+            let watch = self.issuer.state().watch.clone();
+            if let Some(watch) = watch {
+                watch();
+            }
+            return answer;
         }
         (self.run)(&self.issuer, &form)
     }

@@ -5,5 +5,6 @@
 mod architecture;
 mod command;
 mod github;
+mod host;
 mod oauth;
 mod outsider;

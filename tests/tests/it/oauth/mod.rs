@@ -65,6 +65,13 @@ pub(crate) async fn get_me(cx: Context) -> Result<Me> {
     cx.get(path!("/me")).send().await?.json()
 }
 
+/// Whose tokens they are.
+#[authping]
+pub(crate) async fn authping(cx: Context) -> Result<Identity> {
+    let me: Me = cx.get(path!("/me")).send().await?.json()?;
+    Ok(Identity::new(me.id, "octocat").scopes(["read"]))
+}
+
 /// An authorization server with an API behind it.
 pub(crate) struct World {
     pub server: MockServer,
@@ -74,7 +81,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn connector() -> Connector {
-    Connector::builder(SPEC).flow::<get_me>().build().unwrap()
+    Connector::builder(SPEC).flow::<get_me>().flow::<authping>().build().unwrap()
 }
 
 impl World {

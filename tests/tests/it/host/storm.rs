@@ -1,0 +1,272 @@
+//! Many calls in several processes on one expired grant, and processes that are killed between any two steps of an exchange.
+//!
+//! The processes are this test binary, started again with what to do in its environment.
+
+use std::{
+    env,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{call, configured, connect, hasty, host, other_process};
+use crate::oauth::World;
+use linchpin::{Code, DateTime, Result, flow::BoxFuture};
+use linchpin_host::{
+    DEFAULT_TENANT, Host,
+    store::{
+        Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping, Renewed,
+        Revocation, Sqlite, State, Store,
+    },
+    vault::{KeySource, Place, Sealed, Vault},
+};
+
+const SERVICE: &str = "LINCHPIN_TEST_SERVICE";
+const FOLDER: &str = "LINCHPIN_TEST_FOLDER";
+const CALLS: &str = "LINCHPIN_TEST_CALLS";
+const DIE: &str = "LINCHPIN_TEST_DIE";
+
+/// The point at which the service has given tokens and the process has not got them; all others are in the process.
+const ON_ITS_WAY: &str = "on its way";
+
+/// A process that does what its environment says: so many calls at once, or death at some point.
+#[test]
+fn another_process() {
+    let (Ok(service), Ok(folder)) = (env::var(SERVICE), env::var(FOLDER)) else { return };
+    let calls: usize = env::var(CALLS).unwrap().parse().unwrap();
+    let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    executor.block_on(async {
+        let host = match env::var(DIE) {
+            Ok(point) => dying(&service, Path::new(&folder), &point).await,
+            Err(_) => other_process(Path::new(&folder), &service).await,
+        };
+        let calls = (0..calls).map(|_| {
+            let host = host.clone();
+            tokio::spawn(async move { call(&host, "work").await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert_eq!(call.await.unwrap().unwrap(), r#"{"id":7}"#);
+        }
+    });
+}
+
+fn start(world: &World, folder: &Path, calls: usize, die: Option<&str>) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "host::storm::another_process", "--nocapture"]);
+    command.env(SERVICE, world.server.uri()).env(FOLDER, folder).env(CALLS, calls.to_string());
+    if let Some(point) = die {
+        command.env(DIE, point);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+async fn ended(child: Child) -> std::process::Output {
+    tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap()
+}
+
+/// A world whose clock is near the machine's, so that processes agree with it, and a connection whose token has expired.
+async fn expired(folder: &Path) -> World {
+    let world = World::start().await;
+    let behind = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .saturating_sub(Duration::from_millis(1_767_225_600_000));
+    world.clock.advance(behind);
+    world.issuer.lifetime(Some(Duration::from_secs(2)));
+    connect(&world, &host(&world, folder).await, "work").await.unwrap();
+    world.issuer.lifetime(Some(Duration::from_secs(3600)));
+    // By the issuer's clock they are dead; by the machine's they will be when the processes have started.
+    world.clock.advance(Duration::from_secs(3));
+    wait_for("the tokens to expire", || {
+        let now = DateTime::from(std::time::SystemTime::now());
+        now.unix_millis() >= 1_767_225_600_000 + i64::try_from(behind.as_millis()).unwrap() + 2000
+    })
+    .await;
+    world
+}
+
+async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < limit, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_with_200_calls_each_make_one_exchange() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = expired(folder.path()).await;
+    let before = world.issuer.exchanges();
+    let first = other_process(folder.path(), &world.server.uri()).await;
+    let first = first.connection(DEFAULT_TENANT, "work").await.unwrap().grant().await.unwrap().unwrap();
+    let children = [start(&world, folder.path(), 200, None), start(&world, folder.path(), 200, None)];
+    for child in children {
+        let out = ended(child).await;
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    assert_eq!((world.issuer.exchanges() - before, world.issuer.reused()), (1, 0));
+    assert_eq!(world.seen("/me").await, 401, "each call once, and the ping when it was connected");
+    let host = other_process(folder.path(), &world.server.uri()).await;
+    let grant = host.connection(DEFAULT_TENANT, "work").await.unwrap().grant().await.unwrap().unwrap();
+    assert_eq!(grant.generation, first.generation + 1);
+    assert!(world.issuer.is_active(grant.grant.unwrap().value("refresh_token").unwrap().expose()));
+}
+
+/// Kills a process at a point of its exchange, and gives what the next process finds.
+async fn killed_at(point: &'static str) -> (World, Result<String>, Host, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let world = expired(folder.path()).await;
+    let child = Arc::new(Mutex::new(None::<Child>));
+    let done = Arc::new(AtomicBool::new(false));
+    let (victim, killed) = (child.clone(), done.clone());
+    world.issuer.before_answer(move || {
+        if point == ON_ITS_WAY && !killed.swap(true, Ordering::SeqCst) {
+            // `start` has returned long before the child has opened its store.
+            victim.lock().unwrap().as_mut().unwrap().kill().unwrap();
+        }
+    });
+    *child.lock().unwrap() = Some(start(&world, folder.path(), 1, Some(point)));
+    wait_for("the process to die", || child.lock().unwrap().as_mut().unwrap().try_wait().unwrap().is_some())
+        .await;
+    let status = child.lock().unwrap().as_mut().unwrap().wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{point}: it was killed");
+    let host = other_process(folder.path(), &world.server.uri()).await;
+    let found = call(&host, "work").await;
+    (world, found, host, folder)
+}
+
+async fn no_grant_is_lost(point: &'static str, exchanges: u64) {
+    let (world, found, _host, _folder) = killed_at(point).await;
+    assert_eq!(found.unwrap(), r#"{"id":7}"#, "{point}");
+    // The one of the login is counted too.
+    assert_eq!((world.issuer.exchanges(), world.issuer.reused()), (1 + exchanges, 0), "{point}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_the_lease_nothing_is_lost() {
+    no_grant_is_lost("before the lease", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_with_the_lease_nothing_is_lost() {
+    no_grant_is_lost("after the lease", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_the_new_pair_was_stored_nothing_is_lost() {
+    no_grant_is_lost("after the swap", 1).await;
+}
+
+async fn the_owner_is_asked(point: &'static str) {
+    let (world, found, host, _folder) = killed_at(point).await;
+    let error = found.unwrap_err();
+    assert_eq!(error.code(), Code::ReauthorizationNeeded, "{point}: {error}");
+    assert!(error.message().contains("interrupted before its answer could be stored"), "{point}: {error}");
+    assert_eq!(host.kept(DEFAULT_TENANT, "work").await.unwrap().state, State::NeedsReauthorization);
+    assert_eq!(world.issuer.reused(), 1, "{point}: the answer was lost with the process");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_the_answer_is_on_its_way_the_owner_is_asked() {
+    the_owner_is_asked(ON_ITS_WAY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_with_the_answer_in_hand_the_owner_is_asked() {
+    the_owner_is_asked("before the swap").await;
+}
+
+/// A host that kills its own process at a point.
+async fn dying(service: &str, folder: &Path, point: &str) -> Host {
+    let path = folder.join("store.db");
+    let sqlite = Sqlite::open(&path).unwrap();
+    let vault = Vault::unlock(&sqlite, KeySource::beside(&path)).await.unwrap();
+    let store = Dying { sqlite, point: point.to_owned() };
+    configured(Host::builder(store, vault), service).refresh(hasty()).build().unwrap()
+}
+
+/// A store that kills its process at a point.
+#[derive(Debug)]
+struct Dying {
+    sqlite: Sqlite,
+    point: String,
+}
+
+impl Dying {
+    fn at(&self, point: &str) {
+        if self.point == point {
+            let me = std::process::id().to_string();
+            Command::new("kill").args(["-9", &me]).status().unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+macro_rules! as_before {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
+        $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
+            self.sqlite.$name($($arg),*)
+        })+
+    };
+}
+
+impl Store for Dying {
+    fn grant_lease(
+        &self,
+        id: &str,
+        generation: u64,
+        holder: &str,
+        time: Duration,
+    ) -> BoxFuture<'_, Result<Lease>> {
+        self.at("before the lease");
+        let lease = self.sqlite.grant_lease(id, generation, holder, time);
+        Box::pin(async move {
+            let lease = lease.await;
+            self.at("after the lease");
+            lease
+        })
+    }
+
+    fn grant_swap(&self, id: &str, generation: u64, grant: NewGrant) -> BoxFuture<'_, Result<bool>> {
+        self.at("before the swap");
+        let swap = self.sqlite.grant_swap(id, generation, grant);
+        Box::pin(async move {
+            let swapped = swap.await;
+            self.at("after the swap");
+            swapped
+        })
+    }
+
+    as_before! {
+        connection_add(new: Connection, grant: Option<NewGrant>) -> ();
+        connection(id: &str) -> Option<Connection>;
+        connection_named(tenant: &str, name: &str) -> Option<Connection>;
+        connections(which: Filter) -> Vec<Connection>;
+        connection_move(id: &str, change: Change) -> bool;
+        history(id: &str) -> Vec<Change>;
+        connection_pinged(id: &str, ping: Ping, next: Option<DateTime>) -> ();
+        pings_due(now: DateTime, until: DateTime, most: usize) -> Vec<Connection>;
+        connection_renew(id: &str, renewed: Renewed, grant: Option<NewGrant>) -> bool;
+        connection_remove(id: &str, left: Option<Revocation>) -> bool;
+        grant(id: &str) -> Option<GrantRow>;
+        grant_fail(id: &str, generation: u64, holder: &str, failure: GrantFailure) -> bool;
+        keep_alives_due(now: DateTime, until: DateTime, most: usize) -> Vec<Connection>;
+        revocations_due(now: DateTime, until: DateTime, most: usize) -> Vec<Revocation>;
+        revocations() -> Vec<Revocation>;
+        revocation_failed(id: &str, attempt: Attempt, next: Option<DateTime>) -> bool;
+        revocation_done(id: &str) -> bool;
+        client_put(client: Client) -> ();
+        client(connector: &str, method: &str) -> Option<Client>;
+        note(name: &str) -> Option<Vec<u8>>;
+        note_once(name: &str, value: &[u8]) -> Vec<u8>;
+        sealed_after(place: Option<Place>, most: usize) -> Vec<(Place, Sealed)>;
+        sealed_swap(place: &Place, old: &Sealed, new: Sealed) -> bool;
+    }
+}
