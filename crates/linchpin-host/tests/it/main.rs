@@ -5,3 +5,5 @@
 mod contract;
 mod home;
 mod sample;
+#[cfg(feature = "postgres")]
+mod server;
