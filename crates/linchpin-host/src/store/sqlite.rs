@@ -1062,6 +1062,16 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
+    /// Keeps the writer busy until it is told to go on, while the next jobs queue up.
+    fn hold(store: &Sqlite) -> (Sender<()>, BoxFuture<'_, Result<()>>) {
+        let (go, wait) = mpsc::channel();
+        let held = store.write(move |_| {
+            wait.recv().unwrap();
+            Ok(())
+        });
+        (go, held)
+    }
+
     fn put(name: &str, length: usize) -> impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<()> + use<> {
         let name = name.to_owned();
         move |connection| {
@@ -1074,9 +1084,7 @@ mod tests {
     async fn what_has_queued_up_is_committed_at_once_and_one_failure_undoes_itself_only() {
         let home = Home::new();
         let store = home.open();
-        // Keeps the writer until all are in the queue.
-        let (go, wait) = mpsc::channel();
-        let held = store.write(move |_| Ok(wait.recv().unwrap()));
+        let (go, held) = hold(&store);
         let good = store.write(put("good", 1));
         let half = store.write(|connection| {
             put("half", 1)(connection)?;
@@ -1129,8 +1137,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let (go, wait) = mpsc::channel();
-        let held = store.write(move |_| Ok(wait.recv().unwrap()));
+        let (go, held) = hold(&store);
         let small = store.write(put("small", 1));
         let large = store.write(put("large", 64 * 1024));
         let next = store.write(put("next", 1));
@@ -1161,8 +1168,7 @@ mod tests {
     async fn what_a_transaction_lost_is_not_told_to_be_done() {
         let home = Home::new();
         let store = home.open();
-        let (go, wait) = mpsc::channel();
-        let held = store.write(move |_| Ok(wait.recv().unwrap()));
+        let (go, held) = hold(&store);
         let first = store.write(put("first", 1));
         let ends_all = store.write(|connection| {
             connection.execute_batch("rollback")?;
