@@ -3,15 +3,55 @@
 //! A store knows nothing of keys: secrets reach it [sealed](crate::vault). Every change that is reported as done survives a
 //! crash of the process and of the machine.
 
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
 use crate::vault::{Place, Sealed};
+
+/// Opens a store: on a PostgreSQL server by a URL that begins with `postgres://`, and in a file by its path.
+///
+/// # Errors
+///
+/// [`Code::StoreFailed`] when it cannot be opened, or the URL is of something else.
+pub async fn open(place: &str) -> Result<Arc<dyn Store>> {
+    match place.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => server(place).await,
+        Some((scheme, _)) => {
+            let message = format!("a store cannot be at a `{scheme}://` URL");
+            Err(Error::coded(Code::StoreFailed, message)
+                .hint("name a file, or a database as `postgres://USER:PASSWORD@HOST/DATABASE`"))
+        }
+        None => {
+            let path = PathBuf::from(place);
+            let opened = tokio::task::spawn_blocking(|| Sqlite::open(path)).await;
+            let store = opened.map_err(|error| {
+                Error::coded(Code::StoreFailed, format!("the store `{place}` was not opened: {error}"))
+            })??;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn server(url: &str) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(Postgres::open(url).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn server(_url: &str) -> Result<Arc<dyn Store>> {
+    let message = "this linchpin was built without stores on PostgreSQL";
+    Err(Error::coded(Code::StoreFailed, message)
+        .hint("build it with the feature `postgres`, or name a file as the store"))
+}
 
 /// Connections, their grants, and what is left to do for them.
 ///
@@ -397,7 +437,69 @@ fn name_taken(tenant: &str, name: &str) -> Error {
     Error::coded(Code::NameTaken, message).hint("choose another name, or delete that connection first")
 }
 
+/// A grant as columns: the tokens, when they expire, when to keep them alive.
+fn columns(grant: Option<NewGrant>) -> (Option<Vec<u8>>, Option<i64>, Option<i64>) {
+    match grant {
+        Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
+        None => (None, None, None),
+    }
+}
+
+fn millis(time: Option<DateTime>) -> Option<i64> {
+    time.map(DateTime::unix_millis)
+}
+
+fn count(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
 /// The milliseconds of a span of time, of which a part counts as a whole one.
 fn span(time: Duration) -> i64 {
     i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_is_opened_by_what_its_place_looks_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db").display().to_string();
+        open(&path).await.unwrap().note_once("it", b"is there").await.unwrap();
+        assert_eq!(open(&path).await.unwrap().note("it").await.unwrap(), Some(b"is there".to_vec()));
+
+        let error = open("mysql://ann:pa55word@db.example/linchpin").await.unwrap_err();
+        assert_eq!(error.code(), Code::StoreFailed);
+        assert!(error.to_string().contains("`mysql://`"), "{error}");
+        assert!(!format!("{error:?}").contains("pa55word"), "{error:?}");
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[tokio::test]
+    async fn without_the_feature_a_server_is_refused_and_the_feature_named() {
+        for scheme in ["postgres", "postgresql"] {
+            let error = open(&format!("{scheme}://ann:pa55word@db.example/linchpin")).await.unwrap_err();
+            assert_eq!(error.code(), Code::StoreFailed);
+            assert!(error.details().hint.unwrap().contains("`postgres`"), "{error:?}");
+            assert!(!format!("{error:?}").contains("pa55word"), "{error:?}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn both_schemes_are_of_a_server() {
+        for scheme in ["postgres", "postgresql"] {
+            let error = open(&format!("{scheme}:///linchpin?sslmode=require")).await.unwrap_err();
+            assert!(error.to_string().contains("TLS"), "{error}");
+        }
+    }
+
+    #[test]
+    fn states_are_read_back_from_their_words() {
+        for state in [State::Active, State::NeedsReauthorization, State::Failing, State::Revoked] {
+            assert_eq!(State::named(state.as_str()), Some(state));
+        }
+        assert_eq!(State::named("asleep"), None);
+    }
 }

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Account, Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping,
-    Renewed, Revocation, State, Store,
+    Renewed, Revocation, State, Store, columns, count, millis,
 };
 use crate::{
     private_file,
@@ -501,14 +501,6 @@ fn one(changed: usize) -> bool {
     changed == 1
 }
 
-fn count(most: usize) -> i64 {
-    i64::try_from(most).unwrap_or(i64::MAX)
-}
-
-fn millis(time: Option<DateTime>) -> Option<i64> {
-    time.map(DateTime::unix_millis)
-}
-
 fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, why.into())
 }
@@ -601,10 +593,7 @@ impl Store for Sqlite {
             let (tenant, name) = (new.tenant.clone(), new.name.clone());
             let added = self.write(move |connection| {
                 let (account, label) = new.identity.map(|account| (account.id, account.label)).unzip();
-                let (sealed, expires, keep_alive) = match grant {
-                    Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
-                    None => (None, None, None),
-                };
+                let (sealed, expires, keep_alive) = columns(grant);
                 let sql = format!(
                     "insert into connection ({CONNECTION}, tokens, expires, keep_alive, generation)
                     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?16 is not null)
@@ -736,10 +725,7 @@ impl Store for Sqlite {
         let id = id.to_owned();
         self.forget(move |connection| {
             let Renewed { method, fields, scopes, change } = renewed;
-            let (sealed, expires, keep_alive) = match grant {
-                Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
-                None => (None, None, None),
-            };
+            let (sealed, expires, keep_alive) = columns(grant);
             let found = connection
                 .prepare_cached(
                     "update connection set method = ?2, fields = ?3, scopes = ?4,
@@ -1033,5 +1019,342 @@ impl Store for Sqlite {
             };
             Ok(one(connection.prepare_cached(sql)?.execute((place.id, old.0, new.0))?))
         })
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, sync::Barrier};
+
+    use super::*;
+
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Home {
+            Home(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.path().join("store.db")
+        }
+
+        fn open(&self) -> Sqlite {
+            Sqlite::open(self.path()).unwrap()
+        }
+
+        /// The error of opening, which must say where.
+        fn refused(&self) -> Error {
+            let error = Sqlite::open(self.path()).unwrap_err();
+            assert_eq!(error.code(), Code::StoreFailed, "{error}");
+            assert!(error.to_string().contains(&*self.path().display().to_string()), "{error}");
+            assert!(error.details().hint.is_some(), "{error:?}");
+            error
+        }
+
+        fn raw(&self) -> rusqlite::Connection {
+            rusqlite::Connection::open(self.path()).unwrap()
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    /// Keeps the writer busy until it is told to go on, while the next jobs queue up.
+    fn hold(store: &Sqlite) -> (Sender<()>, BoxFuture<'_, Result<()>>) {
+        let (go, wait) = mpsc::channel();
+        let held = store.write(move |_| {
+            wait.recv().unwrap();
+            Ok(())
+        });
+        (go, held)
+    }
+
+    fn put(name: &str, length: usize) -> impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<()> + use<> {
+        let name = name.to_owned();
+        move |connection| {
+            let value = vec![7_u8; length];
+            connection.execute("insert into note (name, value) values (?1, ?2)", (name, value)).map(|_| ())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_queued_up_is_committed_at_once_and_one_failure_undoes_itself_only() {
+        let home = Home::new();
+        let store = home.open();
+        let (go, held) = hold(&store);
+        let good = store.write(put("good", 1));
+        let half = store.write(|connection| {
+            put("half", 1)(connection)?;
+            put("half", 1)(connection)
+        });
+        let other = home.raw();
+        let after = store.write(move |connection| {
+            put("after", 1)(connection)?;
+            let count = |of: &rusqlite::Connection| {
+                of.query_row("select count(*) from note", (), |row| row.get::<_, i64>(0))
+            };
+            Ok((count(connection)?, count(&other)?))
+        });
+        go.send(()).unwrap();
+        held.await.unwrap();
+        good.await.unwrap();
+        assert!(half.await.unwrap_err().to_string().contains("UNIQUE"));
+        // The last saw the first, and nobody else did: they were in one transaction.
+        assert_eq!(after.await.unwrap(), (2, 0));
+        assert_eq!(store.note("half").await.unwrap(), None);
+        assert_eq!(store.note("good").await.unwrap(), Some(vec![7]));
+        assert_eq!(store.note("after").await.unwrap(), Some(vec![7]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_after_the_commit() {
+        let home = Home::new();
+        let store = home.open();
+        let other = home.raw();
+        for n in 0..20 {
+            let name = n.to_string();
+            store.note_once(&name, b"it").await.unwrap();
+            let found: i64 = other
+                .query_row("select count(*) from note where name = ?1", [&name], |row| row.get(0))
+                .unwrap();
+            assert_eq!(found, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_to_everyone_whose_change_it_undid() {
+        let home = Home::new();
+        let store = home.open();
+        store.note_once("before", b"it").await.unwrap();
+        let pages = store
+            .write(|connection| {
+                let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                connection
+                    .pragma_update_and_check(None, "max_page_count", pages + 2, |row| row.get::<_, i64>(0))
+            })
+            .await
+            .unwrap();
+        let (go, held) = hold(&store);
+        let small = store.write(put("small", 1));
+        let large = store.write(put("large", 64 * 1024));
+        let next = store.write(put("next", 1));
+        go.send(()).unwrap();
+        let mut outcomes = [held.await, small.await, large.await, next.await].map(Result::err);
+        let full = outcomes[2].take().unwrap();
+        assert_eq!(full.code(), Code::StoreFailed);
+        assert!(full.to_string().contains("is full"), "{full}");
+        // What was told to be done is, and nothing else.
+        for (name, outcome) in [("small", &outcomes[1]), ("next", &outcomes[3])] {
+            assert_eq!(store.note(name).await.unwrap().is_some(), outcome.is_none(), "{name} {outcome:?}");
+        }
+        assert_eq!(store.note("large").await.unwrap(), None);
+        assert_eq!(store.note("before").await.unwrap(), Some(b"it".to_vec()));
+
+        // It goes on when there is room.
+        store
+            .write(move |connection| {
+                connection
+                    .pragma_update_and_check(None, "max_page_count", pages * 100, |row| row.get::<_, i64>(0))
+            })
+            .await
+            .unwrap();
+        store.write(put("large", 64 * 1024)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_transaction_lost_is_not_told_to_be_done() {
+        let home = Home::new();
+        let store = home.open();
+        let (go, held) = hold(&store);
+        let first = store.write(put("first", 1));
+        let ends_all = store.write(|connection| {
+            connection.execute_batch("rollback")?;
+            Err::<(), _>(rusqlite::Error::InvalidQuery)
+        });
+        let next = store.write(put("next", 1));
+        go.send(()).unwrap();
+        assert!(
+            held.await.is_err() && first.await.is_err() && ends_all.await.is_err() && next.await.is_err()
+        );
+        for name in ["first", "next"] {
+            assert_eq!(store.note(name).await.unwrap(), None, "{name}");
+        }
+        store.write(put("next", 1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_removed_leaves_the_files() {
+        let home = Home::new();
+        let store = home.open();
+        let kept = "marker-of-what-is-kept";
+        let (gone, replaced) = ("marker-of-what-is-removed", "marker-of-what-is-replaced");
+        let client = |method: &str, secret: &str| Client {
+            connector: "tracker".to_owned(),
+            method: method.to_owned(),
+            id: "id".to_owned(),
+            // Long enough for pages of its own.
+            secret: Some(Sealed(secret.repeat(500).into_bytes())),
+        };
+        store.client_put(client("a", replaced)).await.unwrap();
+        store.client_put(client("b", kept)).await.unwrap();
+        let put = "insert into revocation values ('r', '', '', '', '', '', ?1, 0, 0, null, null)";
+        let sealed = gone.repeat(500).into_bytes();
+        store.write(move |connection| connection.execute(put, [sealed]).map(|_| ())).await.unwrap();
+        let files = || -> Vec<u8> {
+            let files = fs::read_dir(home.0.path()).unwrap();
+            files.flat_map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+        };
+        let holds = |text: &str| files().windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(holds(kept) && holds(gone) && holds(replaced));
+
+        store.client_put(client("a", "other")).await.unwrap();
+        assert!(store.revocation_done("r").await.unwrap());
+        // The log is emptied when nothing else is to be done.
+        let start = Instant::now();
+        while holds(gone) || holds(replaced) {
+            assert!(start.elapsed() < PATIENCE, "still there");
+            thread::sleep(Duration::from_millis(2));
+        }
+        assert!(holds(kept));
+    }
+
+    #[test]
+    fn files_and_folders_are_their_owners_alone() {
+        let home = Home(tempfile::tempdir().unwrap());
+        let path = home.0.path().join("data/linchpin/store.db");
+        let store = Sqlite::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        for end in ["-wal", "-shm"] {
+            let mut beside = path.clone().into_os_string();
+            beside.push(end);
+            assert_eq!(mode(Path::new(&beside)), 0o600, "{end}");
+        }
+        assert_eq!(mode(&home.0.path().join("data/linchpin")), 0o700);
+        assert_eq!(mode(&home.0.path().join("data")), 0o700);
+        drop(store);
+
+        for open in [0o640, 0o604, 0o660] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+            let error = Sqlite::open(&path).unwrap_err();
+            assert_eq!(error.code(), Code::StoreFailed);
+            let hint = format!("run `chmod 600 {}`", path.display());
+            assert_eq!(error.details().hint, Some(hint.as_str()));
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_beside_a_store_that_was_closed() {
+        let home = Home::new();
+        drop(home.open());
+        let files: Vec<_> =
+            fs::read_dir(home.0.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, ["store.db"]);
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_and_left_alone() {
+        let home = Home::new();
+        fs::create_dir(home.path()).unwrap();
+        assert!(home.refused().to_string().contains("is a folder"));
+
+        let home = Home::new();
+        let text = "no database, whatever its name says ".repeat(100);
+        fs::write(home.path(), &text).unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(home.refused().to_string().contains("is not a store"));
+        assert_eq!(fs::read_to_string(home.path()).unwrap(), text);
+
+        let home = Home::new();
+        home.raw().execute_batch("create table theirs (it)").unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(home.refused().to_string().contains("another program"));
+        let tables: i64 =
+            home.raw().query_row("select count(*) from sqlite_schema", (), |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1);
+
+        let home = Home(tempfile::tempdir().unwrap());
+        fs::write(home.0.path().join("file"), "").unwrap();
+        let error = Sqlite::open(home.0.path().join("file/store.db")).unwrap_err();
+        assert!(error.to_string().contains("folder"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        for (version, word) in [(MIGRATIONS.len() + 1, "newer linchpin"), (usize::MAX, "another program")] {
+            let home = Home::new();
+            drop(home.open());
+            home.raw().pragma_update(None, "user_version", version as i32).unwrap();
+            let error = home.refused();
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_write_protected_store_is_refused() {
+        // Nobody may write here, whoever they are.
+        let error = Sqlite::open("/proc/store.db").unwrap_err();
+        assert_eq!(error.code(), Code::StoreFailed);
+        assert!(error.to_string().contains("cannot make the store `/proc/store.db`"), "{error}");
+    }
+
+    #[test]
+    fn those_who_open_a_fresh_store_at_once_all_succeed() {
+        for _ in 0..10 {
+            let home = Home::new();
+            let start = Barrier::new(4);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        home.open()
+                    });
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_is_as_durable_as_it_says() {
+        let home = Home::new();
+        let store = home.open();
+        let found = store
+            .write(|connection| {
+                let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+                let mode =
+                    connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?;
+                Ok((mode, number("synchronous")?, number("foreign_keys")?, number("secure_delete")?))
+            })
+            .await
+            .unwrap();
+        assert_eq!(found, ("wal".to_owned(), 2, 1, 1));
+        let written = store.read(|connection| put("it", 1)(connection)).await;
+        assert!(written.unwrap_err().to_string().contains("readonly"));
+    }
+
+    #[tokio::test]
+    async fn leases_run_by_the_clock_that_was_given() {
+        use std::sync::atomic::{AtomicI64, Ordering};
+
+        let home = Home::new();
+        let now = Arc::new(AtomicI64::new(1_000_000));
+        let clock = now.clone();
+        let clock = move || DateTime::from_unix_millis(clock.load(Ordering::Relaxed)).unwrap();
+        let store = Sqlite::with_clock(home.path(), clock).unwrap();
+        let put = "insert into connection (id, tenant, name, connector, method, fields, scopes, state, since, created, generation, tokens)
+            values ('it', '', '', '', '', x'', '[]', 'active', 0, 0, 1, x'')";
+        store.write(|connection| connection.execute(put, ()).map(|_| ())).await.unwrap();
+        let lease = async |holder: &str| {
+            store.grant_lease("it", 1, holder, Duration::from_micros(9_999_001)).await.unwrap()
+        };
+        assert_eq!(lease("one").await, Lease::Taken { abandoned: false });
+        assert_eq!(lease("two").await, Lease::Held(Duration::from_millis(10_000)));
+        now.fetch_add(9_999, Ordering::Relaxed);
+        assert_eq!(lease("two").await, Lease::Held(Duration::from_millis(1)));
+        now.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(lease("two").await, Lease::Taken { abandoned: true });
+        assert_eq!(lease("one").await, Lease::Held(Duration::from_millis(10_000)));
     }
 }

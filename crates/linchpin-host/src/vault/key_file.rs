@@ -138,7 +138,8 @@ pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::coded(Code::StoreFailed, format!("cannot {what} `{}` for the keys: {error}", path.display()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::{os::unix::fs::PermissionsExt, sync::Barrier, thread};
 

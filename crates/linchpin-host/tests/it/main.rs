@@ -4,4 +4,10 @@
 
 mod contract;
 mod home;
+mod lease_model;
+mod planted;
+mod process;
 mod sample;
+#[cfg(feature = "postgres")]
+mod server;
+mod unlock;
