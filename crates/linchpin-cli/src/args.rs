@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::connection::{Auth, Serve, StoreArgs};
+
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// How findings, descriptions and errors are written
@@ -30,6 +32,10 @@ pub(crate) enum Verb {
     /// The result goes to stdout as JSON, everything else to stderr. Exit codes: 0 ok; 1 the flow failed (invalid input, a
     /// refusal, the author's own error); 2 usage; 3 the service failed (unreachable, deadline, 5xx, 429, a broken answer).
     Run(Box<Run>),
+    /// Make, check, refresh and revoke connections
+    Auth(Box<Auth>),
+    /// Look after connections: pings, exchanges that keep grants alive, revocations
+    Serve(Serve),
     /// Explain a code, or list all codes
     Explain(Explain),
     /// Print a completion script
@@ -68,9 +74,14 @@ pub(crate) struct Run {
     /// The connection: TOML or JSON with `method` and `fields`. Fields that it lacks come from LINCHPIN_<CONNECTOR>_<FIELD>
     #[arg(long, value_name = "FILE")]
     pub(crate) auth: Option<PathBuf>,
-    /// In place of the spec's base URL, and leave to go to exactly this scheme, host and port
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
+    /// A connection of the store, in place of `--auth`
+    #[arg(long, value_name = "NAME", conflicts_with = "auth")]
+    pub(crate) connection: Option<String>,
+    /// Whose connection it is
+    #[arg(long, default_value = linchpin_host::DEFAULT_TENANT, requires = "connection")]
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
     /// How long the whole call may take, as in `30s` or `5m`
     #[arg(long, value_name = "TIME")]
     pub(crate) deadline: Option<String>,

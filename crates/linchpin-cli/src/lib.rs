@@ -10,6 +10,7 @@
 mod args;
 mod auth;
 mod catalogue;
+mod connection;
 mod describe;
 mod exit;
 mod explain;
@@ -115,6 +116,8 @@ impl Cli {
                 Ok(Exit::Ok)
             }
             Verb::New(args) => scaffold::new(&args),
+            Verb::Auth(args) => connection::auth(&self.catalogue, &args, format),
+            Verb::Serve(args) => connection::serve(&self.catalogue, &args),
             Verb::Descriptors => describe::descriptors(&self.catalogue),
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     args::{Format, Run},
     auth,
     catalogue::Catalogue,
+    connection::{client, executor, stored},
     exit::{Exit, Failure, write_stdout},
     input, json,
 };
@@ -24,24 +25,41 @@ const LIMIT: usize = 200;
 
 pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<Exit, Failure> {
     let (connector, flow) = catalogue.flow(&args.flow)?;
-    let values = auth::connection(connector, args.auth.as_deref(), &|name| std::env::var(name).ok())?;
-    let connection = match &args.base_url {
-        Some(url) => Connection::with_base_url(connector, values, url)?,
-        None => Connection::new(connector, values)?,
-    };
-    let invocation = invocation(connector, &connection, flow, args)?;
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let executor = executor.map_err(|error| Failure::usage(format!("no executor can be had: {error}")))?;
-    executor.block_on(async {
-        let (trace, ended) = match Runtime::new().run(invocation).await {
+    executor()?.block_on(async {
+        let (host, connection) = match &args.connection {
+            Some(name) => {
+                let (host, connection) = stored(connector, &args.store, &args.tenant, name).await?;
+                (Some(host), connection)
+            }
+            None => (None, given(connector, args)?),
+        };
+        let invocation = invocation(connector, &connection, flow, args)?;
+        let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
+        let (trace, ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
         };
+        // What a token endpoint is about to answer must still be stored.
+        connection.settle().await;
         if args.trace {
             print_trace(&trace);
         }
         ended
     })
+}
+
+/// The connection of a file or the environment.
+fn given(connector: &Connector, args: &Run) -> Result<Connection, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let values = auth::connection(connector, args.auth.as_deref(), &variable)?;
+    let mut builder = Connection::builder(connector, values);
+    if let Some(url) = &args.store.base_url {
+        builder = builder.base_url(url);
+    }
+    if let Some(client) = client(connector) {
+        builder = builder.client(client);
+    }
+    Ok(builder.build()?)
 }
 
 fn invocation(

@@ -1,0 +1,294 @@
+//! `linchpin auth`: the life of a connection. And `linchpin serve`, which looks after all of them.
+
+mod callback;
+mod login;
+mod serve;
+mod show;
+
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+
+use clap::{Args, Subcommand};
+use linchpin::{Connector, Secret};
+use linchpin_host::{
+    DEFAULT_TENANT, Host, Notice, NoticeKind,
+    store::{self, Filter, State},
+    vault::{self, KeySource, Keys, Vault},
+};
+use linchpin_runtime::OAuthClient;
+use serde_json::json;
+
+pub(crate) use self::serve::{Serve, serve};
+use crate::{
+    args::Format,
+    catalogue::Catalogue,
+    exit::{Exit, Failure, write_stdout},
+};
+
+/// Where connections are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreArgs {
+    /// The store: a file, or a database as postgres://USER:PASSWORD@HOST/DATABASE. By default `linchpin/store.db` in the user's
+    /// data folder
+    #[arg(long, global = true, value_name = "PATH|URL", env = "LINCHPIN_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// The file with the store's keys, unless LINCHPIN_KEY has them; by default beside the store, made at first use
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// For a mock of a service: in place of the spec's base URL, and leave to go to exactly this scheme, host and port
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+}
+
+/// Which connection.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Named {
+    /// The connection's name
+    pub(crate) name: String,
+    /// Whose it is
+    #[arg(long, default_value = DEFAULT_TENANT)]
+    pub(crate) tenant: String,
+}
+
+/// The life of a connection.
+#[derive(Debug, Args)]
+pub(crate) struct Auth {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(subcommand)]
+    pub(crate) verb: AuthVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuthVerb {
+    /// Make a connection, or authorize one anew
+    ///
+    /// What the form wants comes from `--auth`, from LINCHPIN_<CONNECTOR>_<FIELD> in the environment, from `--field`, and at a
+    /// terminal from questions. Where the service wants a person's consent, a browser is opened and its answer awaited on
+    /// loopback.
+    Login(login::Login),
+    /// List connections
+    List(show::List),
+    /// Show one connection with its history; never a secret
+    Show(Named),
+    /// Ask the service whether a connection works, and whose it is
+    Ping(Named),
+    /// Exchange a connection's tokens for new ones
+    Refresh(Named),
+    /// Take connections away, and kill their tokens at the service
+    ///
+    /// What the service does not do is kept, sealed, and tried again by `serve` and `drain`.
+    Revoke(Revoke),
+    /// Take a connection away at once, and leave the killing of its tokens to `serve` and `drain`
+    Delete(Named),
+    /// Do one round of what `serve` does: revocations, exchanges that keep grants alive, pings
+    Drain,
+    /// Give up on a revocation: its tokens may stay alive at the service
+    GiveUp {
+        /// The revocation's id, as `auth list` shows it
+        id: String,
+    },
+    /// Keep the id and secret of the OAuth client that you registered with a service
+    Client(login::Client),
+    /// Seal the store under a new key
+    ///
+    /// With LINCHPIN_KEY, put the new key first, a comma, and the old one behind it.
+    RotateKey,
+}
+
+/// What to take away.
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The connection's name
+    #[arg(required_unless_present_any = ["all", "owner"])]
+    pub(crate) name: Option<String>,
+    /// Whose it is
+    #[arg(long, default_value = DEFAULT_TENANT)]
+    pub(crate) tenant: String,
+    /// All connections of the tenant
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) all: bool,
+    /// All connections of this owner, whatever their tenant
+    #[arg(long, conflicts_with_all = ["name", "all"])]
+    pub(crate) owner: Option<String>,
+}
+
+/// An executor for one command.
+pub(crate) fn executor() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("no executor can be had: {error}")))
+}
+
+pub(crate) fn auth(catalogue: &Catalogue, args: &Auth, format: Format) -> Result<Exit, Failure> {
+    executor()?.block_on(async {
+        let host = open(catalogue.connectors(), &args.store).await?;
+        let ended = run(catalogue, &host, &args.verb, format).await;
+        // What a token endpoint is about to answer must still be stored.
+        host.settle().await;
+        ended
+    })
+}
+
+async fn run(catalogue: &Catalogue, host: &Host, verb: &AuthVerb, format: Format) -> Result<Exit, Failure> {
+    match verb {
+        AuthVerb::Login(args) => login::login(catalogue, host, args, format).await,
+        AuthVerb::List(args) => show::list(host, args, format).await,
+        AuthVerb::Show(named) => show::show(host, named, format).await,
+        AuthVerb::Ping(named) => {
+            let pinged = host.ping(&named.tenant, &named.name).await?;
+            show::pinged(&pinged.connection, pinged.outcome.as_ref().err(), format)?;
+            pinged.outcome?;
+            Ok(Exit::Ok)
+        }
+        AuthVerb::Refresh(named) => {
+            let connection = host.connection(&named.tenant, &named.name).await?;
+            connection.refresh(host.runtime()).await?;
+            let expires = connection.grant().await?.and_then(|kept| kept.grant?.expires);
+            let until = expires.map(|time| time.to_string());
+            match format {
+                Format::Json => print(&json!({ "name": named.name, "expires_at": until }))?,
+                Format::Human => eprintln!(
+                    "`{}` has new tokens, good {}",
+                    named.name,
+                    until.map_or("for as long as the service likes".to_owned(), |time| format!(
+                        "until {time}"
+                    ))
+                ),
+            }
+            Ok(Exit::Ok)
+        }
+        AuthVerb::Revoke(args) => {
+            let reports = match (&args.name, &args.owner) {
+                (Some(name), _) => vec![host.revoke(&args.tenant, name).await?],
+                (None, Some(owner)) => {
+                    host.revoke_all(Filter { owner: Some(owner.clone()), ..Filter::default() }).await?
+                }
+                (None, None) => {
+                    host.revoke_all(Filter { tenant: Some(args.tenant.clone()), ..Filter::default() }).await?
+                }
+            };
+            show::reports(&reports, format)?;
+            Ok(if reports.iter().all(|report| report.done) { Exit::Ok } else { Exit::Service })
+        }
+        AuthVerb::Delete(named) => {
+            host.delete(&named.tenant, &named.name).await?;
+            match format {
+                Format::Json => print(&json!({ "name": named.name, "deleted": true }))?,
+                Format::Human => eprintln!(
+                    "`{}` is gone here; `linchpin auth drain` or `linchpin serve` kills its tokens at the service",
+                    named.name
+                ),
+            }
+            Ok(Exit::Ok)
+        }
+        AuthVerb::Drain => {
+            let round = host.round().await?;
+            show::round(&round, format)?;
+            Ok(if round.revocations.iter().all(|report| report.done) { Exit::Ok } else { Exit::Service })
+        }
+        AuthVerb::GiveUp { id } => match host.give_up(id).await? {
+            true => Ok(Exit::Ok),
+            false => Err(Failure::usage(format!("there is no revocation `{id}`"))
+                .help("`linchpin auth list --revocations` shows those that there are")),
+        },
+        AuthVerb::Client(args) => login::client(catalogue, host, args).await,
+        AuthVerb::RotateKey => {
+            let sealed = vault::rotate(&**host.store(), host.vault()).await?;
+            match format {
+                Format::Json => print(&json!({ "sealed_anew": sealed }))?,
+                Format::Human => eprintln!("{sealed} records are sealed under the new key"),
+            }
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Writes one JSON value to stdout.
+pub(crate) fn print(value: &serde_json::Value) -> Result<(), Failure> {
+    write_stdout(format!("{value:#}\n").as_bytes())
+}
+
+/// Opens the store, and makes a host over it that knows the connectors.
+pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<Host, Failure> {
+    let place = match &args.store {
+        Some(place) => place.clone(),
+        None => default_store()?.to_string_lossy().into_owned(),
+    };
+    let keys = match (std::env::var(vault::KEY_VARIABLE), &args.key_file) {
+        (_, Some(file)) => KeySource::File(file.clone()),
+        (Ok(keys), None) => KeySource::Given(keys.parse::<Keys>()?),
+        (Err(_), None) if place.contains("://") => {
+            let folder = default_store()?;
+            KeySource::beside(&folder)
+        }
+        (Err(_), None) => KeySource::beside(place.as_ref()),
+    };
+    let store = store::open(&place).await?;
+    let vault = Vault::unlock(&*store, keys).await?;
+    if let Some(file) = vault.made() {
+        eprintln!(
+            "note: the store's key was made: `{}`; keep a copy of it apart from the store",
+            file.display()
+        );
+    }
+    let mut builder = Host::builder_shared(store, vault).connectors(connectors.iter().cloned()).notices(tell);
+    for connector in connectors {
+        if let Some(client) = client(connector) {
+            builder = builder.client(connector.key(), client);
+        }
+        if let Some(url) = &args.base_url {
+            builder = builder.base_url(connector.key(), url);
+        }
+    }
+    Ok(builder.build()?)
+}
+
+/// The OAuth client of a connector, where the environment has one.
+pub(crate) fn client(connector: &Connector) -> Option<OAuthClient> {
+    let variable =
+        |name: &str| std::env::var(format!("LINCHPIN_{}_CLIENT_{name}", connector.key().to_uppercase())).ok();
+    let id = variable("ID")?;
+    Some(OAuthClient { id, secret: variable("SECRET").map(Secret::new) })
+}
+
+/// `linchpin/store.db` in the user's data folder.
+fn default_store() -> Result<PathBuf, Failure> {
+    use etcetera::BaseStrategy as _;
+    let base = etcetera::choose_base_strategy().map_err(|error| {
+        Failure::usage(format!("there is no data folder for the store: {error}")).help("give `--store PATH`")
+    })?;
+    Ok(base.data_dir().join("linchpin").join("store.db"))
+}
+
+/// Says what a connection's owner must act on; what was asked for by command is told there.
+fn tell(notice: &Notice) {
+    let NoticeKind::State(state @ (State::NeedsReauthorization | State::Failing)) = notice.kind else {
+        return;
+    };
+    let owner = notice.owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
+    eprintln!("note: `{}`{owner} is now {}: {}", notice.name, state.as_str(), notice.reason);
+}
+
+/// Whether a person can be asked.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// A connection of the store for one call of a flow, with the host that must outlive it.
+pub(crate) async fn stored(
+    connector: &Connector,
+    args: &StoreArgs,
+    tenant: &str,
+    name: &str,
+) -> Result<(Arc<Host>, linchpin_runtime::Connection), Failure> {
+    let host = open(std::slice::from_ref(connector), args).await?;
+    let row = host.kept(tenant, name).await?;
+    if row.connector != connector.key() {
+        let message =
+            format!("`{name}` is a connection of `{}`, not of `{}`", row.connector, connector.key());
+        return Err(Failure::usage(message));
+    }
+    let connection = host.connection(tenant, name).await?;
+    Ok((Arc::new(host), connection))
+}

@@ -1,0 +1,60 @@
+//! `linchpin serve`: looks after connections until it is told to stop.
+
+use clap::Args;
+use linchpin_host::Round;
+use linchpin_runtime::Cancel;
+
+use super::{StoreArgs, executor, open, show};
+use crate::{
+    catalogue::Catalogue,
+    exit::{Exit, Failure},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+pub(crate) fn serve(catalogue: &Catalogue, args: &Serve) -> Result<Exit, Failure> {
+    executor()?.block_on(async {
+        let host = open(catalogue.connectors(), &args.store).await?;
+        let stop = Cancel::new();
+        let asked = stop.clone();
+        tokio::spawn(async move {
+            stopped().await;
+            eprintln!("stopping: what is under way is finished first");
+            asked.cancel();
+        });
+        eprintln!("looking after the connections of the store; stop with Ctrl-C or SIGTERM");
+        host.work(&stop, |round| match round {
+            Ok(round) if round == Round::default() => {}
+            Ok(round) => {
+                for report in round.revocations.iter().filter(|report| !report.done) {
+                    let problem = report.attempt.problem.as_deref().unwrap_or_default();
+                    eprintln!("the tokens of `{}` are still alive at the service: {problem}", report.name);
+                }
+                eprintln!("{}", show::summary(&round));
+            }
+            Err(error) => eprintln!("error[{}]: {error}", error.code().as_str()),
+        })
+        .await;
+        Ok(Exit::Ok)
+    })
+}
+
+/// Until somebody asks the process to stop.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without the signal there is Ctrl-C.
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
