@@ -11,6 +11,7 @@ mod ping;
 mod private_file;
 mod revoke;
 pub mod store;
+mod transfer;
 pub mod vault;
 mod worker;
 

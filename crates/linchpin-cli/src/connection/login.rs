@@ -1,6 +1,6 @@
 //! `linchpin auth login`: from the form to a connection that works.
 
-use std::{fs, io::Read as _, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use console::Term;
@@ -13,7 +13,7 @@ use linchpin::{
 use linchpin_host::{Application, Connected, DEFAULT_TENANT, Host, NewConnection};
 use linchpin_runtime::{Grant, OAuthClient, Way};
 
-use super::{callback::Callback, can_ask, show};
+use super::{callback::Callback, can_ask, read, show};
 use crate::{
     args::Format,
     auth,
@@ -297,7 +297,7 @@ pub(crate) async fn client(catalogue: &Catalogue, host: &Host, args: &Client) ->
     let connector = catalogue.connector(&args.connector)?;
     let secret = match (&args.secret, args.public) {
         (_, true) => None,
-        (Some(file), false) => Some(read_secret(file)?),
+        (Some(file), false) => Some(read(file)?),
         (None, false) if can_ask() => {
             eprint!("Client secret: ");
             Some(Term::stderr().read_secure_line().map_err(|error| terminal(&error))?)
@@ -312,13 +312,4 @@ pub(crate) async fn client(catalogue: &Catalogue, host: &Host, args: &Client) ->
     host.keep_client(connector.key(), &args.method, &client).await?;
     eprintln!("the OAuth client of `{}` is kept, sealed", connector.key());
     Ok(Exit::Ok)
-}
-
-fn read_secret(file: &str) -> Result<String, Failure> {
-    if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| terminal(&error))?;
-        return Ok(text);
-    }
-    fs::read_to_string(file).map_err(|error| Failure::usage(format!("`{file}` cannot be read: {error}")))
 }

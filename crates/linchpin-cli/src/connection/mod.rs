@@ -89,6 +89,16 @@ pub(crate) enum AuthVerb {
     },
     /// Keep the id and secret of the OAuth client that you registered with a service
     Client(login::Client),
+    /// Write connections as JSON, their secrets sealed, for `import` into another store
+    Export(Export),
+    /// Take connections of an export in
+    ///
+    /// The key of the store that they come from must be given too: behind the current one in LINCHPIN_KEY or in the key file.
+    Import {
+        /// The export, `-` for stdin
+        #[arg(value_name = "FILE|-")]
+        file: String,
+    },
     /// Seal the store under a new key
     ///
     /// With LINCHPIN_KEY, put the new key first, a comma, and the old one behind it.
@@ -110,6 +120,16 @@ pub(crate) struct Revoke {
     /// All connections of this owner, whatever their tenant
     #[arg(long, conflicts_with_all = ["name", "all"])]
     pub(crate) owner: Option<String>,
+}
+
+/// What to write.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Only this connection
+    pub(crate) name: Option<String>,
+    /// Whose they are
+    #[arg(long, default_value = DEFAULT_TENANT)]
+    pub(crate) tenant: String,
 }
 
 /// An executor for one command.
@@ -192,6 +212,25 @@ async fn run(catalogue: &Catalogue, host: &Host, verb: &AuthVerb, format: Format
             false => Err(Failure::usage(format!("there is no revocation `{id}`"))
                 .help("`linchpin auth list --revocations` shows those that there are")),
         },
+        AuthVerb::Export(args) => {
+            let which = Filter { tenant: Some(args.tenant.clone()), ..Filter::default() };
+            let rows = match &args.name {
+                Some(name) => vec![host.kept(&args.tenant, name).await?],
+                None => host.connections(which).await?,
+            };
+            let text = host.export(rows).await?;
+            write_stdout(format!("{text}\n").as_bytes())?;
+            Ok(Exit::Ok)
+        }
+        AuthVerb::Import { file } => {
+            let taken = host.import(&read(file)?).await?;
+            let names: Vec<&str> = taken.iter().map(|row| row.name.as_str()).collect();
+            match format {
+                Format::Json => print(&json!({ "imported": names }))?,
+                Format::Human => eprintln!("taken in: {}", names.join(", ")),
+            }
+            Ok(Exit::Ok)
+        }
         AuthVerb::Client(args) => login::client(catalogue, host, args).await,
         AuthVerb::RotateKey => {
             let sealed = vault::rotate(&**host.store(), host.vault()).await?;
@@ -202,6 +241,15 @@ async fn run(catalogue: &Catalogue, host: &Host, verb: &AuthVerb, format: Format
             Ok(Exit::Ok)
         }
     }
+}
+
+/// The text of a file, `-` for stdin.
+pub(crate) fn read(file: &str) -> Result<String, Failure> {
+    let text = match file {
+        "-" => std::io::read_to_string(std::io::stdin()),
+        file => std::fs::read_to_string(file),
+    };
+    text.map_err(|error| Failure::usage(format!("`{file}` cannot be read: {error}")))
 }
 
 /// Writes one JSON value to stdout.

@@ -202,3 +202,30 @@ async fn one_round_pings_what_is_due() {
     assert_eq!(host.round().await.unwrap().pings, (1, 0));
     assert_eq!(host.round().await.unwrap().pings, (0, 0));
 }
+
+#[tokio::test]
+async fn connections_move_to_another_store_sealed_all_the_way() {
+    let world = World::start().await;
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let old = host(&world, here.path()).await;
+    connect(&world, &old, "work").await.unwrap();
+    let connection = old.connection(DEFAULT_TENANT, "work").await.unwrap();
+    let grant = connection.grant().await.unwrap().unwrap().grant.unwrap();
+    let text = old.export(old.connections(Filter::default()).await.unwrap()).await.unwrap();
+    for token in grant.values.values() {
+        assert!(!text.contains(token.expose()));
+    }
+
+    let new = host(&world, there.path()).await;
+    assert_eq!(new.import(&text).await.unwrap_err().code(), Code::KeyWrong);
+    assert_eq!(new.import("{}").await.unwrap_err().code(), Code::SealBroken);
+    assert!(new.connections(Filter::default()).await.unwrap().is_empty());
+    // The old key goes behind the new one.
+    let keys = std::fs::read_to_string(there.path().join("store.key")).unwrap();
+    let more = std::fs::read_to_string(here.path().join("store.key")).unwrap();
+    std::fs::write(there.path().join("store.key"), format!("{keys}{more}")).unwrap();
+    let new = host(&world, there.path()).await;
+    assert_eq!(new.import(&text).await.unwrap().len(), 1);
+    assert_eq!(call(&new, "work").await.unwrap(), r#"{"id":7}"#);
+    assert_eq!(new.import(&text).await.unwrap_err().code(), Code::NameTaken);
+}

@@ -18,7 +18,9 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     let percent: String = secret
         .bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect();
@@ -38,7 +40,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             match place <= group.len() {
                 true => text.push(char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize])),
@@ -74,11 +77,14 @@ fn the_search_finds_what_it_looks_for() {
     }
     for before in ["", "u", "us", "use"] {
         let text = base64(format!("{before}{PLANTED}:rest").as_bytes());
-        assert!(forms(PLANTED).iter().any(|form| text.contains(std::str::from_utf8(form).unwrap())), "{before}");
+        assert!(
+            forms(PLANTED).iter().any(|form| text.contains(std::str::from_utf8(form).unwrap())),
+            "{before}"
+        );
     }
 }
 
-/// AC-C6: secrets never show in what is printed, nor on the disk.
+/// Neither what is printed nor what is written shows it, whatever goes wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_shows_a_planted_secret() {
     let (github, folder) = (Github::start().await, tempfile::tempdir().unwrap());
@@ -98,7 +104,9 @@ async fn no_command_shows_a_planted_secret() {
     assert_eq!(code(&run(&["auth", "login", "github"]).await), Some(1));
     assert_eq!(code(&run(&["auth", "login", "github", "--unchecked"]).await), Some(0));
     for format in ["human", "json"] {
-        for verb in [&["list"][..], &["show", "github"], &["ping", "github"], &["refresh", "github"], &["drain"]] {
+        for verb in
+            [&["list"][..], &["show", "github"], &["ping", "github"], &["refresh", "github"], &["drain"]]
+        {
             run(&[&["auth", "--format", format], verb].concat()).await;
         }
         let flow = ["run", "github.get_repository", "--set", "repository=octocat/hello-world", "--trace"];
@@ -106,7 +114,10 @@ async fn no_command_shows_a_planted_secret() {
         run(&[&flow[..], &["--connection", "github", "--format", format]].concat()).await;
     }
     run(&["run", "github.create_issue", "--set", "repository=o/r", "--set", "title=t", "--dry-run"]).await;
-    assert_eq!(code(&run(&["auth", "login", "github", "--field", &format!("token={PLANTED}")]).await), Some(2));
+    assert_eq!(
+        code(&run(&["auth", "login", "github", "--field", &format!("token={PLANTED}")]).await),
+        Some(2)
+    );
     assert_files_clean(folder.path(), PLANTED);
     assert_eq!(code(&run(&["auth", "rotate-key"]).await), Some(0));
     run(&["auth", "delete", "github"]).await;
