@@ -62,7 +62,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Code::NameTaken`](linchpin::Code::NameTaken) when the tenant has a connection of this name.
+    /// [`Code::NameTaken`] when the tenant has a connection of this name.
     fn connection_add(&self, new: Connection, grant: Option<NewGrant>) -> BoxFuture<'_, Result<()>>;
 
     /// A connection by its id.

@@ -265,6 +265,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_record_that_changed_meanwhile_is_looked_at_again() {
+        let home = Home::new().await;
+        let old = home.keys();
+        let (store, vault) = home.open().await;
+        // Written by a process that had the old key, after the rotation had read the record.
+        let place = Place { kind: Kind::Grant, id: "b".to_owned() };
+        let late = vault.seal(&place, place.to_string().as_bytes()).unwrap();
+        let hex: String = late.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let trigger = format!(
+            "create trigger meanwhile before update of fields on connection when old.id = 'a'
+            begin update connection set tokens = x'{hex}' where id = 'b'; end"
+        );
+        rusqlite::Connection::open(home.store()).unwrap().execute_batch(&trigger).unwrap();
+        rotate(&store, &vault).await.unwrap();
+        assert_eq!(home.keys().0.len(), 1);
+        assert!(old.find(home.keys().current().id).is_none());
+        home.everything_opens().await;
+    }
+
+    #[tokio::test]
     async fn a_process_that_runs_meanwhile_takes_the_new_key() {
         let home = Home::new().await;
         let (store, running) = home.open().await;
