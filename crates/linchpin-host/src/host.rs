@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     policy: RefreshPolicy,
     notices: Box<dyn Fn(&Notice) + Send + Sync>,
     /// Who takes leases.
-    holder: String,
+    pub(crate) holder: String,
     /// Connections as the runtime has them, so that all calls of a process share one exchange.
     ready: Mutex<HashMap<String, Ready>>,
 }

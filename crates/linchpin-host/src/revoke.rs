@@ -25,6 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// How long an attempt may take; a worker that dies leaves its revocations to others after so long.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a deletion waits for an exchange that is under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it looks meanwhile.
+const WATCH: Duration = Duration::from_millis(50);
+
 /// The name under which a report has credentials that are no tokens of a grant.
 const CREDENTIALS: &str = "credentials";
 
@@ -94,6 +100,7 @@ impl Host {
     /// Stops the use of a connection and removes its row; what is left to do at the service is noted by the same step.
     async fn remove(&self, row: &store::Connection) -> Result<Revocation> {
         self.0.move_to(&row.id, State::Revoked, "it is taken away".to_owned()).await?;
+        self.hold_grant(&row.id).await?;
         let id = new_id()?;
         let values = self.0.values(row)?;
         let grant = self.0.grant(&row.id).await?;
@@ -122,6 +129,23 @@ impl Host {
         self.0.store.connection_remove(&row.id, Some(revocation.clone())).await?;
         self.forget(&row.id);
         Ok(revocation)
+    }
+
+    /// Keeps everybody from exchanging a grant that is about to go, so that no new tokens escape the revocation. An exchange that is
+    /// under way elsewhere is waited for, but not for long: a deletion must not hang on a service.
+    async fn hold_grant(&self, id: &str) -> Result<()> {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while let Some(grant) = self.0.store.grant(id).await? {
+            let lease = self.0.store.grant_lease(id, grant.generation, &self.0.holder, LIMIT).await?;
+            match lease {
+                store::Lease::Taken { .. } => break,
+                store::Lease::Moved if grant.dead.is_some() => break,
+                _ if tokio::time::Instant::now() >= patience => break,
+                store::Lease::Held(left) => tokio::time::sleep(left.min(WATCH)).await,
+                store::Lease::Moved => {}
+            }
+        }
+        Ok(())
     }
 
     /// One attempt to kill the tokens of a connection that is gone.
