@@ -1,5 +1,6 @@
 //! The attributes that make flows of functions.
 
+use linchpin_manifest::attribute;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, LitStr, Visibility, spanned::Spanned};
@@ -44,12 +45,7 @@ impl Attribute {
     }
 
     fn known(self) -> &'static [&'static str] {
-        match self {
-            Attribute::Action => &["read", "create", "update", "delete", "idempotency", "crate"],
-            Attribute::Authping | Attribute::Revoke | Attribute::Helper => &["crate"],
-            Attribute::Webhook => &["register", "deregister", "event", "hook", "crate"],
-            Attribute::Monitor => &["event", "every", "dedupe", "crate"],
-        }
+        attribute::find(self.name()).map_or(&[], |found| found.arguments)
     }
 }
 
