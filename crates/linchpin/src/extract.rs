@@ -228,7 +228,7 @@ fn decode<T: FieldType>(code: Code, what: &str, json: &str) -> Result<T> {
 }
 
 fn misfit(code: Code, what: &str, json: &str, error: &serde_json::Error) -> Error {
-    let place = crate::json::path_at(json.as_bytes(), error.line(), error.column());
+    let place = crate::json::place(json.as_bytes(), error);
     Error::coded(code, format!("{what} does not fit: {} at `{place}`", crate::json::without_place(error)))
 }
 
