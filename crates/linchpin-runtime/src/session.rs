@@ -147,6 +147,10 @@ impl Session {
             }
             None => (timeout, false),
         };
+        if limit.is_zero() {
+            // A timeout looks at its time only after its future, which would already have sent.
+            return Err(self.late(by_deadline));
+        }
         let mut flight = Flight { log: self.log(), record: None, since: Instant::now() };
         let exchange = self.exchange(&request, url, passage, headers, safe, &mut flight);
         let outcome = match tokio::time::timeout(limit, exchange).await {
@@ -581,5 +585,39 @@ impl Driver for Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({:?})", self.connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linchpin::{Connector, connector::SpecFile};
+
+    use super::*;
+
+    const SPEC: SpecFile = SpecFile {
+        path: "specs/tracker.toml",
+        text: r#"
+            schema = 1
+            key = "tracker"
+            name = "Tracker"
+            version = "0.1.0"
+            http = { base_url = "https://tracker.example", headers = { X-Version = "3" } }
+            auth.token = { kind = "bearer", fields.token = { label = "Token", secret = true } }
+        "#,
+    };
+
+    #[test]
+    fn elsewhere_neither_credentials_nor_the_flows_headers_go_along() {
+        let connector = Connector::builder(SPEC).build().unwrap();
+        let fields = [("token".to_owned(), "t0k3n".to_owned().into())].into();
+        let connection = Connection::new(&connector, ConnectionValues { method: "token".into(), fields });
+        let mut request = Request::new(Method::GET, Target::Path("/thing".into()));
+        request.headers.insert("x-secret", HeaderValue::from_static("7"));
+        request.headers.insert(ACCEPT, HeaderValue::from_static("image/png"));
+        let headers = elsewhere(&connection.unwrap().0, &request);
+        let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "user-agent", "x-version"]);
+        assert_eq!(headers[ACCEPT], "image/png");
     }
 }

@@ -19,6 +19,8 @@ pub struct RecordStream {
     check: Option<(Shape, bool)>,
     lines: Vec<u8>,
     read: u64,
+    /// Whether records are being fetched; still so when whoever waited for them has gone.
+    fetching: bool,
 }
 
 /// Some records of a stream.
@@ -37,7 +39,15 @@ impl RecordStream {
         flow: &'static FlowDescriptor,
         check: Option<(Shape, bool)>,
     ) -> RecordStream {
-        RecordStream { records: Some(records), watch, flow, check, lines: Vec::new(), read: 0 }
+        RecordStream {
+            records: Some(records),
+            watch,
+            flow,
+            check,
+            lines: Vec::new(),
+            read: 0,
+            fetching: false,
+        }
     }
 
     /// The next records, at most `max` and at most a page of them; `None` behind the last, and after an error.
@@ -45,15 +55,23 @@ impl RecordStream {
     /// # Errors
     ///
     /// What fetching a page gives; the records before it have been given out. The deadline of the call still holds.
+    /// [`Code::Cancelled`] when the last future was dropped half-way: its records are lost, and the stream is over.
     pub async fn next_batch(&mut self, max: usize) -> Result<Option<Batch<'_>>> {
         self.lines.clear();
-        // A stream whose future was dropped half-way has lost records, and is over as after an error.
-        let Some(mut records) = self.records.take() else { return Ok(None) };
+        let Some(mut records) = self.records.take() else {
+            if std::mem::take(&mut self.fetching) {
+                let message =
+                    format!("reading from `{}` was given up half-way, and records are lost", self.flow.name);
+                return Err(Error::coded(Code::Cancelled, message).hint("run the flow again"));
+            }
+            return Ok(None);
+        };
         if max == 0 {
             self.records = Some(records);
             return Ok(Some(Batch { lines: &[], count: 0 }));
         }
         let lines = &mut self.lines;
+        self.fetching = true;
         let written = self
             .watch
             .over(async {
@@ -65,6 +83,7 @@ impl RecordStream {
                 }
             })
             .await;
+        self.fetching = false;
         let count = match written {
             Ok(Some(count)) => count,
             Ok(None) => return Ok(None),

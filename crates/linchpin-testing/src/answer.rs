@@ -10,9 +10,24 @@ pub fn json(status: u16, body: Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(body)
 }
 
+/// 204: done, and nothing to say.
+pub fn no_content() -> ResponseTemplate {
+    ResponseTemplate::new(204)
+}
+
 /// 401, as most services say it.
 pub fn unauthorized() -> ResponseTemplate {
     json(401, json!({ "message": "the token is not valid" }))
+}
+
+/// 403, as most services say it. Some say so of whoever asks too often, and tell it by a header:
+///
+/// ```
+/// # use linchpin_testing::answer;
+/// let used_up = answer::forbidden().insert_header("x-ratelimit-remaining", "0");
+/// ```
+pub fn forbidden() -> ResponseTemplate {
+    json(403, json!({ "message": "the token may not do this" }))
 }
 
 /// 404, as most services say it.
@@ -26,12 +41,17 @@ pub fn rate_limited(seconds: u32) -> ResponseTemplate {
         .insert_header("retry-after", seconds.to_string().as_str())
 }
 
+/// 500, as most services say it.
+pub fn server_error() -> ResponseTemplate {
+    json(500, json!({ "message": "something went wrong" }))
+}
+
 /// 200 with JSON that breaks off.
 pub fn malformed_json() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_raw("{\"id\": 1, \"na", "application/json")
 }
 
-/// Closes the connection without an answer; for `Mock::respond_with_err`.
+/// Closes the connection without an answer; for `Mock::respond_with_err`, as [`Harness::closes`](crate::Harness::closes) does.
 pub fn closed_connection(_request: &Request) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "closed")
 }

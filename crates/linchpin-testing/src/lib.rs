@@ -39,16 +39,21 @@
 //! ```
 
 pub mod answer;
+mod hook;
+mod page;
 
 pub use wiremock;
 
+pub use crate::hook::Registration;
+
+use std::time::Duration;
+
 use linchpin::{
-    Connector, Context, Delivery, Error, Result, Secret,
+    Connector, Context, Error, Result, Secret,
     extract::ConnectionValues,
     flow::{Flow, Gives, IntoArgs},
-    http::{HeaderMap, HeaderName, HeaderValue},
 };
-use linchpin_runtime::{Connection, Invocation, Output, ResultCheck, Runtime, webhook};
+use linchpin_runtime::{Connection, Invocation, Output, Planned, ResultCheck, Runtime};
 use serde_json::Value;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
@@ -99,25 +104,35 @@ impl Harness {
         mock.respond_with(answer).named(format!("{method} {path}")).mount(&self.server).await;
     }
 
-    /// Answers requests for a list with these pages, told by `Link` headers (RFC 8288); each page may be asked once.
+    /// Closes the connection on requests of a method to a path, without an answer.
+    pub async fn closes(&self, method: &str, path: &str) {
+        let mock = Mock::given(matchers::method(method)).and(matchers::path(path));
+        mock.respond_with_err(answer::closed_connection).mount(&self.server).await;
+    }
+
+    /// Takes requests of a method to a path, and never answers.
+    ///
+    /// In a test with `#[tokio::test(start_paused = true)]` the spec's `http.timeout` is then over at once: a paused clock runs on
+    /// whenever nothing else is to be done. (Answers that are only late have no place there: it would run past them too.)
+    pub async fn never_answers(&self, method: &str, path: &str) {
+        const LONGER_THAN_ANY_TEST: Duration = Duration::from_secs(24 * 60 * 60);
+        self.on(method, path, ResponseTemplate::new(200).set_delay(LONGER_THAN_ANY_TEST)).await;
+    }
+
+    /// Answers requests for a list with these bodies, one for each page, and tells the next page as the spec's `http.pagination`
+    /// says: by `Link` headers (RFC 8288), or by a cursor that is put into the bodies. Each page may be asked once.
+    ///
+    /// # Panics
+    ///
+    /// When the spec has no `http.pagination`, or a body is no object although the cursor stands in it.
     pub async fn pages(&self, path: &str, pages: impl IntoIterator<Item = Value>) {
-        let pages: Vec<Value> = pages.into_iter().collect();
-        for (index, page) in pages.iter().enumerate() {
-            let mut answer = answer::json(200, page.clone());
-            if index + 1 < pages.len() {
-                let next = format!("<{}{path}?linchpin_page={}>; rel=\"next\"", self.uri(), index + 1);
-                answer = answer.insert_header("link", next.as_str());
-            }
-            let mock = Mock::given(matchers::method("GET")).and(matchers::path(path));
-            let mock = match index {
-                0 => mock.and(matchers::query_param_is_missing("linchpin_page")),
-                index => mock.and(matchers::query_param("linchpin_page", index.to_string())),
-            };
-            mock.respond_with(answer)
-                .up_to_n_times(1)
-                .named(format!("page {index} of {path}"))
-                .mount(&self.server)
-                .await;
+        let spec = self.connector.spec().expect("the connector has a spec");
+        let pagination =
+            spec.http.pagination.as_ref().expect("the spec says in `http.pagination` how lists go on");
+        for mock in
+            page::mocks(pagination, &format!("{}{path}", self.uri()), path, pages.into_iter().collect())
+        {
+            mock.mount(&self.server).await;
         }
     }
 
@@ -182,32 +197,19 @@ impl Harness {
         }
     }
 
-    /// A delivery of a hook as the service would send it, signed with a key as the spec says.
+    /// The write before which a dry run of a flow stops; nothing has been changed then.
     ///
     /// # Errors
     ///
-    /// When the spec has no such hook, or a header is none.
-    pub fn delivery(
-        &self,
-        hook: &str,
-        key: &Secret,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Result<Delivery> {
-        let spec = self.connector.spec()?;
-        let hook = spec.hooks.iter().find(|known| known.key == hook);
-        let hook = hook.ok_or_else(|| Error::new("the spec has no such hook"))?;
-        let body = body.to_string();
-        let (name, value) = webhook::sign(hook, key, body.as_bytes())?;
-        let mut all = HeaderMap::new();
-        for (name, value) in headers.iter().copied().chain([(name.as_str(), value.as_str())]) {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| Error::new(format!("`{name}` is no header name")))?;
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| Error::new("a header's value has control characters"))?;
-            all.insert(name, value);
+    /// As [`run_json`](Harness::run_json), and when the flow ends without a write.
+    pub async fn dry_run(&self, flow: &str, input: Value) -> Result<Planned> {
+        let invocation = Invocation::named(&self.connection()?, flow)?.input(input.to_string()).dry_run(true);
+        match self.runtime.run(invocation).await?.output {
+            Output::Planned(planned) => Ok(planned),
+            _ => Err(Error::new(format!(
+                "`{flow}` ended without a write; its effect is `read`, or this input leads to none"
+            ))),
         }
-        Ok(Delivery { headers: all, body: body.into() })
     }
 
     /// The requests that the mock has seen.
@@ -215,15 +217,14 @@ impl Harness {
         self.server.received_requests().await.unwrap_or_default()
     }
 
-    /// Asserts which requests the mock has seen, as `METHOD /path`, in order.
+    /// Asserts which requests the mock has seen, as `METHOD /path`, in order: `&["GET /issues"; 3]` for three pages of one list.
     ///
     /// # Panics
     ///
     /// When it has seen others.
     pub async fn assert_requests(&self, expected: &[&str]) {
         let requests = self.requests().await;
-        let seen: Vec<String> =
-            requests.iter().map(|request| format!("{} {}", request.method, request.url.path())).collect();
+        let seen: Vec<String> = requests.iter().map(name).collect();
         assert_eq!(seen, expected);
     }
 
@@ -237,9 +238,46 @@ impl Harness {
         assert!(!requests.is_empty(), "no request has been seen");
         for request in requests {
             let found = request.headers.get(name).and_then(|found| found.to_str().ok());
-            assert_eq!(found, Some(value), "`{name}` of {} {}", request.method, request.url.path());
+            assert_eq!(found, Some(value), "`{name}` of {}", crate::name(&request));
         }
     }
+
+    /// Asserts that the last request had this JSON body.
+    ///
+    /// # Panics
+    ///
+    /// When it had another, or none that is JSON, or there was no request.
+    pub async fn assert_json(&self, expected: Value) {
+        let request = self.last_request().await;
+        let found: Result<Value, _> = serde_json::from_slice(&request.body);
+        let body = String::from_utf8_lossy(&request.body);
+        let found = found
+            .unwrap_or_else(|error| panic!("the body of {} is no JSON: {error}: {body}", name(&request)));
+        assert_eq!(found, expected, "the body of {}", name(&request));
+    }
+
+    /// Asserts that the last request had these query parameters and no others, in whatever order.
+    ///
+    /// # Panics
+    ///
+    /// When it had others, or there was no request.
+    pub async fn assert_query(&self, expected: &[(&str, &str)]) {
+        let request = self.last_request().await;
+        let mut found: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
+        let mut expected: Vec<(String, String)> =
+            expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "the query of {}", name(&request));
+    }
+
+    async fn last_request(&self) -> Request {
+        self.requests().await.pop().expect("no request has been seen")
+    }
+}
+
+fn name(request: &Request) -> String {
+    format!("{} {}", request.method, request.url.path())
 }
 
 fn read(json: &[u8]) -> Result<Value> {

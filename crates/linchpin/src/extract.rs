@@ -238,7 +238,7 @@ const CURSOR: Part = Part { code: Code::InputInvalid, what: "the cursor" };
 
 impl Misfit for Part {
     fn misfit(&self, text: &[u8], error: serde_json::Error) -> Error {
-        let place = json::path_at(text, error.line(), error.column());
+        let place = json::place(text, &error);
         let problem = json::without_place(&error);
         Error::coded(self.code, format!("{} does not fit: {problem} at `{place}`", self.what))
     }

@@ -118,6 +118,17 @@ pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
     path
 }
 
+/// The JSON pointer to what went wrong; of a field that is missing, to the object that lacks it.
+pub fn place(json: &[u8], error: &serde_json::Error) -> String {
+    if !error.to_string().starts_with("missing field") {
+        return path_at(json, error.line(), error.column());
+    }
+    // The parser stands behind the value of the object's last key.
+    let mut path = path_at(json, error.line(), error.column() + 1);
+    path.truncate(path.rfind('/').unwrap_or_default());
+    path
+}
+
 /// What serde_json says went wrong, without the line and column that it puts behind.
 pub fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -132,8 +143,28 @@ mod tests {
     use super::*;
 
     fn place<T: serde::de::DeserializeOwned>(json: &str) -> String {
-        let error = serde_json::from_str::<T>(json).err().unwrap();
-        path_at(json.as_bytes(), error.line(), error.column())
+        super::place(json.as_bytes(), &serde_json::from_str::<T>(json).err().unwrap())
+    }
+
+    #[test]
+    fn a_missing_field_is_missed_in_its_object() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            #[serde(rename = "inner")]
+            _inner: Vec<Inner>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Inner {
+            #[serde(rename = "id")]
+            _id: u8,
+        }
+        assert_eq!(
+            place::<Outer>(r#"{"name": "x", "inner": [{"id": 1}, {"name": [2]}], "more": 1}"#),
+            "/inner/1"
+        );
+        assert_eq!(place::<Outer>(r#"{"name": {}}"#), "");
+        assert_eq!(place::<Outer>("{}"), "");
+        assert_eq!(place::<Outer>(r#"{"inner": [{}]}"#), "/inner/0");
     }
 
     #[test]

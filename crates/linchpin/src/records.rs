@@ -261,6 +261,10 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
     fn next_page(&mut self) -> BoxFuture<'_, Result<Option<Vec<T>>>> {
         Box::pin(async {
             let Some((request, response)) = self.fetch().await? else { return Ok(None) };
+            // What an outcome rule ignores, and how some services write a list with nothing in it.
+            if &*response.body == b"null" {
+                return Ok(None);
+            }
             let cursor = match &self.pagination {
                 Some(Pagination { style: PageStyle::Cursor { cursor, .. }, .. }) => Some(cursor.as_str()),
                 _ => None,

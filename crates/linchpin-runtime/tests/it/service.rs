@@ -1,0 +1,114 @@
+//! A service by hand, for what no mock server does: answers that are late, break off or never end.
+//!
+//! It lives on the test's own runtime, so that a paused clock is its clock too.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, mpsc},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// A service whose answers are written byte by byte.
+pub(crate) struct Service {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    _connections: JoinSet<()>,
+}
+
+/// A request, and the wire on which its answer goes. The connection is closed when it goes.
+pub(crate) struct Exchange {
+    pub(crate) path: String,
+    wire: TcpStream,
+}
+
+impl Service {
+    /// Answers every request as `answer` does; each has a connection of its own.
+    pub(crate) async fn start<F>(answer: impl Fn(Exchange) -> F + Send + Sync + 'static) -> Service
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut connections = JoinSet::new();
+        connections.spawn({
+            let seen = seen.clone();
+            let answer = Arc::new(answer);
+            async move {
+                let mut answers = JoinSet::new();
+                loop {
+                    let (wire, _) = listener.accept().await.unwrap();
+                    let (seen, answer) = (seen.clone(), answer.clone());
+                    answers.spawn(async move {
+                        let Some(exchange) = Exchange::read(wire).await else { return };
+                        seen.lock().unwrap().push(exchange.path.clone());
+                        answer(exchange).await;
+                    });
+                }
+            }
+        });
+        Service { address, seen, _connections: connections }
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The paths that were asked for.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Exchange {
+    async fn read(mut wire: TcpStream) -> Option<Exchange> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(wire.read_u8().await.ok()?);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.lines();
+        let path = lines.next()?.split(' ').nth(1)?.to_owned();
+        let headers: HashMap<String, &str> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value))
+            .collect();
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        wire.read_exact(&mut vec![0; length]).await.ok()?;
+        Some(Exchange { path, wire })
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn say(&mut self, bytes: &str) {
+        // Whoever asked may have gone.
+        drop(self.wire.write_all(bytes.as_bytes()).await);
+    }
+
+    /// Answers with JSON and closes the connection.
+    pub(crate) async fn json(mut self, headers: &str, body: &str) {
+        let length = body.len();
+        self.say(&format!(
+            "HTTP/1.1 200 OK\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await;
+    }
+
+    /// Waits until whoever asked has closed the connection.
+    pub(crate) async fn gone(mut self) {
+        while self.wire.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// Keeps a paused clock still: without it time runs on whenever everybody waits, also for bytes that are on their way.
+pub(crate) fn hold_the_clock() -> mpsc::Sender<()> {
+    let (hold, released) = mpsc::channel::<()>();
+    // The clock stands while a blocking task runs.
+    tokio::task::spawn_blocking(move || released.recv().unwrap_or_default());
+    hold
+}
