@@ -13,6 +13,7 @@ pub fn spec() -> String {
     schema["$schema"] = DIALECT.into();
     schema["title"] = "linchpin spec".into();
     schema["description"] = "What is true of a service that a linchpin connector speaks to.".into();
+    schema.sort_all_objects();
     canonical(&schema)
 }
 
@@ -315,6 +316,7 @@ pub fn manifest() -> String {
     schema["$schema"] = DIALECT.into();
     schema["title"] = "linchpin manifest".into();
     schema["description"] = "A linchpin connector as platforms see it.".into();
+    schema.sort_all_objects();
     canonical(&schema)
 }
 

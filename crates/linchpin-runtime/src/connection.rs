@@ -35,8 +35,8 @@ pub(crate) struct Ready {
     pub(crate) connector: Connector,
     pub(crate) spec: Arc<Spec>,
     pub(crate) values: ConnectionValues,
-    /// The base URL without the slash at its end.
-    pub(crate) base: String,
+    /// The base URL.
+    pub(crate) base: Url,
     pub(crate) allowed: Allowed,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
@@ -105,7 +105,6 @@ impl Connection {
             };
             credentials.apply()?;
         }
-        let base = base.as_str().trim_end_matches('/').to_owned();
         Ok(Connection(Arc::new(Ready {
             connector: connector.clone(),
             spec,
