@@ -12,14 +12,12 @@ use std::{
     sync::Arc,
 };
 
-use linchpin_manifest::{Location, Source};
+use linchpin_manifest::{Location, Source, attribute};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::Lit;
 use walkdir::WalkDir;
 
 use crate::workspace::Layout;
-
-const ATTRIBUTES: [&str; 6] = ["action", "authping", "revoke", "webhook", "helper", "monitor"];
 
 /// What the sources of a package say.
 #[derive(Debug, Default)]
@@ -199,16 +197,16 @@ struct Attributes {
 }
 
 impl Attributes {
-    fn read(&mut self, attribute: &Group, krate: &str) {
-        let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
+    fn read(&mut self, group: &Group, krate: &str) {
+        let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
         let Some((path, rest)) = path(&tokens) else { return };
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         match parts[..] {
             // An attribute behind `cfg_attr` may not be there either.
             ["cfg" | "cfg_attr"] => self.conditional = true,
             ["path"] => self.path = rest.get(1).and_then(literal).map(|(path, _)| path),
-            [name] if ATTRIBUTES.contains(&name) => self.flow = true,
-            [from, name] if from == krate && ATTRIBUTES.contains(&name) => self.flow = true,
+            [name] if attribute::find(name).is_some() => self.flow = true,
+            [from, name] if from == krate && attribute::find(name).is_some() => self.flow = true,
             _ => {}
         }
     }

@@ -33,7 +33,11 @@ impl Catalogue {
         let connector = self.connector(key)?;
         let found = connector.flow(flow).ok_or_else(|| {
             let names: Vec<&str> = connector.flows().iter().map(|flow| flow.name).collect();
-            Failure::usage(format!("the connector `{key}` has no flow `{flow}`")).help(suggest(flow, &names))
+            let help = match suggest(flow, &names) {
+                all if all.starts_with("there are ") => format!("`linchpin describe {key}` lists them all"),
+                nearest => nearest,
+            };
+            Failure::usage(format!("the connector `{key}` has no flow `{flow}`")).help(help)
         })?;
         Ok((connector, found))
     }

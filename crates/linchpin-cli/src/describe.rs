@@ -10,6 +10,7 @@ use crate::{
     args::{Describe, Format},
     catalogue::Catalogue,
     exit::{Exit, Failure, write_stdout},
+    terminal,
 };
 
 pub(crate) fn describe(catalogue: &Catalogue, args: &Describe, format: Format) -> Result<Exit, Failure> {
@@ -31,6 +32,7 @@ pub(crate) fn describe(catalogue: &Catalogue, args: &Describe, format: Format) -
             }
         }
     };
+    let text = if format == Format::Json { text } else { terminal::fit(text) };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Ok)
 }

@@ -1,11 +1,13 @@
 //! How a command ends.
 
 use std::{
+    fmt,
     io::{self, Write},
     process::ExitCode,
 };
 
 use linchpin::{Code, Error};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Format;
@@ -65,6 +67,8 @@ pub enum Failure {
     },
     /// A flow failed.
     Flow(Error),
+    /// Whoever read stdout has seen enough, as `head` does: nobody's failure.
+    Closed,
 }
 
 impl Failure {
@@ -78,7 +82,7 @@ impl Failure {
     pub fn help(self, text: impl Into<String>) -> Failure {
         match self {
             Failure::Usage { message, .. } => Failure::Usage { message, help: Some(text.into()) },
-            flow @ Failure::Flow(_) => flow,
+            other => other,
         }
     }
 
@@ -87,6 +91,7 @@ impl Failure {
         match self {
             Failure::Usage { .. } => Exit::Usage,
             Failure::Flow(error) => Exit::of(error),
+            Failure::Closed => Exit::Ok,
         }
     }
 
@@ -100,6 +105,7 @@ impl Failure {
             (Failure::Usage { message, help }, Format::Json) => {
                 format!("{}\n", json!({ "error": { "code": "usage", "message": message, "help": help } }))
             }
+            (Failure::Closed, _) => return,
             (Failure::Flow(error), Format::Human) => human(error),
             (Failure::Flow(error), Format::Json) => format!("{}\n", json!({ "error": as_json(error) })),
         };
@@ -164,9 +170,22 @@ pub(crate) fn as_json(error: &Error) -> serde_json::Value {
 ///
 /// # Errors
 ///
-/// When stdout is closed or full: whoever reads it then has not got everything.
+/// When stdout is closed or full: whoever reads it then has not got everything. [`Failure::Closed`] where they want no more.
 pub(crate) fn write_stdout(data: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(data).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::usage(format!("stdout cannot be written: {error}")))
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Closed,
+        _ => Failure::usage(format!("stdout cannot be written: {error}")),
+    })
+}
+
+/// Tells something beside the data on stderr: as text, or under a name as JSON.
+pub(crate) fn note(format: Format, name: &str, value: impl fmt::Display + Serialize) {
+    let text = match format {
+        Format::Human => format!("{value}\n"),
+        Format::Json => format!("{}\n", json!({ name: value })),
+    };
+    // Nobody is left to tell when stderr is gone.
+    drop(io::stderr().write_all(text.as_bytes()));
 }

@@ -8,6 +8,7 @@ use crate::{
     args::Format,
     catalogue::suggest,
     exit::{Exit, Failure, write_stdout},
+    terminal,
 };
 
 /// One code: of a rule, or of an error at run time.
@@ -65,6 +66,7 @@ pub(crate) fn explain(code: Option<&str>, format: Format) -> Result<Exit, Failur
             one(entry, format)
         }
     };
+    let text = if format == Format::Json { text } else { terminal::fit(text) };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Ok)
 }

@@ -18,6 +18,7 @@ mod input;
 mod json;
 mod run;
 mod scaffold;
+mod terminal;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -69,13 +70,20 @@ impl Cli {
 
     /// Runs with these arguments, the program's name first. Data goes to stdout, everything else to stderr.
     pub fn run(&self, args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit {
-        let matches = match self.definition().try_get_matches_from(args) {
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let matches = match self.definition().try_get_matches_from(&args) {
             Ok(matches) => matches,
-            Err(error) => {
-                // Help and versions are no mistakes, and go to stdout.
-                let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // Help and versions are no mistakes, and go to stdout.
+            Err(error) if !error.use_stderr() => {
                 drop(error.print());
-                return exit;
+                return Exit::Ok;
+            }
+            Err(error) => {
+                match wants_json(&args) {
+                    true => misuse(&error).print(Format::Json),
+                    false => drop(error.print()),
+                }
+                return Exit::Usage;
             }
         };
         let format = Global::from_arg_matches(&matches).map(|global| global.format).unwrap_or_default();
@@ -112,13 +120,36 @@ impl Cli {
             Verb::Completions(args) => {
                 let mut script = Vec::new();
                 clap_complete::generate(args.shell, &mut self.definition(), "linchpin", &mut script);
+                if format == Format::Json {
+                    let (shell, text) = (args.shell.to_string(), String::from_utf8_lossy(&script));
+                    script =
+                        format!("{:#}\n", serde_json::json!({ "shell": shell, "script": text })).into_bytes();
+                }
                 exit::write_stdout(&script)?;
                 Ok(Exit::Ok)
             }
-            Verb::New(args) => scaffold::new(&args),
+            Verb::New(args) => scaffold::new(&args, format),
             Verb::Auth(args) => connection::auth(&self.catalogue, &args, format),
             Verb::Serve(args) => connection::serve(&self.catalogue, &args),
             Verb::Descriptors => describe::descriptors(&self.catalogue),
         }
+    }
+}
+
+/// Whether the arguments ask for JSON, also where they are wrong.
+fn wants_json(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == "--format=json")
+        || args.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+/// What clap says of wrong arguments, without its usage text.
+fn misuse(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let message = paragraphs.next().unwrap_or_default();
+    let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message));
+    match paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned)) {
+        Some(tip) => failure.help(tip),
+        None => failure,
     }
 }

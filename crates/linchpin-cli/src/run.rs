@@ -1,9 +1,15 @@
 //! `linchpin run`: one flow, locally.
 
-use std::{fs, io::Write as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 
+use indicatif::ProgressBar;
 use linchpin::{
-    Connector, Delivery, Secret,
+    Actor, Code, Connector, Delivery, Error, Secret,
     flow::{FlowDescriptor, KindInfo, Slot},
     http::{HeaderMap, HeaderName, HeaderValue},
 };
@@ -11,12 +17,14 @@ use linchpin_runtime::{
     Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Runtime, Trace, webhook,
 };
 
+use serde_json::{Map, Value, json};
+
 use crate::{
     args::{Format, Run},
     auth,
     catalogue::Catalogue,
     connection::{client, executor, stored},
-    exit::{Exit, Failure, write_stdout},
+    exit::{Exit, Failure, note, write_stdout},
     input, json,
 };
 
@@ -33,7 +41,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
             }
             None => (None, given(connector, args)?),
         };
-        let invocation = invocation(connector, &connection, flow, args)?;
+        let invocation = invocation(connector, &connection, flow, args, format)?;
         let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
         let (trace, ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, args, format).await),
@@ -42,7 +50,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         // What a token endpoint is about to answer must still be stored.
         connection.settle().await;
         if args.trace {
-            print_trace(&trace);
+            print_trace(&trace, format);
         }
         ended
     })
@@ -59,7 +67,15 @@ fn given(connector: &Connector, args: &Run) -> Result<Connection, Failure> {
     if let Some(client) = client(connector) {
         builder = builder.client(client);
     }
-    Ok(builder.build()?)
+    builder.build().map_err(misuse)
+}
+
+/// A base URL that cannot be one is a wrong argument, not a flow that failed.
+fn misuse(error: Error) -> Failure {
+    match error.who_must_act() {
+        Actor::Operator if error.code() == Code::ConnectionInvalid => Failure::usage(error.message()),
+        _ => error.into(),
+    }
 }
 
 fn invocation(
@@ -67,6 +83,7 @@ fn invocation(
     connection: &Connection,
     flow: &'static FlowDescriptor,
     args: &Run,
+    format: Format,
 ) -> Result<Invocation, Failure> {
     let mut invocation = Invocation::new(connection, flow).dry_run(args.dry_run).check(ResultCheck::Strict);
     if args.input.is_some() || !args.set.is_empty() {
@@ -100,7 +117,7 @@ fn invocation(
     if let Some(cursor) = &args.cursor {
         invocation = invocation.cursor(cursor.clone());
     }
-    let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow)).transpose()?;
+    let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow, format)).transpose()?;
     if let Some(file) = &args.payload {
         let delivery = Delivery { headers: headers(&args.header)?, body: input::read(file)?.into() };
         if let Some(secret) = &secret {
@@ -121,7 +138,7 @@ fn deadline(text: &str) -> Result<Duration, Failure> {
 }
 
 /// The key in a file; a registration makes the file when it is not there.
-fn signing_secret(file: &Path, flow: &FlowDescriptor) -> Result<Secret, Failure> {
+fn signing_secret(file: &Path, flow: &FlowDescriptor, format: Format) -> Result<Secret, Failure> {
     let shown = file.display();
     match fs::read_to_string(file) {
         Ok(text) => Ok(Secret::new(text.trim())),
@@ -136,7 +153,7 @@ fn signing_secret(file: &Path, flow: &FlowDescriptor) -> Result<Secret, Failure>
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let written = options.open(file).and_then(|mut file| file.write_all(secret.expose().as_bytes()));
             written.map_err(|error| Failure::usage(format!("`{shown}` cannot be written: {error}")))?;
-            eprintln!("the key that signs deliveries is in {shown}");
+            note(format, "note", format!("the key that signs deliveries is in {shown}"));
             Ok(secret)
         }
         Err(error) => Err(Failure::usage(format!("`{shown}` cannot be read: {error}"))),
@@ -183,15 +200,16 @@ async fn show(output: Output, args: &Run, format: Format) -> Result<Exit, Failur
             write_stdout(format!("{text}\n").as_bytes())?;
         }
         Output::Records(records) if args.stream => stream(records, args.limit).await?,
-        Output::Records(records) => list(records, args.limit.unwrap_or(LIMIT)).await?,
-        Output::Planned(planned) => print_planned(&planned),
+        Output::Records(records) => list(records, args.limit.unwrap_or(LIMIT), format).await?,
+        Output::Planned(planned) => print_planned(&planned, format)?,
+        _ if format == Format::Json => write_stdout(b"null\n")?,
         _ => {}
     }
     Ok(Exit::Ok)
 }
 
 /// Records as one array.
-async fn list(mut records: RecordStream, limit: usize) -> Result<(), Failure> {
+async fn list(mut records: RecordStream, limit: usize, format: Format) -> Result<(), Failure> {
     let mut array = b"[".to_vec();
     let mut count = 0;
     while count < limit
@@ -206,15 +224,19 @@ async fn list(mut records: RecordStream, limit: usize) -> Result<(), Failure> {
     array.extend_from_slice(if count == 0 { b"]\n" } else { b"\n]\n" });
     write_stdout(&array)?;
     if count == limit && limit > 0 && records.next_batch(1).await?.is_some() {
-        eprintln!("these are the first {count} records; there are more: give `--limit N` or `--stream`");
+        let text = "there are more: give `--limit N` or `--stream`";
+        note(format, "note", format!("these are the first {count} records; {text}"));
     }
     Ok(())
 }
 
 /// Records as JSON Lines, as they come.
 async fn stream(mut records: RecordStream, limit: Option<usize>) -> Result<(), Failure> {
-    // Drawn only where a person looks and the records go elsewhere.
-    let progress = indicatif::ProgressBar::new_spinner();
+    // Drawn only where a person looks and the records go elsewhere: at one terminal both would be written over each other.
+    let progress = match io::stdout().is_terminal() {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::new_spinner(),
+    };
     let mut count = 0;
     let limit = limit.unwrap_or(usize::MAX);
     while count < limit
@@ -229,7 +251,14 @@ async fn stream(mut records: RecordStream, limit: Option<usize>) -> Result<(), F
     Ok(())
 }
 
-fn print_planned(planned: &Planned) {
+fn print_planned(planned: &Planned, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        let headers: Map<String, Value> =
+            planned.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let Planned { method, url, body, .. } = planned;
+        let planned = json!({ "method": method, "url": url, "headers": headers, "body": body });
+        return write_stdout(format!("{:#}\n", json!({ "planned": planned })).as_bytes());
+    }
     eprintln!("dry run: stopped before this request; nothing was changed\n");
     eprintln!("{} {}", planned.method, planned.url);
     for (name, value) in &planned.headers {
@@ -238,10 +267,24 @@ fn print_planned(planned: &Planned) {
     if let Some(body) = &planned.body {
         eprintln!("\n{body}");
     }
+    Ok(())
 }
 
-fn print_trace(trace: &Trace) {
+fn print_trace(trace: &Trace, format: Format) {
     for entry in trace.entries() {
-        eprintln!("{entry}");
+        if format == Format::Human {
+            eprintln!("{entry}");
+            continue;
+        }
+        let entry = json!({
+            "method": entry.method,
+            "url": entry.url,
+            "status": entry.status,
+            "milliseconds": u64::try_from(entry.time.as_millis()).unwrap_or(u64::MAX),
+            "sent": entry.sent,
+            "received": entry.received,
+            "error": entry.error.map(|code| code.as_str()),
+        });
+        note(format, "request", entry);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{fs, path::Path};
 
+use serde_json::json;
+
 use crate::{
-    args::New,
+    args::{Format, New},
     exit::{Exit, Failure, write_stdout},
 };
 
@@ -19,7 +21,7 @@ const FILES: [(&str, &str); 8] = [
     (".cargo/config.toml", include_str!("template/config.toml")),
 ];
 
-pub(crate) fn new(args: &New) -> Result<Exit, Failure> {
+pub(crate) fn new(args: &New, format: Format) -> Result<Exit, Failure> {
     let key = &args.key;
     let good = key.starts_with(|letter: char| letter.is_ascii_lowercase())
         && key.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
@@ -38,8 +40,11 @@ pub(crate) fn new(args: &New) -> Result<Exit, Failure> {
         );
     }
     let places = places(args)?;
+    let mut files = Vec::new();
     for (path, text) in FILES {
-        let path = dir.join(fill(path, &places));
+        let path = fill(path, &places);
+        files.push(path.clone());
+        let path = dir.join(path);
         let parent = path.parent().unwrap_or(&dir);
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, fill(text, &places)));
         written
@@ -48,7 +53,11 @@ pub(crate) fn new(args: &New) -> Result<Exit, Failure> {
     let next = format!(
         "made the connector `{key}` in {shown}\n\n  cd {shown}\n  cargo xtask build-manifest    # checks the spec and writes specs/{key}.manifest.json\n  cargo run -- describe {key}\n  cargo test\n"
     );
-    write_stdout(next.as_bytes())?;
+    let text = match format {
+        Format::Human => next,
+        Format::Json => format!("{:#}\n", json!({ "key": key, "dir": dir, "files": files })),
+    };
+    write_stdout(text.as_bytes())?;
     Ok(Exit::Ok)
 }
 

@@ -45,7 +45,8 @@ fn told(problem: &Diagnostic) -> String {
     let mut text = format!("[{}] {}", problem.code, problem.message);
     for label in &problem.labels {
         let at = &label.location;
-        text.push_str(&format!("\n  --> {}:{}:{} {}", at.file, at.line, at.column, label.text));
+        let place = format!("\n  --> {}:{}:{} {}", at.file, at.line, at.column, label.text);
+        text.push_str(place.trim_end());
     }
     for help in &problem.help {
         text.push_str(&format!("\n  help: {help}"));

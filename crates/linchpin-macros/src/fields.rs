@@ -436,40 +436,44 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         let (of, slot) = (of(field), slot(field));
         quote!(#index => #of::put(&mut __partial.#slot, __NAMES[#index], __map),)
     });
-    // First every field is seen to, then all are moved at once: with nothing that can fail in between there is nothing to undo,
-    // which makes this function a third of what it would be.
-    let fills = own.iter().enumerate().map(|(index, field)| {
+    // First every field is seen to, then all are moved at once, in a function that cannot fail: with nothing to undo it is a
+    // fraction of what it would be.
+    let completes = fields.iter().map(|field| {
         let (of, slot) = (of(field), slot(field));
-        match &field.default {
-            Some(_) => {
-                let default = default_fn(field);
-                quote!(__partial.#slot.get_or_insert_with(#default);)
+        if field.flatten {
+            return carry(&quote!(#of::complete_flat(&mut __partial.#slot)));
+        }
+        if field.default.is_some() {
+            let default = default_fn(field);
+            return quote!(__partial.#slot.get_or_insert_with(#default););
+        }
+        let name = &field.name;
+        quote! {
+            if !#of::fill(&mut __partial.#slot) {
+                return ::core::result::Result::Err(#name);
             }
-            None => quote!(#of::fill(&mut __partial.#slot, __NAMES[#index])?;),
         }
     });
     let idents: Vec<&Ident> = own.iter().map(|field| field.ident).collect();
     let flat_idents: Vec<&Ident> = flat.iter().map(|field| field.ident).collect();
-    let build = match &own[..] {
-        [] => quote!(::core::result::Result::Ok(#ident { #(#flat_idents: #flat_slots),* })),
-        _ => quote! {
-            match (#(__partial.#own_slots.take(),)*) {
-                (#(::core::option::Option::Some(#own_slots),)*) => ::core::result::Result::Ok(#ident {
-                    #(#idents: #own_slots,)*
-                    #(#flat_idents: #flat_slots,)*
-                }),
-                _ => ::core::result::Result::Err(__p::serial::lost()),
+    // What is complete is never lost, so nobody sees that it would not be dropped; to drop it here would be most of the function.
+    let lost = (!own.is_empty()).then(|| {
+        quote! {
+            __partial => {
+                let _ = ::core::mem::ManuallyDrop::new(__partial);
+                ::core::option::Option::None
             }
-        },
-    };
+        }
+    });
+    let flat_finish = (!flat.is_empty()).then(|| quote!(let mut __partial = __partial;));
     let mut index = 0usize..;
     let writes = fields.iter().map(|field| {
         let (ident, of) = (field.ident, of(field));
         if field.flatten {
-            return quote!(#of::write_fields(&self.#ident, __map)?;);
+            return carry(&quote!(#of::write_fields(&self.#ident, __map)));
         }
         let index = index.next().unwrap_or_default();
-        quote!(#of::write(&self.#ident, __NAMES[#index], __map)?;)
+        carry(&quote!(#of::write(&self.#ident, __NAMES[#index], __map)))
     });
     let open = (!flat.is_empty()).then(|| {
         quote! {
@@ -477,7 +481,7 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
 
             fn accept_other<'de, __A: __p::serde::de::MapAccess<'de>>(
                 __partial: &mut Self::Partial,
-                __key: ::std::string::String,
+                __key: &mut ::std::string::String,
                 __map: &mut __A,
             ) -> ::core::result::Result<(), __A::Error> {
                 #(if #flat_of::OPEN {
@@ -581,13 +585,26 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
 
             #open
 
-            #[inline(never)]
-            fn finish<__E: __p::serde::de::Error>(
-                __partial: &mut Self::Partial,
-            ) -> ::core::result::Result<Self, __E> {
-                #(#fills)*
+            // Inlined: not compiled for a type that is never read.
+            #[inline]
+            fn complete(__partial: &mut Self::Partial) -> ::core::result::Result<(), &'static str> {
+                #(#completes)*
+                ::core::result::Result::Ok(())
+            }
+
+            #[inline]
+            fn finish(__partial: Self::Partial) -> ::core::option::Option<Self> {
+                #flat_finish
                 #(let #flat_slots = #flat_of::finish_flat(&mut __partial.#flat_slots)?;)*
-                #build
+                match __partial {
+                    __Partial { #(#own_slots: ::core::option::Option::Some(#own_slots),)* .. } => {
+                        ::core::option::Option::Some(#ident {
+                            #(#idents: #own_slots,)*
+                            #(#flat_idents: #flat_slots,)*
+                        })
+                    }
+                    #lost
+                }
             }
 
             fn write_fields<__M: __p::serde::ser::SerializeMap>(
@@ -600,6 +617,15 @@ fn structure(ident: &Ident, fields: &[FieldOf<'_>]) -> TokenStream {
         }
 
         #serde
+    }
+}
+
+/// An error is handed on as it is: `?` would be three calls more to compile.
+fn carry(step: &TokenStream) -> TokenStream {
+    quote! {
+        if let ::core::result::Result::Err(__error) = #step {
+            return ::core::result::Result::Err(__error);
+        }
     }
 }
 

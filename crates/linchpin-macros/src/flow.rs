@@ -1,5 +1,6 @@
 //! The attributes that make flows of functions.
 
+use linchpin_manifest::attribute;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, LitStr, Visibility, spanned::Spanned};
@@ -44,12 +45,7 @@ impl Attribute {
     }
 
     fn known(self) -> &'static [&'static str] {
-        match self {
-            Attribute::Action => &["read", "create", "update", "delete", "idempotency", "crate"],
-            Attribute::Authping | Attribute::Revoke | Attribute::Helper => &["crate"],
-            Attribute::Webhook => &["register", "deregister", "event", "hook", "crate"],
-            Attribute::Monitor => &["event", "every", "dedupe", "crate"],
-        }
+        attribute::find(self.name()).map_or(&[], |found| found.arguments)
     }
 }
 
@@ -322,11 +318,12 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
         quote! {
             let #local = match #of::take(&mut __call) {
                 ::core::result::Result::Ok(__taken) => __taken,
-                ::core::result::Result::Err(__error) => return __p::refuse(__error),
+                ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
             };
         }
     });
     let produce = quote_spanned!(ident.span()=> __p::produce);
+    let call = if parameters.is_empty() { quote!(__call) } else { quote!(mut __call) };
     let extra = match kind {
         Kind::Helper => quote!(impl __p::Helper for #ident {}),
         Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
@@ -360,9 +357,11 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             }
             #extra
 
-            fn __run(mut __call: __p::Call) -> __p::BoxFuture<'static, __p::Result<__p::Produced>> {
-                #(#takes)*
-                #produce(#ident(#first::first(__call.cx), #(#locals),*), #returns::produce)
+            fn __run(#call: __p::Call) -> __p::BoxFuture<'static, __p::Result<__p::Produced>> {
+                #produce(async move {
+                    #(#takes)*
+                    #returns::produce(#ident(#first::first(__p::context(__call)), #(#locals),*).await)
+                })
             }
 
             __p::inventory::submit! {

@@ -3,6 +3,7 @@
 //! Pure: nothing here reads a file, knows a macro, or opens a connection. The core reads specs and needs `toml` only; the
 //! feature `model` adds what is JSON, the feature `check` the joint rules, JSON Schema checking and rendering.
 
+pub mod attribute;
 pub mod check;
 #[cfg(feature = "model")]
 pub mod descriptor;

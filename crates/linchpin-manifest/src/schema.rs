@@ -13,6 +13,7 @@ pub fn spec() -> String {
     schema["$schema"] = DIALECT.into();
     schema["title"] = "linchpin spec".into();
     schema["description"] = "What is true of a service that a linchpin connector speaks to.".into();
+    schema.sort_all_objects();
     canonical(&schema)
 }
 
@@ -93,6 +94,59 @@ fn text(format: Format) -> Value {
     match format.pattern() {
         Some(pattern) => json!({ "type": "string", "pattern": pattern }),
         None => json!({ "type": "string" }),
+    }
+}
+
+/// A section of a spec, as reference tables show it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Section {
+    /// Its head, as in `[http]`; empty for what stands before the first section.
+    pub head: String,
+    /// What it says, as a sentence.
+    pub doc: &'static str,
+    /// Its keys, each with whether it is needed.
+    pub keys: Vec<(&'static str, bool)>,
+}
+
+/// Every section of a spec, in the order of the table by which specs are read.
+pub fn sections() -> Vec<Section> {
+    let mut sections = Vec::new();
+    add_section(String::new(), "", "What the connector is.", &Shape::Table(&ROOT), &mut sections);
+    sections
+}
+
+fn add_section(path: String, brackets: &str, doc: &'static str, shape: &Shape, sections: &mut Vec<Section>) {
+    let mut section = |tail: &str, doc, keys: &'static [Key], first: Option<&'static str>| {
+        let head = match brackets {
+            "" => String::new(),
+            "[[" => format!("[[{path}]]"),
+            _ => format!("[{path}]{tail}"),
+        };
+        let first = first.map(|tag| (tag, true));
+        let keys = keys.iter().map(|key| (key.name, key.required));
+        sections.push(Section { head, doc, keys: first.into_iter().chain(keys).collect() });
+    };
+    let own: Vec<&'static Key> = match shape {
+        Shape::Table(table) => {
+            section("", doc, table.keys, None);
+            table.keys.iter().collect()
+        }
+        Shape::Tagged(tagged) => {
+            section("", doc, tagged.common, Some(tagged.tag));
+            for variant in tagged.variants {
+                section(&format!(" {} = \"{}\"", tagged.tag, variant.word), variant.doc, variant.keys, None);
+            }
+            let variants = tagged.variants.iter().flat_map(|variant| variant.keys);
+            tagged.common.iter().chain(variants).collect()
+        }
+        Shape::Map { values, .. } => return add_section(path + ".<key>", "[", doc, values, sections),
+        Shape::List(values) => return add_section(path, "[[", doc, values, sections),
+        _ => return,
+    };
+    for key in own {
+        let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+        add_section(path, "[", key.doc, &key.shape, sections);
     }
 }
 
@@ -267,6 +321,7 @@ pub fn manifest() -> String {
     schema["$schema"] = DIALECT.into();
     schema["title"] = "linchpin manifest".into();
     schema["description"] = "A linchpin connector as platforms see it.".into();
+    schema.sort_all_objects();
     canonical(&schema)
 }
 

@@ -135,7 +135,10 @@ fn count(number: usize) -> u32 {
 
 /// Adds a key to a path, escaped as RFC 6901 says.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"))
+    if key.contains(['~', '/']) {
+        return format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+    }
+    [path, "/", key].concat()
 }
 
 #[cfg(test)]

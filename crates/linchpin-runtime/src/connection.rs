@@ -43,8 +43,8 @@ pub(crate) struct Ready {
     pub(crate) connector: Connector,
     pub(crate) spec: Arc<Spec>,
     pub(crate) values: ConnectionValues,
-    /// The base URL without the slash at its end.
-    pub(crate) base: String,
+    /// The base URL.
+    pub(crate) base: Url,
     pub(crate) allowed: Allowed,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
@@ -385,7 +385,6 @@ impl ConnectionBuilder {
                 Credentials::Fixed(Arc::new(signed))
             }
         };
-        let base = base.as_str().trim_end_matches('/').to_owned();
         Ok(Connection(Arc::new(Ready {
             connector,
             spec,

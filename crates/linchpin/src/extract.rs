@@ -5,6 +5,7 @@ use std::{fmt, ops::Deref};
 use crate::{
     Code, Context, Error, Result, Secret,
     flow::{Flow, FlowDescriptor, Gives, Registers, Slot, kind},
+    json::{self, Misfit},
     shape::{FieldType, Fields, ShapeFn},
     value::Delivery,
 };
@@ -223,13 +224,24 @@ impl Deref for EventUrl {
     }
 }
 
-fn decode<T: FieldType>(code: Code, what: &str, json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|error| misfit(code, what, json, &error))
+/// Something of a call that is read, and what its error is.
+struct Part {
+    code: Code,
+    what: &'static str,
 }
 
-fn misfit(code: Code, what: &str, json: &str, error: &serde_json::Error) -> Error {
-    let place = crate::json::path_at(json.as_bytes(), error.line(), error.column());
-    Error::coded(code, format!("{what} does not fit: {} at `{place}`", crate::json::without_place(error)))
+const INPUT: Part = Part { code: Code::InputInvalid, what: "the input" };
+const OPTIONS: Part = Part { code: Code::OptionsInvalid, what: "the options" };
+const REGISTRATION: Part = Part { code: Code::InputInvalid, what: "the registration data" };
+const DELIVERY: Part = Part { code: Code::InputInvalid, what: "the delivery's body" };
+const CURSOR: Part = Part { code: Code::InputInvalid, what: "the cursor" };
+
+impl Misfit for Part {
+    fn misfit(&self, text: &[u8], error: serde_json::Error) -> Error {
+        let place = json::place(text, &error);
+        let problem = json::without_place(&error);
+        Error::coded(self.code, format!("{} does not fit: {problem} at `{place}`", self.what))
+    }
 }
 
 fn missing(what: &str) -> Error {
@@ -244,7 +256,10 @@ impl<K: TakesInput, T: Fields> Parameter<K> for Input<T> {
     }
 
     fn take(call: &mut Call) -> Result<Self> {
-        decode(Code::InputInvalid, "the input", &call.input).map(Input)
+        match json::read(call.input.as_bytes(), &INPUT) {
+            Ok(value) => Ok(Input(value)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -256,7 +271,10 @@ impl<K: TakesOptions, T: Fields> Parameter<K> for Options<T> {
     }
 
     fn take(call: &mut Call) -> Result<Self> {
-        decode(Code::OptionsInvalid, "the options", &call.options).map(Options)
+        match json::read(call.options.as_bytes(), &OPTIONS) {
+            Ok(value) => Ok(Options(value)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -328,7 +346,7 @@ where
 
     fn take(call: &mut Call) -> Result<Self> {
         let json = call.registered.take().ok_or_else(|| missing("registration data"))?;
-        decode(Code::InputInvalid, "the registration data", &json).map(Registered)
+        json::read(json.as_bytes(), &REGISTRATION).map(Registered)
     }
 }
 
@@ -341,9 +359,7 @@ impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
 
     fn take(call: &mut Call) -> Result<Self> {
         let delivery = call.delivery.as_ref().ok_or_else(|| missing("delivery"))?;
-        let text = std::str::from_utf8(&delivery.body)
-            .map_err(|_| Error::coded(Code::InputInvalid, "the delivery's body is not UTF-8"))?;
-        decode(Code::InputInvalid, "the delivery's body", text).map(Payload)
+        json::read(&delivery.body, &DELIVERY).map(Payload)
     }
 }
 
@@ -370,7 +386,7 @@ impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
 
     fn take(call: &mut Call) -> Result<Self> {
         let cursor = call.cursor.take();
-        cursor.map(|json| decode(Code::InputInvalid, "the cursor", &json)).transpose().map(Cursor)
+        cursor.map(|json| json::read(json.as_bytes(), &CURSOR)).transpose().map(Cursor)
     }
 }
 

@@ -395,7 +395,10 @@ macro_rules! returns_value {
             }
 
             fn produce(self) -> Result<Produced> {
-                produce_value(&self?)
+                match self {
+                    Ok(value) => produce_value(&value),
+                    Err(error) => Err(error),
+                }
             }
         })+
     };
@@ -457,7 +460,11 @@ impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>>
 }
 
 fn produce_value<T: FieldType>(value: &T) -> Result<Produced> {
-    serde_json::to_string(value).map(Produced::Value).map_err(not_json)
+    written(crate::json::to_string(value))
+}
+
+fn written(text: serde_json::Result<String>) -> Result<Produced> {
+    text.map(Produced::Value).map_err(not_json)
 }
 
 pub(crate) fn not_json(error: serde_json::Error) -> Error {

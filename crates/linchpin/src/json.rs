@@ -1,4 +1,63 @@
-//! Where in a JSON text something stands.
+//! JSON texts: read and written whole, and where in them something stands.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Deserializer, Serializer, de::SliceRead};
+
+use crate::{Error, Result};
+
+// serde_json's own functions are compiled anew for each type; of these that is little.
+
+/// Reads a text, always from bytes, so that a type is compiled for one kind of reader; `wrong` is told what does not fit.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8], wrong: &dyn Misfit) -> Result<T> {
+    let mut reader = Deserializer::from_slice(text);
+    match T::deserialize(&mut reader) {
+        Ok(value) => match end(reader, text, wrong) {
+            Ok(()) => Ok(value),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(wrong.misfit(text, error)),
+    }
+}
+
+fn end(mut reader: Deserializer<SliceRead<'_>>, text: &[u8], wrong: &dyn Misfit) -> Result<()> {
+    reader.end().map_err(|error| wrong.misfit(text, error))
+}
+
+/// Who says what is wrong with a text that is not of the type it is read as.
+pub(crate) trait Misfit {
+    fn misfit(&self, text: &[u8], error: serde_json::Error) -> Error;
+}
+
+/// Writes a value.
+pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+    write(&value)
+}
+
+/// Writes a value as text.
+pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    write_text(&value)
+}
+
+/// A value of any type that can be written.
+trait Written {
+    fn write(&self, writer: &mut Serializer<&mut Vec<u8>>) -> serde_json::Result<()>;
+}
+
+impl<T: Serialize + ?Sized> Written for &T {
+    fn write(&self, writer: &mut Serializer<&mut Vec<u8>>) -> serde_json::Result<()> {
+        self.serialize(writer)
+    }
+}
+
+fn write(value: &dyn Written) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(128);
+    value.write(&mut Serializer::new(&mut text))?;
+    Ok(text)
+}
+
+fn write_text(value: &dyn Written) -> serde_json::Result<String> {
+    String::from_utf8(write(value)?).map_err(serde::ser::Error::custom)
+}
 
 /// The JSON pointer to the value in which the text's `line` and `column` fall, both from 1 as serde_json counts them.
 ///
@@ -59,6 +118,17 @@ pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
     path
 }
 
+/// The JSON pointer to what went wrong; of a field that is missing, to the object that lacks it.
+pub fn place(json: &[u8], error: &serde_json::Error) -> String {
+    if !error.to_string().starts_with("missing field") {
+        return path_at(json, error.line(), error.column());
+    }
+    // The parser stands behind the value of the object's last key.
+    let mut path = path_at(json, error.line(), error.column() + 1);
+    path.truncate(path.rfind('/').unwrap_or_default());
+    path
+}
+
 /// What serde_json says went wrong, without the line and column that it puts behind.
 pub fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -73,8 +143,28 @@ mod tests {
     use super::*;
 
     fn place<T: serde::de::DeserializeOwned>(json: &str) -> String {
-        let error = serde_json::from_str::<T>(json).err().unwrap();
-        path_at(json.as_bytes(), error.line(), error.column())
+        super::place(json.as_bytes(), &serde_json::from_str::<T>(json).err().unwrap())
+    }
+
+    #[test]
+    fn a_missing_field_is_missed_in_its_object() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            #[serde(rename = "inner")]
+            _inner: Vec<Inner>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Inner {
+            #[serde(rename = "id")]
+            _id: u8,
+        }
+        assert_eq!(
+            place::<Outer>(r#"{"name": "x", "inner": [{"id": 1}, {"name": [2]}], "more": 1}"#),
+            "/inner/1"
+        );
+        assert_eq!(place::<Outer>(r#"{"name": {}}"#), "");
+        assert_eq!(place::<Outer>("{}"), "");
+        assert_eq!(place::<Outer>(r#"{"inner": [{}]}"#), "/inner/0");
     }
 
     #[test]

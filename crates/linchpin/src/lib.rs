@@ -138,17 +138,16 @@ pub mod __private {
         }
     }
 
-    /// Runs an author's function to its end and takes the type off what it gave.
-    pub fn produce<R: 'static>(
-        flow: impl Future<Output = R> + Send + 'static,
-        finish: fn(R) -> Result<Produced>,
+    /// Puts what runs an author's function where the runtime takes it from.
+    pub fn produce(
+        flow: impl Future<Output = Result<Produced>> + Send + 'static,
     ) -> BoxFuture<'static, Result<Produced>> {
-        Box::pin(async move { finish(flow.await) })
+        Box::pin(flow)
     }
 
-    /// A flow whose parameters could not be taken.
-    pub fn refuse(error: Error) -> BoxFuture<'static, Result<Produced>> {
-        Box::pin(std::future::ready(Err(error)))
+    /// The context of a call whose parameters have been taken: the last that is needed of it.
+    pub fn context(call: Call) -> Context {
+        call.cx
     }
 
     /// The default of a field as JSON.

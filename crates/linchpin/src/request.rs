@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Code, Context, Error, Result,
+    json::{self, Misfit},
     records::{PageRequest, Records},
     shape::{FieldType, Fields},
     value::{DateTime, Number},
@@ -310,8 +311,15 @@ impl RequestBuilder {
 
     /// Sends a value as JSON.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
+        match self.request {
+            Ok(_) => self.json_body(json::to_vec(value)),
+            Err(_) => self,
+        }
+    }
+
+    fn json_body(self, body: serde_json::Result<Vec<u8>>) -> RequestBuilder {
         self.with(|request| {
-            let body = serde_json::to_vec(value).map_err(|error| {
+            let body = body.map_err(|error| {
                 Error::coded(Code::RequestInvalid, format!("the body cannot be JSON: {error}"))
             })?;
             request.set_body("application/json", body.into());
@@ -324,24 +332,26 @@ impl RequestBuilder {
     ///
     /// The names are those in JSON. One that is no field is a mistake, and the request is not sent.
     pub fn json_without<T: Fields>(self, value: &T, names: &[&str]) -> RequestBuilder {
-        self.with(|request| {
-            if let Some(name) = names.iter().find(|name| T::index_of(name, 0).is_none()) {
-                let message = format!("`json_without` names `{name}`, which is no field of the value");
-                return Err(Error::coded(Code::RequestInvalid, message));
-            }
+        let whole = json::to_string(value);
+        self.json_members(whole, names, |name| T::index_of(name, 0).is_some())
+    }
+
+    fn json_members(
+        self,
+        whole: serde_json::Result<String>,
+        left_out: &[&str],
+        is_field: fn(&str) -> bool,
+    ) -> RequestBuilder {
+        if let Some(name) = left_out.iter().find(|name| !is_field(name)) {
+            let message = format!("`json_without` names `{name}`, which is no field of the value");
+            return self.with(|_| Err(Error::coded(Code::RequestInvalid, message)));
+        }
+        self.json_body(whole.and_then(|whole| {
             // As raw text, so that every number stays as it is written.
-            let left_out = |value: &T| {
-                let whole = serde_json::to_string(value)?;
-                let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(&whole)?;
-                members.retain(|name, _| !names.contains(name));
-                serde_json::to_vec(&members)
-            };
-            let body = left_out(value).map_err(|error| {
-                Error::coded(Code::RequestInvalid, format!("the body cannot be JSON: {error}"))
-            })?;
-            request.set_body("application/json", body.into());
-            Ok(())
-        })
+            let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(&whole)?;
+            members.retain(|name, _| !left_out.contains(name));
+            serde_json::to_vec(&members)
+        }))
     }
 
     /// Sends pairs as `application/x-www-form-urlencoded`.
@@ -447,6 +457,12 @@ fn push_pair(pairs: &mut String, name: &str, value: &str) {
     pairs.extend(utf8_percent_encode(value, ENCODED));
 }
 
+impl Misfit for Response {
+    fn misfit(&self, _text: &[u8], error: serde_json::Error) -> Error {
+        self.malformed(&error)
+    }
+}
+
 /// The service's answer.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -489,7 +505,7 @@ impl Response {
     ///
     /// [`Code::ResponseMalformed`] when it is no JSON, or not of the type; the message says where.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| self.malformed(&error))
+        json::read(&self.body, self)
     }
 
     /// The body as text.
@@ -511,12 +527,13 @@ impl Response {
 
     pub(crate) fn malformed(&self, error: &serde_json::Error) -> Error {
         let what = self.what();
-        let problem = crate::json::without_place(error);
+        let problem = json::without_place(error);
         let message = if self.body.is_empty() {
             format!("the answer to {what} is empty, where JSON was expected")
         } else if error.is_data() {
-            let place = crate::json::path_at(&self.body, error.line(), error.column());
-            format!("the answer to {what} is not what the flow expects: {problem} at `{place}`")
+            let place = json::place(&self.body, &error);
+            let place = if place.is_empty() { "the root".to_owned() } else { format!("`{place}`") };
+            format!("the answer to {what} is not what the flow expects: {problem} at {place}")
         } else {
             let media_type = self.header("content-type").unwrap_or("no content type");
             format!(

@@ -175,14 +175,14 @@ pub trait FieldType: Serialize + DeserializeOwned + Send + 'static {
         Ok(())
     }
 
-    /// Sees to it that the field is there once the object has been read.
+    /// Sees to it that the field is there once the object has been read, and says whether it is.
     #[doc(hidden)]
     #[inline(never)]
-    fn fill<E: serde::de::Error>(slot: &mut Option<Self>, name: &'static str) -> Result<(), E> {
+    fn fill(slot: &mut Option<Self>) -> bool {
         if slot.is_none() {
             *slot = Self::absent();
         }
-        if slot.is_some() { Ok(()) } else { Err(E::missing_field(name)) }
+        slot.is_some()
     }
 
     /// Writes the field into an object that is being written.
@@ -230,15 +230,19 @@ pub trait Fields: FieldType {
     #[doc(hidden)]
     fn accept_other<'de, A: MapAccess<'de>>(
         _partial: &mut Self::Partial,
-        _key: String,
+        _key: &mut String,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        map.next_value::<serde::de::IgnoredAny>().map(drop)
+        serial::pass_over(map)
     }
 
-    /// Makes the value once the object has been read.
+    /// Sees to it that every field is there once the object has been read; names one that is not.
     #[doc(hidden)]
-    fn finish<E: serde::de::Error>(partial: &mut Self::Partial) -> Result<Self, E>;
+    fn complete(partial: &mut Self::Partial) -> Result<(), &'static str>;
+
+    /// Makes the value of what is complete.
+    #[doc(hidden)]
+    fn finish(partial: Self::Partial) -> Option<Self>;
 
     /// As `accept`, for a struct whose fields stand in another's.
     #[doc(hidden)]
@@ -254,16 +258,22 @@ pub trait Fields: FieldType {
     #[doc(hidden)]
     fn accept_other_flat<'de, A: MapAccess<'de>>(
         slot: &mut FlatSlot,
-        key: String,
+        key: &mut String,
         map: &mut A,
     ) -> Result<(), A::Error> {
         Self::accept_other(slot.partial::<Self>(), key, map)
     }
 
+    /// As `complete`, for a struct whose fields stand in another's.
+    #[doc(hidden)]
+    fn complete_flat(slot: &mut FlatSlot) -> Result<(), &'static str> {
+        Self::complete(slot.partial::<Self>())
+    }
+
     /// As `finish`, for a struct whose fields stand in another's.
     #[doc(hidden)]
-    fn finish_flat<E: serde::de::Error>(slot: &mut FlatSlot) -> Result<Self, E> {
-        Self::finish(slot.partial::<Self>())
+    fn finish_flat(slot: &mut FlatSlot) -> Option<Self> {
+        Self::finish(std::mem::take(slot.partial::<Self>()))
     }
 
     /// Writes every field into an object.
@@ -291,7 +301,7 @@ impl FlatSlot {
 /// What `#[fields]` calls to read and write; nothing here is for people.
 #[doc(hidden)]
 pub mod serial {
-    use std::{fmt, marker::PhantomData};
+    use std::fmt;
 
     use serde::{
         Deserializer, Serializer,
@@ -309,41 +319,92 @@ pub mod serial {
         }
     }
 
+    // A crate compiles what is generic here anew for each of its types, so of that there is little: what can be one copy for
+    // all types is a function of its own, and an error is handed on by `match`, which is less than `?` becomes.
+
     /// Writes a struct.
     pub fn write<T: Fields, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        value.write_fields(&mut map)?;
-        map.end()
+        match serializer.serialize_map(None) {
+            Ok(mut map) => match value.write_fields(&mut map) {
+                Ok(()) => map.end(),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads a struct.
     pub fn read<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_map(Object(PhantomData))
+        let mut partial = T::Partial::default();
+        match deserializer.deserialize_map(Object::<T>(&mut partial)) {
+            Ok(()) => match T::finish(partial) {
+                Some(whole) => Ok(whole),
+                None => Err(lost()),
+            },
+            Err(error) => Err(error),
+        }
     }
 
-    struct Object<T>(PhantomData<T>);
+    // Gives nothing: a deserializer moves what a visitor gives several times, and each time sees to it that it is dropped.
+    struct Object<'a, T: Fields>(&'a mut T::Partial);
 
-    impl<'de, T: Fields> Visitor<'de> for Object<T> {
-        type Value = T;
+    impl<'de, T: Fields> Visitor<'de> for Object<'_, T> {
+        type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
-        #[inline(never)]
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-            let mut partial = T::Partial::default();
-            let mut guess = 0;
-            while let Some(key) = next_key(&mut map, T::index_of, guess, T::OPEN)? {
-                match key {
-                    Key::Field(index) => {
-                        T::accept(&mut partial, index, &mut map)?;
-                        guess = index + 1;
-                    }
-                    Key::Other(key) => T::accept_other(&mut partial, key, &mut map)?,
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            read_fields(&mut self, &mut map, T::OPEN)
+        }
+    }
+
+    /// Any struct, as it is read from an `A`.
+    trait Target<'de, A: MapAccess<'de>> {
+        fn index_of(&self, key: &str, guess: usize) -> Option<usize>;
+        fn accept(&mut self, index: usize, map: &mut A) -> Result<(), A::Error>;
+        fn accept_other(&mut self, key: &mut String, map: &mut A) -> Result<(), A::Error>;
+        fn complete(&mut self) -> Result<(), &'static str>;
+    }
+
+    impl<'de, A: MapAccess<'de>, T: Fields> Target<'de, A> for Object<'_, T> {
+        fn index_of(&self, key: &str, guess: usize) -> Option<usize> {
+            T::index_of(key, guess)
+        }
+
+        fn accept(&mut self, index: usize, map: &mut A) -> Result<(), A::Error> {
+            T::accept(self.0, index, map)
+        }
+
+        fn accept_other(&mut self, key: &mut String, map: &mut A) -> Result<(), A::Error> {
+            T::accept_other(self.0, key, map)
+        }
+
+        fn complete(&mut self) -> Result<(), &'static str> {
+            T::complete(self.0)
+        }
+    }
+
+    /// Reads an object to its end.
+    #[inline(never)]
+    fn read_fields<'de, A: MapAccess<'de>>(
+        target: &mut dyn Target<'de, A>,
+        map: &mut A,
+        open: bool,
+    ) -> Result<(), A::Error> {
+        let mut guess = 0;
+        loop {
+            let index_of = |key: &str| target.index_of(key, guess);
+            match map.next_key_seed(KeySeed { index_of: &index_of, open })? {
+                Some(Some(Key::Field(index))) => {
+                    target.accept(index, map)?;
+                    guess = index + 1;
                 }
+                Some(Some(Key::Other(mut key))) => target.accept_other(&mut key, map)?,
+                Some(None) => pass_over(map)?,
+                None => return target.complete().map_err(serde::de::Error::missing_field),
             }
-            T::finish(&mut partial)
         }
     }
 
@@ -352,30 +413,12 @@ pub mod serial {
         Other(String),
     }
 
-    /// The next key that counts; the values of others are passed over. One copy serves all types.
-    #[inline(never)]
-    fn next_key<'de, A: MapAccess<'de>>(
-        map: &mut A,
-        index_of: fn(&str, usize) -> Option<usize>,
-        guess: usize,
-        open: bool,
-    ) -> Result<Option<Key>, A::Error> {
-        while let Some(key) = map.next_key_seed(KeySeed { index_of, guess, open })? {
-            match key {
-                Some(key) => return Ok(Some(key)),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(None)
-    }
-
-    struct KeySeed {
-        index_of: fn(&str, usize) -> Option<usize>,
-        guess: usize,
+    struct KeySeed<'a> {
+        index_of: &'a dyn Fn(&str) -> Option<usize>,
         open: bool,
     }
 
-    impl<'de> DeserializeSeed<'de> for KeySeed {
+    impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
         type Value = Option<Key>;
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Key>, D::Error> {
@@ -383,7 +426,7 @@ pub mod serial {
         }
     }
 
-    impl Visitor<'_> for KeySeed {
+    impl Visitor<'_> for KeySeed<'_> {
         type Value = Option<Key>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -391,7 +434,7 @@ pub mod serial {
         }
 
         fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Option<Key>, E> {
-            Ok(match (self.index_of)(key, self.guess) {
+            Ok(match (self.index_of)(key) {
                 Some(index) => Some(Key::Field(index)),
                 None => self.open.then(|| Key::Other(key.to_owned())),
             })
@@ -525,20 +568,24 @@ macro_rules! map {
                     _index: usize,
                     map: &mut A,
                 ) -> Result<(), A::Error> {
-                    map.next_value::<serde::de::IgnoredAny>().map(drop)
+                    serial::pass_over(map)
                 }
 
                 fn accept_other<'de, A: MapAccess<'de>>(
                     partial: &mut Self::Partial,
-                    key: String,
+                    key: &mut String,
                     map: &mut A,
                 ) -> Result<(), A::Error> {
-                    partial.insert(key, map.next_value()?);
+                    partial.insert(std::mem::take(key), map.next_value()?);
                     Ok(())
                 }
 
-                fn finish<E: serde::de::Error>(partial: &mut Self::Partial) -> Result<Self, E> {
-                    Ok(std::mem::take(partial))
+                fn complete(_partial: &mut Self::Partial) -> Result<(), &'static str> {
+                    Ok(())
+                }
+
+                fn finish(partial: Self::Partial) -> Option<Self> {
+                    Some(partial)
                 }
 
                 fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

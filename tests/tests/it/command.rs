@@ -1,8 +1,9 @@
 //! The `linchpin` binary as people and scripts use it.
 
 use std::{
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -125,6 +126,117 @@ fn every_code_is_listed_and_explained() {
         assert!(out.status.success() && text(&out.stdout).len() > 40);
     }
     assert_eq!(linchpin().args(["explain", "LP999"]).output().unwrap().status.code(), Some(2));
+}
+
+/// With `--format json` stdout holds one JSON value, or nothing after a failure, and every line of stderr is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_speaks_json() {
+    let github = Github::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("tracker");
+    let made = made.to_str().unwrap();
+    let here = ["--set", "repository=octocat/hello-world"];
+    for (code, args) in [
+        (0, &["describe"][..]),
+        (0, &["describe", "github"]),
+        (0, &["describe", "github.create_issue"]),
+        (2, &["describe", "gitub"]),
+        (0, &["explain"]),
+        (0, &["explain", "LP101"]),
+        (2, &["explain", "LP999"]),
+        (0, &["completions", "bash"]),
+        (2, &["completions", "dos"]),
+        (0, &["new", "tracker", "--dir", made]),
+        (2, &["new", "tracker", "--dir", made]),
+        (2, &["new", "Bad-Key"]),
+        (2, &["run"]),
+        (2, &["desribe"]),
+        (0, &[&["run", "github.list_issues", "--limit", "3", "--trace"], &here[..]].concat()),
+        (0, &[&["run", "github.create_issue", "--set", "title=x", "--dry-run"], &here[..]].concat()),
+        (0, &["run", "github.deregister", "--registered", "-"]),
+        (1, &["run", "github.create_issue"]),
+        (2, &["run", "github.authping", "--deadline", "5"]),
+    ] {
+        let mut command = linchpin();
+        command.args(args).args(["--format", "json"]).env("LINCHPIN_GITHUB_TOKEN", TOKEN);
+        if args[0] == "run" && args.len() > 1 {
+            command.args(["--base-url", &github.uri()]);
+        }
+        let out = tokio::task::spawn_blocking(move || {
+            fed(command, br#"{"repository":"octocat/hello-world","id":7}"#)
+        });
+        let out = out.await.unwrap();
+        assert_eq!(out.status.code(), Some(code), "{args:?}: {}", text(&out.stderr));
+        match code {
+            0 => drop(
+                serde_json::from_slice::<Value>(&out.stdout)
+                    .expect(&format!("{args:?}: {}", text(&out.stdout))),
+            ),
+            _ => assert!(out.stdout.is_empty(), "{args:?}"),
+        }
+        for line in text(&out.stderr).lines() {
+            let line: Value = serde_json::from_str(line).expect(line);
+            assert_eq!(line["error"].is_object(), code != 0, "{args:?}: {line}");
+        }
+    }
+}
+
+/// Runs a command with something on stdin.
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that reads nothing may be gone already.
+    drop(child.stdin.take().unwrap().write_all(input));
+    child.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_and_a_trace_are_json_where_that_is_asked_for() {
+    let github = Github::start().await;
+    let here = ["--set", "repository=octocat/hello-world", "--format", "json"];
+    let out =
+        run(&github, &[&["github.create_issue", "--set", "title=x", "--dry-run"], &here[..]].concat()).await;
+    let planned: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&planned["planned"]["method"], &planned["planned"]["body"]),
+        (&"POST".into(), &r#"{"title":"x"}"#.into())
+    );
+    assert_eq!(planned["planned"]["headers"]["authorization"], "***");
+    let out = run(&github, &[&["github.get_repository", "--trace"], &here[..]].concat()).await;
+    let line: Value = serde_json::from_slice(&out.stderr).unwrap();
+    assert_eq!(
+        (&line["request"]["method"], &line["request"]["status"]),
+        (&"GET".into(), &200.into()),
+        "{line}"
+    );
+}
+
+#[test]
+fn whoever_has_seen_enough_is_no_failure() {
+    let mut command = linchpin();
+    // More than a pipe holds.
+    command.args(["describe", "github", "--format", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!((out.status.code(), text(&out.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn wrong_arguments_are_told_with_their_remedy() {
+    let told = |args: &[&str]| {
+        let out = linchpin().args(args).output().unwrap();
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {}", text(&out.stderr));
+        text(&out.stderr)
+    };
+    assert!(told(&["run", "github.nothing_like_it"]).contains("`linchpin describe github` lists them all"));
+    assert!(told(&["run", "github.list_isues"]).contains("did you mean `list_issues`?"));
+    assert!(told(&["desribe"]).contains("'describe'"));
+    let mut command = linchpin();
+    command.args(["run", "github.authping", "--base-url", "nonsense"]).env("LINCHPIN_GITHUB_TOKEN", TOKEN);
+    let out = command.output().unwrap();
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("write one such as `http://127.0.0.1:8080`"), "{}", text(&out.stderr));
 }
 
 #[test]

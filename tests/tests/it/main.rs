@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-mod architecture;
 mod command;
 mod github;
 mod host;

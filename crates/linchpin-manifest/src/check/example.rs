@@ -46,7 +46,7 @@ pub(crate) fn connector(spec: &str, text: &str) -> ConnectorDescriptor {
     flows.sort_by(|a, b| a.key.cmp(&b.key));
     ConnectorDescriptor {
         package: "tracker".to_owned(),
-        package_dir: "/home/author/tracker".to_owned(),
+        package_dir: "/nowhere/tracker".to_owned(),
         spec_path: "tracker.toml".to_owned(),
         spec_text: spec.to_owned(),
         place: Place { file: FILE.to_owned(), line: 1, column: 1 },

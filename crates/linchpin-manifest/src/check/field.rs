@@ -1,5 +1,7 @@
 //! Walks JSON Schemas of flows: their fields, and what lies behind a pointer.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 /// Schemas nest no deeper than this; a recursive type is followed so far.
@@ -10,20 +12,17 @@ pub(super) struct Field<'a> {
     /// JSON pointer into a value, with `*` for the items of a list.
     pub(super) pointer: String,
     pub(super) name: &'a str,
+    /// What users see it by.
+    pub(super) label: &'a str,
     pub(super) schema: &'a Value,
     /// The names of the properties of the same object.
-    pub(super) siblings: Vec<&'a str>,
+    pub(super) siblings: Rc<[&'a str]>,
 }
 
 impl<'a> Field<'a> {
     /// What `x-linchpin` says under this key.
     pub(super) fn card(&self, key: &str) -> Option<&'a Value> {
-        self.schema.get("x-linchpin")?.get(key)
-    }
-
-    /// What users see it by.
-    pub(super) fn label(&self) -> &'a str {
-        self.card("label").and_then(Value::as_str).unwrap_or(self.name)
+        card(self.schema, key)
     }
 
     /// The values to choose from, where they are fixed.
@@ -39,6 +38,10 @@ impl<'a> Field<'a> {
         let depends = depends.map_or_else(Vec::new, |names| names.iter().filter_map(Value::as_str).collect());
         Some((choices.get("helper")?.as_str()?, depends))
     }
+}
+
+fn card<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    schema.get("x-linchpin")?.get(key)
 }
 
 /// Every property in a schema, outer ones first.
@@ -68,10 +71,11 @@ fn collect<'a>(
         }
     }
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let siblings: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let siblings: Rc<[&str]> = properties.keys().map(String::as_str).collect();
         for (name, schema) in properties {
             let pointer = crate::source::join(pointer, name);
-            found.push(Field { pointer: pointer.clone(), name, schema, siblings: siblings.clone() });
+            let label = card(schema, "label").and_then(Value::as_str).unwrap_or(name);
+            found.push(Field { pointer: pointer.clone(), name, label, schema, siblings: siblings.clone() });
             collect(root, schema, &pointer, depth, open, found);
         }
     }

@@ -224,8 +224,8 @@ impl<'a> Check<'a> {
                         used.push(helper);
                     }
                     let first = fields[..index].iter().find(|other| {
-                        other.card("label").is_some()
-                            && other.label() == field.label()
+                        other.label == field.label
+                            && other.card("label").is_some()
                             && other.pointer != field.pointer
                             && parent(&other.pointer) == parent(&field.pointer)
                             && other.siblings == field.siblings
@@ -233,10 +233,7 @@ impl<'a> Check<'a> {
                     if let Some(first) = first {
                         let message = format!(
                             "`{}` and `{}` of `{}` have the label `{}`",
-                            first.name,
-                            field.name,
-                            flow.key,
-                            field.label()
+                            first.name, field.name, flow.key, field.label
                         );
                         self.at(&rules::LP226, flow, message, "give each a label of its own");
                     }
@@ -249,7 +246,7 @@ impl<'a> Check<'a> {
 
     fn card(&mut self, flow: &FlowDescriptor, root: &Value, field: &Field<'_>, top: &[&str]) {
         let name = field.name;
-        if !is_label(field.label()) {
+        if !is_label(field.label) {
             let message = format!("the label of `{name}` in `{}` has a forbidden character", flow.key);
             self.at(&rules::LP225, flow, message, LABEL_HELP);
         }

@@ -1,5 +1,6 @@
 //! What a text in a spec may be: each form with its check and, for the published schema, its pattern.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::template::is_key;
@@ -58,7 +59,7 @@ fn fault<T>(rule: &'static Rule, message: impl Into<String>, help: impl Into<Str
 
 impl Format {
     /// Checks a text; `name` is what the message calls it.
-    pub(crate) fn check(self, name: &str, text: &str) -> Result<(), Fault> {
+    pub(crate) fn check(self, name: &dyn fmt::Display, text: &str) -> Result<(), Fault> {
         match self {
             Format::Any => Ok(()),
             Format::Text if text.trim().is_empty() => {
@@ -302,7 +303,7 @@ fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
-fn template(name: &str, text: &str) -> Result<(), Fault> {
+fn template(name: &dyn fmt::Display, text: &str) -> Result<(), Fault> {
     match Template::parse(text) {
         Ok(_) => Ok(()),
         Err(why) => fault(
@@ -313,7 +314,7 @@ fn template(name: &str, text: &str) -> Result<(), Fault> {
     }
 }
 
-fn check_url(name: &str, text: &str, query: bool) -> Result<(), Fault> {
+fn check_url(name: &dyn fmt::Display, text: &str, query: bool) -> Result<(), Fault> {
     if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) {
         return fault(
             &rules::LP115,
@@ -386,10 +387,10 @@ mod tests {
 
     fn accepts(format: Format, good: &[&str], bad: &[&str]) {
         for text in good {
-            assert!(format.check("it", text).is_ok(), "{format:?} refuses {text}");
+            assert!(format.check(&"it", text).is_ok(), "{format:?} refuses {text}");
         }
         for text in bad {
-            assert!(format.check("it", text).is_err(), "{format:?} accepts {text}");
+            assert!(format.check(&"it", text).is_err(), "{format:?} accepts {text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Checks a document against the grammar: keys, types, and the form of every text.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::format::Format;
@@ -13,7 +14,7 @@ use crate::source::Source;
 pub(super) fn check(source: &Arc<Source>, root: &Node) -> Vec<Diagnostic> {
     let mut walk = Walk { source, found: Vec::new() };
     if let Value::Table(entries) = &root.value {
-        walk.keys("the spec", root, entries, &[grammar::ROOT.keys]);
+        walk.keys(format_args!("the spec"), root, entries, &[grammar::ROOT.keys]);
     }
     walk.found
 }
@@ -58,7 +59,7 @@ impl Walk<'_> {
                 }
             }
             (Shape::Table(table), Value::Table(entries)) => {
-                self.keys(&dotted(&node.path), node, entries, &[table.keys]);
+                self.keys(format_args!("`{}`", Dotted(&node.path)), node, entries, &[table.keys]);
             }
             (Shape::Tagged(tagged), Value::Table(entries)) => self.tagged(node, entries, tagged),
             (shape, value) => {
@@ -66,7 +67,7 @@ impl Walk<'_> {
                 self.found.push(
                     Diagnostic::new(
                         &rules::LP103,
-                        format!("`{}` must be {wanted}, and is {}", dotted(&node.path), value.word()),
+                        format!("`{}` must be {wanted}, and is {}", Dotted(&node.path), value.word()),
                     )
                     .label(self.source.value(&node.path), format!("expected {wanted}"))
                     .help(remedy(shape, value)),
@@ -76,8 +77,7 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, node: &Node, format: Format, text: &str, key: bool) {
-        let name = dotted(&node.path);
-        if let Err(fault) = format.check(&name, text) {
+        if let Err(fault) = format.check(&Dotted(&node.path), text) {
             let at = if key { self.source.key(&node.path) } else { self.source.value(&node.path) };
             self.found.push(Diagnostic::new(fault.rule, fault.message).label(at, "").help(fault.help));
         }
@@ -93,7 +93,7 @@ impl Walk<'_> {
 
     fn unknown_word(&mut self, node: &Node, known: &[&str], text: &str) {
         let mut diagnostic =
-            Diagnostic::new(&rules::LP104, format!("`{text}` is not known as `{}`", dotted(&node.path)))
+            Diagnostic::new(&rules::LP104, format!("`{text}` is not known as `{}`", Dotted(&node.path)))
                 .label(self.source.value(&node.path), "");
         if let Some(near) = nearest(text, known) {
             diagnostic = diagnostic.help(format!("did you mean \"{near}\"?"));
@@ -105,8 +105,7 @@ impl Walk<'_> {
         if number.is_some_and(|number| (least..=most).contains(&number)) {
             return;
         }
-        let name = dotted(&node.path);
-        let diagnostic = if name == "schema" {
+        let diagnostic = if node.path == "/schema" {
             Diagnostic::new(&rules::LP105, "this build does not read this version of specs")
                 .help(format!("it reads `schema = {}`", grammar::SCHEMA))
         } else {
@@ -115,14 +114,14 @@ impl Walk<'_> {
                 (least, i64::MAX) => format!("of at least {least}"),
                 (least, most) => format!("from {least} to {most}"),
             };
-            Diagnostic::new(&rules::LP107, format!("`{name}` is out of range"))
+            Diagnostic::new(&rules::LP107, format!("`{}` is out of range", Dotted(&node.path)))
                 .help(format!("write a number {range}"))
         };
         self.found.push(diagnostic.label(self.source.value(&node.path), ""));
     }
 
     fn tagged(&mut self, node: &Node, entries: &[(String, Node)], tagged: &Tagged) {
-        let name = dotted(&node.path);
+        let name = Dotted(&node.path);
         let words: Vec<&str> = tagged.variants.iter().map(|variant| variant.word).collect();
         let every: Vec<&[Key]> = std::iter::once(tagged.common)
             .chain(tagged.variants.iter().map(|variant| variant.keys))
@@ -134,12 +133,12 @@ impl Walk<'_> {
                 self.found.push(
                     Diagnostic::new(
                         &rules::LP103,
-                        format!("`{}` must be a text, and is {}", dotted(&node.path), value.word()),
+                        format!("`{}` must be a text, and is {}", Dotted(&node.path), value.word()),
                     )
                     .label(self.source.value(&node.path), "expected a text")
                     .help(format!("known are {}", list(&words))),
                 );
-                return self.some_keys(&name, entries, &every, tagged.tag);
+                return self.some_keys(format_args!("`{name}`"), entries, &every, tagged.tag);
             }
             None => {
                 self.found.push(
@@ -147,25 +146,31 @@ impl Walk<'_> {
                         .label(self.source.key(&node.path), "")
                         .help(format!("add `{} = \"..\"`; known are {}", tagged.tag, list(&words))),
                 );
-                return self.some_keys(&name, entries, &every, tagged.tag);
+                return self.some_keys(format_args!("`{name}`"), entries, &every, tagged.tag);
             }
         };
         match tagged.variants.iter().find(|variant| variant.word == word) {
             Some(variant) => {
-                let owner = format!("{name}` with `{} = \"{word}\"", tagged.tag);
-                self.keys_but(&owner, node, entries, &[tagged.common, variant.keys], Some(tagged.tag));
+                let owner = format_args!("`{name}` with `{} = \"{word}\"`", tagged.tag);
+                self.keys_but(owner, node, entries, &[tagged.common, variant.keys], Some(tagged.tag));
             }
             None => {
                 if let Some(given) = given {
                     self.unknown_word(given, &words, word);
                 }
-                self.some_keys(&name, entries, &every, tagged.tag);
+                self.some_keys(format_args!("`{name}`"), entries, &every, tagged.tag);
             }
         }
     }
 
     /// Where it is not known what else must stand there, what is known of the keys is checked.
-    fn some_keys(&mut self, owner: &str, entries: &[(String, Node)], known: &[&[Key]], tag: &str) {
+    fn some_keys(
+        &mut self,
+        owner: fmt::Arguments<'_>,
+        entries: &[(String, Node)],
+        known: &[&[Key]],
+        tag: &str,
+    ) {
         for (name, node) in entries.iter().filter(|(name, _)| name != tag) {
             let mut keys = known.iter().flat_map(|keys| keys.iter()).filter(|key| key.name == name);
             match (keys.next(), keys.next()) {
@@ -176,13 +181,13 @@ impl Walk<'_> {
         }
     }
 
-    fn keys(&mut self, owner: &str, node: &Node, entries: &[(String, Node)], known: &[&[Key]]) {
+    fn keys(&mut self, owner: fmt::Arguments<'_>, node: &Node, entries: &[(String, Node)], known: &[&[Key]]) {
         self.keys_but(owner, node, entries, known, None);
     }
 
     fn keys_but(
         &mut self,
-        owner: &str,
+        owner: fmt::Arguments<'_>,
         node: &Node,
         entries: &[(String, Node)],
         known: &[&[Key]],
@@ -196,7 +201,6 @@ impl Walk<'_> {
         }
         for key in known.iter().flat_map(|keys| keys.iter()).filter(|key| key.required) {
             if !entries.iter().any(|(name, _)| name == key.name) {
-                let owner = if owner == "the spec" { owner.to_owned() } else { format!("`{owner}`") };
                 self.found.push(
                     Diagnostic::new(&rules::LP102, format!("{owner} has no `{}`", key.name))
                         .label(self.source.key(&node.path), "")
@@ -206,8 +210,14 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown_key(&mut self, owner: &str, name: &str, node: &Node, known: &[&[Key]], tag: Option<&str>) {
-        let owner = if owner == "the spec" { owner.to_owned() } else { format!("`{owner}`") };
+    fn unknown_key(
+        &mut self,
+        owner: fmt::Arguments<'_>,
+        name: &str,
+        node: &Node,
+        known: &[&[Key]],
+        tag: Option<&str>,
+    ) {
         let mut names: Vec<&str> = tag.into_iter().collect();
         names.extend(known.iter().flat_map(|keys| keys.iter()).map(|key| key.name));
         let mut diagnostic = Diagnostic::new(&rules::LP101, format!("{owner} knows no `{name}`"))
@@ -221,23 +231,26 @@ impl Walk<'_> {
     }
 }
 
-/// A path as users write it: `http.outcome[0].when`.
-pub(crate) fn dotted(path: &str) -> String {
-    let mut text = String::new();
-    for step in path.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        if !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()) {
-            text.push_str(&format!("[{step}]"));
-        } else {
-            if !text.is_empty() {
-                text.push('.');
+/// A path as users write it, `http.outcome[0].when`, made when it is shown.
+struct Dotted<'a>(&'a str);
+
+impl fmt::Display for Dotted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.split('/').skip(1).enumerate() {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            if !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()) {
+                write!(f, "[{step}]")?;
+                continue;
+            }
+            if index > 0 {
+                f.write_str(".")?;
             }
             let bare =
                 !step.is_empty() && step.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-            text.push_str(&if bare { step } else { format!("\"{step}\"") });
+            if bare { f.write_str(&step)? } else { write!(f, "\"{step}\"")? }
         }
+        Ok(())
     }
-    text
 }
 
 /// Several words as a message lists them.
@@ -352,7 +365,7 @@ mod tests {
 
     #[test]
     fn paths_are_shown_as_users_write_them() {
-        assert_eq!(dotted("/http/outcome/0/when/body/~1a"), "http.outcome[0].when.body.\"/a\"");
+        assert_eq!(Dotted("/http/outcome/0/when/body/~1a").to_string(), "http.outcome[0].when.body.\"/a\"");
     }
 
     #[test]
