@@ -805,7 +805,8 @@ fn stand_in(input: &DeriveInput) -> TokenStream {
             fn accept<'de, __A: __p::serde::de::MapAccess<'de>>(
                 _: &mut (), _: usize, _: &mut __A,
             ) -> ::core::result::Result<(), __A::Error> { loop {} }
-            fn finish<__E: __p::serde::de::Error>(_: &mut ()) -> ::core::result::Result<Self, __E> { loop {} }
+            fn complete(_: &mut ()) -> ::core::result::Result<(), &'static str> { loop {} }
+            fn finish(_: ()) -> ::core::option::Option<Self> { loop {} }
             fn write_fields<__M: __p::serde::ser::SerializeMap>(
                 &self, _: &mut __M,
             ) -> ::core::result::Result<(), __M::Error> { loop {} }
