@@ -261,11 +261,21 @@ async fn a_success_without_a_body_is_enough_for_who_reads_none() {
     let server = MockServer::start().await;
     on(&server, "/thing", ResponseTemplate::new(204)).await;
     run(&with_token(PLAIN, &server.uri()), "delete_thing").await.unwrap();
-    on(&server, "/things", json_answer(json!({ "items": [{ "id": 1 }] }))).await;
-    let error = records(run(&with_token(PLAIN, &server.uri()), "list_things").await.unwrap())
-        .next_batch(1)
-        .await
-        .unwrap_err();
-    assert_eq!(error.code(), Code::ResponseMalformed, "an object is no list: {error}");
-    assert_eq!(seen(&server).await, ["DELETE /thing", "GET /things"]);
+    assert_eq!(seen(&server).await, ["DELETE /thing"]);
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_fit_is_said_with_its_place() {
+    for (page, problem) in [
+        (json!({ "items": [{ "id": 1 }] }), "invalid type: map, expected a sequence at the root"),
+        (json!([{ "id": 1 }, { "id": "2" }]), "invalid type: string \"2\", expected u64 at `/1/id`"),
+        (json!([{ "id": 1 }, { "name": [2] }]), "missing field `id` at `/1`"),
+    ] {
+        let server = MockServer::start().await;
+        on(&server, "/things", json_answer(page)).await;
+        let mut list = records(run(&with_token(PLAIN, &server.uri()), "list_things").await.unwrap());
+        let error = list.next_batch(1).await.unwrap_err();
+        assert_eq!(error.code(), Code::ResponseMalformed);
+        assert!(error.message().ends_with(problem), "{error}");
+    }
 }
