@@ -531,7 +531,7 @@ impl Response {
         let message = if self.body.is_empty() {
             format!("the answer to {what} is empty, where JSON was expected")
         } else if error.is_data() {
-            let place = json::place(&self.body, &error);
+            let place = json::place(&self.body, error);
             let place = if place.is_empty() { "the root".to_owned() } else { format!("`{place}`") };
             format!("the answer to {what} is not what the flow expects: {problem} at {place}")
         } else {
