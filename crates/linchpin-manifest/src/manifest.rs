@@ -85,6 +85,12 @@ pub struct Auth {
     /// The names of the query parameters that carry credentials.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub query: Vec<String>,
+    /// The names of the cookies that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cookies: Vec<String>,
+    /// The names of the fields of bodies that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub body: Vec<String>,
     /// The authorization server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oauth2: Option<OAuth2>,
@@ -325,15 +331,20 @@ impl Manifest {
 }
 
 fn auth(method: &AuthMethod) -> Auth {
-    let (mut headers, mut query, mut oauth2) = (Vec::new(), Vec::new(), None);
+    let (mut headers, mut query, mut cookies, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut oauth2 = None;
     match &method.kind {
         AuthKind::None => {}
         AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
-        AuthKind::ApiKey { place: KeyPlace::Header(name), .. } => headers.push(name.clone()),
-        AuthKind::ApiKey { place: KeyPlace::Query(name), .. } => query.push(name.clone()),
-        AuthKind::Custom { headers: own, query: parameters } => {
-            headers.extend(own.iter().map(|(name, _)| name.clone()));
-            query.extend(parameters.iter().map(|(name, _)| name.clone()));
+        AuthKind::ApiKey { place, .. } => match place {
+            KeyPlace::Header(name) => headers.push(name.clone()),
+            KeyPlace::Query(name) => query.push(name.clone()),
+            KeyPlace::Cookie(name) => cookies.push(name.clone()),
+        },
+        AuthKind::Custom { headers: own, query: parameters, body: fields } => {
+            headers = names(own);
+            query = names(parameters);
+            body = names(fields);
         }
         AuthKind::OAuth2(own) => {
             headers.push("Authorization".to_owned());
@@ -378,8 +389,14 @@ fn auth(method: &AuthMethod) -> Auth {
         fields: fields.collect(),
         headers,
         query,
+        cookies,
+        body,
         oauth2,
     }
+}
+
+fn names(templates: &[(String, Template)]) -> Vec<String> {
+    templates.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {

@@ -149,6 +149,8 @@ pub fn manifest() -> String {
             "fields": list(field, "What the user fills in, in the order of the form."),
             "headers": list(json!({ "type": "string" }), "Names of the headers that carry credentials."),
             "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
+            "cookies": list(json!({ "type": "string" }), "Names of the cookies that carry credentials."),
+            "body": list(json!({ "type": "string" }), "Names of the fields of bodies that carry credentials."),
             "oauth2": oauth2,
         }),
     );

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, COOKIE, USER_AGENT},
 };
 use linchpin::{
     Code, Connector, Error, Result, Secret, Violation,
@@ -62,10 +62,19 @@ pub(crate) struct Signed {
     pub(crate) headers: HeaderMap,
     /// Query parameters that are credentials, names and values not yet encoded.
     pub(crate) query: Vec<(String, String)>,
+    /// Fields of bodies that are credentials.
+    pub(crate) body: Vec<(String, String)>,
     /// Of which generation of the grant it is; 0 where there is none.
     pub(crate) generation: u64,
     /// The values in it that must not be shown.
     pub(crate) secrets: Vec<String>,
+}
+
+impl Signed {
+    /// Nothing but the headers of requests without credentials.
+    pub(crate) fn open(headers: HeaderMap) -> Signed {
+        Signed { headers, query: Vec::new(), body: Vec::new(), generation: 0, secrets: Vec::new() }
+    }
 }
 
 /// Where what requests carry comes from.
@@ -372,12 +381,7 @@ impl ConnectionBuilder {
                 Credentials::Granted { broker: Broker::new(grants, exchange, clock, policy), server }
             }
             None => {
-                let mut signed = Signed {
-                    headers: open_headers.clone(),
-                    query: Vec::new(),
-                    generation: 0,
-                    secrets: Vec::new(),
-                };
+                let mut signed = Signed::open(open_headers.clone());
                 if let Some(method) = method {
                     Applying { method, values: &values, signed: &mut signed }.apply()?;
                 }
@@ -603,16 +607,14 @@ impl Applying<'_> {
                         self.signed.query.push((name.clone(), value));
                         Ok(())
                     }
+                    KeyPlace::Cookie(name) => self.cookie(name, &value),
                 }
             }
-            AuthKind::Custom { headers, query } => {
-                for (name, value) in headers {
+            AuthKind::Custom { headers, query, body } => {
+                self.parameters(headers, query)?;
+                for (name, value) in body {
                     let value = self.fill(value)?;
-                    self.header(name, &value)?;
-                }
-                for (name, value) in query {
-                    let value = self.fill(value)?;
-                    self.signed.query.push((name.clone(), value));
+                    self.signed.body.push((name.clone(), value));
                 }
                 Ok(())
             }
@@ -624,6 +626,30 @@ impl Applying<'_> {
                 Err(Error::coded(Code::NotCarriedOut, message))
             }
         }
+    }
+
+    fn parameters(&mut self, headers: &[(String, Template)], query: &[(String, Template)]) -> Result<()> {
+        for (name, value) in headers {
+            let value = self.fill(value)?;
+            self.header(name, &value)?;
+        }
+        for (name, value) in query {
+            let value = self.fill(value)?;
+            self.signed.query.push((name.clone(), value));
+        }
+        Ok(())
+    }
+
+    /// RFC 6265 §4.1.1. What a cookie cannot hold is refused: services do not agree on any encoding of it.
+    fn cookie(&mut self, name: &str, value: &str) -> Result<()> {
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+        if !value.bytes().all(fits) {
+            let message = format!(
+                "the connection's fields make a value that the cookie `{name}` cannot hold; look for blanks, quotes, `,`, `;` and `\\` in them"
+            );
+            return Err(Error::coded(Code::ConnectionInvalid, message));
+        }
+        self.header(COOKIE.as_str(), &format!("{name}={value}"))
     }
 
     /// Fills a template, and remembers the result as a secret where one went into it.

@@ -4,6 +4,7 @@
 //! from the connection, its host is judged, credentials are added, it is sent, its answer is judged by the spec's outcome
 //! rules, and what happened is noted in a [`Trace`]. tokio and reqwest live here and nowhere else.
 
+mod body;
 mod check;
 mod client;
 mod clock;

@@ -683,9 +683,9 @@ impl Exchange for OAuthExchange {
         let Some(token) = grant.value(ACCESS_TOKEN) else {
             return Err(Error::coded(Code::ReauthorizationNeeded, "the grant has no access token"));
         };
-        let mut headers = self.0.open_headers.clone();
-        bearer(&mut headers, token.expose())?;
-        let secrets = grant.values.values().map(|value| value.expose().to_owned()).collect();
-        Ok(Signed { headers, query: Vec::new(), generation, secrets })
+        let mut signed = Signed { generation, ..Signed::open(self.0.open_headers.clone()) };
+        bearer(&mut signed.headers, token.expose())?;
+        signed.secrets = grant.values.values().map(|value| value.expose().to_owned()).collect();
+        Ok(signed)
     }
 }

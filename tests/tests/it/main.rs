@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod architecture;
+mod auth;
 mod command;
 mod github;
 mod oauth;

@@ -228,26 +228,25 @@ impl<'a> Check<'a> {
             }
             match &method.kind {
                 AuthKind::ApiKey { .. } => {
-                    let (header, query) =
-                        (self.has(&format!("{path}/header")), self.has(&format!("{path}/query")));
-                    if header == query {
-                        let message = if header {
-                            format!("`{}` sends its key in two places", method.key)
-                        } else {
-                            format!("`{}` does not say where the key goes", method.key)
+                    let places = ["header", "query", "cookie"];
+                    let given = places.iter().filter(|place| self.has(&format!("{path}/{place}"))).count();
+                    if given != 1 {
+                        let message = match given {
+                            0 => format!("`{}` does not say where the key goes", method.key),
+                            _ => format!("`{}` sends its key in {given} places", method.key),
                         };
-                        let help = "say either `header = \"X-Api-Key\"` or `query = \"api_key\"`";
+                        let help = "say one of `header = \"X-Api-Key\"`, `query = \"api_key\"` and `cookie = \"sid\"`";
                         self.key(&rules::LP152, &path, message, help);
                     }
                 }
-                AuthKind::Custom { headers, query }
-                    if self.clean && headers.is_empty() && query.is_empty() =>
+                AuthKind::Custom { headers, query, body }
+                    if self.clean && headers.is_empty() && query.is_empty() && body.is_empty() =>
                 {
                     self.key(
                         &rules::LP152,
                         &path,
                         format!("`{}` sends nothing", method.key),
-                        "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
+                        "add `headers = { X-Name = \"{field}\" }`, or `query` or `body` in the same form",
                     );
                 }
                 AuthKind::OAuth2(oauth) => {
@@ -418,12 +417,11 @@ impl<'a> Check<'a> {
                 }
                 AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, false, false),
                 AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, false, false),
-                AuthKind::Custom { headers, query } => {
-                    for (name, value) in headers {
-                        add(join(&format!("{path}/headers"), name), value, own, false, false);
-                    }
-                    for (name, value) in query {
-                        add(join(&format!("{path}/query"), name), value, own, false, false);
+                AuthKind::Custom { headers, query, body } => {
+                    for (place, values) in [("headers", headers), ("query", query), ("body", body)] {
+                        for (name, value) in values {
+                            add(join(&format!("{path}/{place}"), name), value, own, false, false);
+                        }
                     }
                 }
                 AuthKind::OAuth2(oauth) => {

@@ -212,7 +212,7 @@ bad "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token <new>\", 
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token (new)\", secret = true }";
 
 LP152 Error "a method lacks what its kind needs"
-"A key goes into a header or into a query parameter, so `api_key` names one of them; `custom` sends at least one header or query parameter."
+"A key goes into a header, a query parameter or a cookie, so `api_key` names one of them; `custom` sends at least one header, query parameter or field of a body."
 bad "[auth.key]\nkind = \"api_key\"\nfields.api_key = { secret = true }"
 good "[auth.key]\nkind = \"api_key\"\nheader = \"X-Api-Key\"\nfields.api_key = { secret = true }";
 

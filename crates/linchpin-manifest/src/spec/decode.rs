@@ -132,15 +132,18 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
         }
         Some("bearer") => AuthKind::Bearer { token: own("token", "token") },
         Some("api_key") => AuthKind::ApiKey {
-            place: match (text(node, "header"), text(node, "query")) {
+            place: match (text(node, "header"), text(node, "cookie")) {
                 (Some(header), _) => KeyPlace::Header(header),
-                (None, query) => KeyPlace::Query(query.unwrap_or_default()),
+                (None, Some(cookie)) => KeyPlace::Cookie(cookie),
+                (None, None) => KeyPlace::Query(text(node, "query").unwrap_or_default()),
             },
             value: own("value", "api_key"),
         },
-        Some("custom") => {
-            AuthKind::Custom { headers: templates(node, "headers"), query: templates(node, "query") }
-        }
+        Some("custom") => AuthKind::Custom {
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
+            body: templates(node, "body"),
+        },
         Some("oauth2") => AuthKind::OAuth2(Box::new(oauth2(node))),
         _ => AuthKind::None,
     };

@@ -286,26 +286,24 @@ static AUTH: Tagged = Tagged {
         },
         Variant {
             word: "api_key",
-            doc: "A key in a header or a query parameter.",
+            doc: "A key in a header, a query parameter or a cookie.",
             keys: &[
                 may("header", HEADER, "The header that takes the key."),
                 may("query", TEXT, "The query parameter that takes the key."),
+                may("cookie", HEADER, "The cookie that takes the key (RFC 6265)."),
                 may("value", TEMPLATE, "What is sent there; `{api_key}` by default."),
             ],
         },
         Variant {
             word: "custom",
-            doc: "Any headers and query parameters.",
+            doc: "Any headers, query parameters and fields of bodies.",
             keys: &[
+                may("headers", HEADERS, "Headers and their values."),
+                may("query", PARAMETERS, "Query parameters and their values."),
                 may(
-                    "headers",
-                    Shape::Map { keys: Format::HeaderName, values: &TEMPLATE },
-                    "Headers and their values.",
-                ),
-                may(
-                    "query",
-                    Shape::Map { keys: Format::Text, values: &TEMPLATE },
-                    "Query parameters and their values.",
+                    "body",
+                    PARAMETERS,
+                    "Fields at the top of JSON and form bodies, and their values. A request without a body stays without one; another body, or one that has such a field already, is refused.",
                 ),
             ],
         },
@@ -387,6 +385,7 @@ static AUTH: Tagged = Tagged {
 };
 
 const PARAMETERS: Shape = Shape::Map { keys: Format::Text, values: &TEMPLATE };
+const HEADERS: Shape = Shape::Map { keys: Format::HeaderName, values: &TEMPLATE };
 
 static TOKEN_RESPONSE: Table = Table {
     keys: &[

@@ -252,19 +252,22 @@ pub enum AuthKind {
         /// The token.
         token: Template,
     },
-    /// `kind = "api_key"`: a key in a header or a query parameter. The value defaults to `{api_key}`.
+    /// `kind = "api_key"`: a key in a header, a query parameter or a cookie. The value defaults to `{api_key}`.
     ApiKey {
         /// Where the key goes.
         place: KeyPlace,
         /// What is sent there.
         value: Template,
     },
-    /// `kind = "custom"`: any headers and query parameters.
+    /// `kind = "custom"`: any headers, query parameters and fields of bodies.
     Custom {
         /// Header names and values.
         headers: Vec<(String, Template)>,
         /// Query parameter names and values.
         query: Vec<(String, Template)>,
+        /// Names and values of fields at the top of JSON and form bodies. A body that has one of them already is refused: of
+        /// two values nobody could say which one the service takes.
+        body: Vec<(String, Template)>,
     },
     /// `kind = "oauth2"`: RFC 6749.
     OAuth2(Box<OAuth2>),
@@ -291,6 +294,8 @@ pub enum KeyPlace {
     Header(String),
     /// `query = "key"`.
     Query(String),
+    /// `cookie = "sid"`: RFC 6265.
+    Cookie(String),
 }
 
 /// `kind = "oauth2"`: what the spec says of the service's authorization server.
