@@ -94,6 +94,9 @@ pub struct Auth {
     /// The authorization server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oauth2: Option<OAuth2>,
+    /// The signed assertion that tokens are got by.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jwt_bearer: Option<JwtBearer>,
 }
 
 /// One field of the form in which a connection is made.
@@ -152,6 +155,18 @@ pub struct OAuth2 {
     pub revocation_url: Option<String>,
     /// What is asked for.
     pub scopes: Vec<String>,
+}
+
+/// What is public of a signed assertion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JwtBearer {
+    /// `RS256`, `ES256` or `HS256`.
+    pub algorithm: String,
+    /// Where tokens come from.
+    pub token_url: String,
+    /// What the assertion claims; may hold `{field}` templates.
+    pub claims: BTreeMap<String, String>,
 }
 
 /// How deliveries arrive and are trusted.
@@ -332,7 +347,7 @@ impl Manifest {
 
 fn auth(method: &AuthMethod) -> Auth {
     let (mut headers, mut query, mut cookies, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut oauth2 = None;
+    let (mut oauth2, mut jwt_bearer) = (None, None);
     match &method.kind {
         AuthKind::None => {}
         AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
@@ -360,6 +375,15 @@ fn auth(method: &AuthMethod) -> Auth {
                 refresh_url: own.refresh_url.as_ref().map(Template::to_string),
                 revocation_url: own.revocation_url.as_ref().map(Template::to_string),
                 scopes: own.scopes.clone(),
+            });
+        }
+        AuthKind::JwtBearer(own) => {
+            headers.push("Authorization".to_owned());
+            let claims = own.claims.iter().map(|(name, value)| (name.clone(), value.to_string()));
+            jwt_bearer = Some(JwtBearer {
+                algorithm: own.assertion.algorithm.word().to_owned(),
+                token_url: own.token_url.to_string(),
+                claims: claims.collect(),
             });
         }
     }
@@ -392,6 +416,7 @@ fn auth(method: &AuthMethod) -> Auth {
         cookies,
         body,
         oauth2,
+        jwt_bearer,
     }
 }
 

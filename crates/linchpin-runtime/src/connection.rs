@@ -358,19 +358,20 @@ impl ConnectionBuilder {
 
         let mut secrets = secret_values(method, &values);
         let open_headers = common_headers(&spec)?;
-        let oauth = method.and_then(|method| match &method.kind {
-            AuthKind::OAuth2(oauth) => Some((method, oauth)),
-            _ => None,
-        });
-        let credentials = match oauth {
-            Some((method, oauth)) => {
-                let client = oauth::client(&spec, method, oauth, &values, client)?;
-                secrets.extend(client.secret.iter().map(|secret| secret.expose().to_owned()));
+        let credentials = match method.filter(|method| is_exchanged(&method.kind)) {
+            Some(method) => {
+                let client = match &method.kind {
+                    AuthKind::OAuth2(oauth) => Some(oauth::client(&spec, method, oauth, &values, client)?),
+                    _ => None,
+                };
+                let secret = client.as_ref().and_then(|client| client.secret.as_ref());
+                secrets.extend(secret.map(|secret| secret.expose().to_owned()));
                 let server = Arc::new(Server {
                     method: spec.auth.iter().position(|known| known.key == method.key).unwrap_or_default(),
                     spec: spec.clone(),
                     values: values.clone(),
                     allowed: allowed.clone(),
+                    key: oauth::signing_key(method, &values, client.as_ref())?,
                     client,
                     clock: clock.clone(),
                     open_headers: open_headers.clone(),
@@ -428,6 +429,11 @@ impl Ready {
             }
         }
     }
+}
+
+/// Whether requests carry what the service gives in exchange for the form, and not what the form says.
+fn is_exchanged(kind: &AuthKind) -> bool {
+    matches!(kind, AuthKind::OAuth2(_) | AuthKind::JwtBearer(_))
 }
 
 /// The base URL that an operator gives in place of the spec's.
@@ -618,6 +624,8 @@ impl Applying<'_> {
                 }
                 Ok(())
             }
+            // What they send comes from an exchange.
+            AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) => Ok(()),
             _ => {
                 let (key, kind) = (&self.method.key, self.method.kind.word());
                 let message = format!(

@@ -12,6 +12,7 @@ mod connection;
 mod egress;
 mod grant;
 mod invocation;
+mod jwt;
 mod login;
 mod nearest;
 mod oauth;

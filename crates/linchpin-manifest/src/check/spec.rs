@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::outcome::{covers, overlap, status_covers};
 use super::{LABEL_HELP, is_label};
@@ -9,8 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    AuthKind, AuthMethod, ConnectionField, ConnectionFieldKind, OAuth2Grant, Outcome, SignatureKey, Spec,
-    Template, TemplatePart, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, JwtBearer,
+    OAuth2, OAuth2Grant, Outcome, SignatureKey, Spec, Template, TemplatePart, TokenFailure, is_token, list,
+    nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -41,9 +43,22 @@ struct Use<'a> {
     path: String,
     template: &'a Template,
     methods: &'a [AuthMethod],
-    /// Whether the whole template is a host or a URL.
-    host: bool,
-    url: bool,
+    role: Role,
+}
+
+/// What a template is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A value, encoded for its place.
+    Value,
+    /// A value that stands in a URL.
+    InUrl,
+    /// A host.
+    Host,
+    /// A URL.
+    Url,
+    /// A key that signs.
+    Key,
 }
 
 impl<'a> Check<'a> {
@@ -251,17 +266,8 @@ impl<'a> Check<'a> {
                 }
                 AuthKind::OAuth2(oauth) => {
                     self.grant_urls(&path, &method.key, oauth.grant);
-                    for (index, failure) in oauth.failures.iter().enumerate() {
-                        let when = format!("{path}/failures/{index}/when");
-                        if failure.when == Default::default() && self.has(&when) {
-                            self.at(
-                                &rules::LP160,
-                                &when,
-                                "a rule for failures has no condition".to_owned(),
-                                "say what the answer must look like, as in `when = { status = 400 }`",
-                            );
-                        }
-                    }
+                    self.failures(&path, &oauth.failures);
+                    self.client_assertion(&path, oauth);
                     for (at, scope) in oauth.scopes.iter().enumerate() {
                         if oauth.scopes[..at].contains(scope) {
                             self.at(
@@ -272,19 +278,113 @@ impl<'a> Check<'a> {
                             );
                         }
                     }
-                    for field in &method.fields {
-                        if matches!(field.key.as_str(), "access_token" | "refresh_token") {
-                            self.key(
-                                &rules::LP158,
-                                &join(&format!("{path}/fields"), &field.key),
-                                format!("`{}` comes from the authorization server", field.key),
-                                "take the field away; OAuth 2.0 fills it",
-                            );
-                        }
-                    }
+                    self.own_names(method, &["access_token", "refresh_token"]);
                 }
-                _ => {}
+                AuthKind::JwtBearer(bearer) => {
+                    self.failures(&path, &bearer.failures);
+                    self.lifetime(&path, &bearer.assertion);
+                    self.claims(&path, method, bearer);
+                    self.own_names(method, &["access_token", "refresh_token"]);
+                }
+                AuthKind::None
+                | AuthKind::Basic { .. }
+                | AuthKind::Bearer { .. }
+                | AuthKind::Custom { .. } => {}
             }
+        }
+    }
+
+    fn failures(&mut self, path: &str, failures: &[TokenFailure]) {
+        for (index, failure) in failures.iter().enumerate() {
+            let when = format!("{path}/failures/{index}/when");
+            if failure.when == Default::default() && self.has(&when) {
+                self.at(
+                    &rules::LP160,
+                    &when,
+                    "a rule for failures has no condition".to_owned(),
+                    "say what the answer must look like, as in `when = { status = 400 }`",
+                );
+            }
+        }
+    }
+
+    /// The user is not asked for what the exchange brings.
+    fn own_names(&mut self, method: &AuthMethod, names: &[&str]) {
+        let fields = format!("{}/fields", join("/auth", &method.key));
+        for field in method.fields.iter().filter(|field| names.contains(&field.key.as_str())) {
+            self.key(
+                &rules::LP158,
+                &join(&fields, &field.key),
+                format!("`{}` is filled by the exchange, not by the user", field.key),
+                "take the field away, or give it another key",
+            );
+        }
+    }
+
+    fn client_assertion(&mut self, path: &str, oauth: &OAuth2) {
+        let at = format!("{path}/assertion");
+        match &oauth.client_authentication {
+            ClientAuthentication::PrivateKeyJwt(assertion) => {
+                let word = format!("{path}/client_authentication");
+                if !self.has(&at) {
+                    self.at(
+                        &rules::LP180,
+                        &word,
+                        "nothing says how `private_key_jwt` is signed".to_owned(),
+                        "add `assertion = { algorithm = \"RS256\" }`",
+                    );
+                }
+                if oauth.grant == OAuth2Grant::DeviceCode {
+                    self.at(
+                        &rules::LP180,
+                        &word,
+                        "the device code grant asks again and again, and an assertion is good once"
+                            .to_owned(),
+                        "use another `client_authentication`, or another grant",
+                    );
+                }
+                self.lifetime(&at, assertion);
+            }
+            _ if self.has(&at) => self.key(
+                &rules::LP180,
+                &at,
+                "`assertion` is never used".to_owned(),
+                "leave it out, or say `client_authentication = \"private_key_jwt\"`",
+            ),
+            _ => {}
+        }
+    }
+
+    fn lifetime(&mut self, path: &str, assertion: &Assertion) {
+        if assertion.lifetime > Duration::from_secs(3600) {
+            self.at(
+                &rules::LP181,
+                &format!("{path}/lifetime"),
+                "an assertion is good for more than an hour".to_owned(),
+                "the most is \"1h\"; minutes are enough, since each is used at once",
+            );
+        }
+    }
+
+    fn claims(&mut self, path: &str, method: &AuthMethod, bearer: &JwtBearer) {
+        let at = format!("{path}/claims");
+        if self.has(&at) && bearer.claims.iter().all(|(name, _)| name != "iss") {
+            let message = format!("the assertion of `{}` does not say who its issuer is", method.key);
+            self.key(
+                &rules::LP159,
+                &at,
+                message,
+                "add `iss = \"{client_email}\"`, or whatever the service calls it",
+            );
+        }
+        for (name, _) in &bearer.claims {
+            let help = match name.as_str() {
+                "iat" | "exp" => "leave it out: both are made of the time and `lifetime`",
+                "jti" => "say `jti = true` beside the claims",
+                _ => continue,
+            };
+            let message = format!("the claim `{name}` is made anew for each assertion");
+            self.key(&rules::LP159, &join(&at, name), message, help);
         }
     }
 
@@ -399,12 +499,12 @@ impl<'a> Check<'a> {
     fn uses(&self) -> Vec<Use<'a>> {
         let spec = self.spec;
         let mut uses = Vec::new();
-        let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], host, url| {
-            uses.push(Use { path, template, methods, host, url });
+        let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], role| {
+            uses.push(Use { path, template, methods, role });
         };
-        add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, true, true);
+        add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, Role::Url);
         for (index, host) in spec.http.hosts.iter().enumerate() {
-            add(format!("/http/hosts/{index}"), host, &spec.auth, true, false);
+            add(format!("/http/hosts/{index}"), host, &spec.auth, Role::Host);
         }
         for method in &spec.auth {
             let path = join("/auth", &method.key);
@@ -412,20 +512,20 @@ impl<'a> Check<'a> {
             match &method.kind {
                 AuthKind::None => {}
                 AuthKind::Basic { username, password } => {
-                    add(format!("{path}/username"), username, own, false, false);
-                    add(format!("{path}/password"), password, own, false, false);
+                    add(format!("{path}/username"), username, own, Role::Value);
+                    add(format!("{path}/password"), password, own, Role::Value);
                 }
-                AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, false, false),
-                AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, false, false),
+                AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, Role::Value),
+                AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, Role::Value),
                 AuthKind::Custom { headers, query, body } => {
                     for (place, values) in [("headers", headers), ("query", query), ("body", body)] {
                         for (name, value) in values {
-                            add(join(&format!("{path}/{place}"), name), value, own, false, false);
+                            add(join(&format!("{path}/{place}"), name), value, own, Role::Value);
                         }
                     }
                 }
                 AuthKind::OAuth2(oauth) => {
-                    add(format!("{path}/token_url"), &oauth.token_url, own, true, true);
+                    add(format!("{path}/token_url"), &oauth.token_url, own, Role::Url);
                     let others = [
                         ("authorization_url", &oauth.authorization_url),
                         ("device_authorization_url", &oauth.device_authorization_url),
@@ -434,17 +534,33 @@ impl<'a> Check<'a> {
                     ];
                     for (name, url) in others {
                         if let Some(url) = url {
-                            add(format!("{path}/{name}"), url, own, true, true);
+                            add(format!("{path}/{name}"), url, own, Role::Url);
                         }
                     }
                     let params = [
-                        ("authorize_params", &oauth.authorize_params),
-                        ("token_params", &oauth.token_params),
+                        ("authorize_params", &oauth.authorize_params, Role::InUrl),
+                        ("token_params", &oauth.token_params, Role::Value),
                     ];
-                    for (name, params) in params {
+                    for (name, params, role) in params {
                         for (key, value) in params {
-                            let url = name == "authorize_params";
-                            add(join(&format!("{path}/{name}"), key), value, own, false, url);
+                            add(join(&format!("{path}/{name}"), key), value, own, role);
+                        }
+                    }
+                    if let ClientAuthentication::PrivateKeyJwt(assertion) = &oauth.client_authentication {
+                        for (name, template, role) in signing(assertion) {
+                            add(format!("{path}/assertion/{name}"), template, own, role);
+                        }
+                    }
+                }
+                AuthKind::JwtBearer(bearer) => {
+                    add(format!("{path}/token_url"), &bearer.token_url, own, Role::Url);
+                    for (name, template, role) in signing(&bearer.assertion) {
+                        add(format!("{path}/{name}"), template, own, role);
+                    }
+                    for (name, values) in [("claims", &bearer.claims), ("token_params", &bearer.token_params)]
+                    {
+                        for (key, value) in values {
+                            add(join(&format!("{path}/{name}"), key), value, own, Role::Value);
                         }
                     }
                 }
@@ -463,7 +579,7 @@ impl<'a> Check<'a> {
                     self.template_field(used, key);
                 }
             }
-            if used.host {
+            if matches!(used.role, Role::Host | Role::Url) {
                 self.host(used);
             }
         }
@@ -546,7 +662,15 @@ impl<'a> Check<'a> {
                 .help("drop `optional`, or give the field a `default`");
                 self.found.push(diagnostic);
             }
-            if field.secret && used.url {
+            if !field.secret && used.role == Role::Key {
+                self.at(
+                    &rules::LP182,
+                    &used.path,
+                    format!("`{{{key}}}` signs in the connection's name, but is not secret"),
+                    "say `secret = true` in the field",
+                );
+            }
+            if field.secret && matches!(used.role, Role::Url | Role::InUrl) {
                 self.at(
                     &rules::LP143,
                     &used.path,
@@ -733,6 +857,12 @@ impl<'a> Check<'a> {
                 .help(format!("in this build {instead}"));
         self.found.push(diagnostic);
     }
+}
+
+/// The templates of an assertion.
+fn signing(assertion: &Assertion) -> impl Iterator<Item = (&'static str, &Template, Role)> {
+    let key = assertion.key.iter().map(|key| ("key", key, Role::Key));
+    key.chain(assertion.key_id.iter().map(|id| ("key_id", id, Role::Value)))
 }
 
 /// Whether a key has a word in it that usually names a secret.

@@ -43,10 +43,7 @@ fn http(node: &Node) -> Http {
             code: error.and_then(|node| pointer(node, "code")),
             request_id: error.and_then(|node| header(node, "request_id")),
         },
-        outcomes: match node.get("outcome").map(|node| &node.value) {
-            Some(Value::List(nodes)) => nodes.iter().map(outcome).collect(),
-            _ => Vec::new(),
-        },
+        outcomes: nodes(node, "outcome").iter().map(outcome).collect(),
         limits: Limits {
             body: limits
                 .and_then(|node| text(node, "body"))
@@ -122,10 +119,7 @@ fn status(node: &Node) -> Option<StatusMatch> {
 }
 
 fn auth(key: &str, node: &Node) -> AuthMethod {
-    let own = |name: &str, default: &str| {
-        template(node, name)
-            .unwrap_or_else(|| Template { parts: vec![TemplatePart::Field(default.to_owned())] })
-    };
+    let own = |name: &str, default: &str| template(node, name).unwrap_or_else(|| place(default));
     let kind = match text(node, "kind").as_deref() {
         Some("basic") => {
             AuthKind::Basic { username: own("username", "username"), password: own("password", "password") }
@@ -145,6 +139,16 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
             body: templates(node, "body"),
         },
         Some("oauth2") => AuthKind::OAuth2(Box::new(oauth2(node))),
+        Some("jwt_bearer") => AuthKind::JwtBearer(Box::new(JwtBearer {
+            token_url: template(node, "token_url").unwrap_or_default(),
+            assertion: assertion(node, true),
+            claims: templates(node, "claims"),
+            jti: bool(node, "jti"),
+            token_params: templates(node, "token_params"),
+            response: token_response(node),
+            token_lifetime: duration(node, "token_lifetime"),
+            failures: failures(node),
+        })),
         _ => AuthKind::None,
     };
     AuthMethod {
@@ -161,7 +165,10 @@ fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<Connect
     if oauth.client == ClientOwner::Developer {
         return fields;
     }
-    let secret = oauth.client_authentication != ClientAuthentication::None;
+    let secret = match oauth.client_authentication {
+        ClientAuthentication::Basic | ClientAuthentication::Post => true,
+        ClientAuthentication::PrivateKeyJwt(_) | ClientAuthentication::None => false,
+    };
     let wanted = [("client_id", "Client ID", false), ("client_secret", "Client secret", true)];
     for (key, label, is_secret) in wanted.into_iter().take(if secret { 2 } else { 1 }) {
         if fields.iter().all(|field| field.key != key) {
@@ -181,18 +188,44 @@ fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<Connect
     fields
 }
 
-fn oauth2(node: &Node) -> OAuth2 {
-    let response = node.get("response").map_or_else(TokenResponse::default, |node| TokenResponse {
+/// A template that is one field.
+fn place(key: &str) -> Template {
+    Template { parts: vec![TemplatePart::Field(key.to_owned())] }
+}
+
+/// How an assertion is signed; the key is the connection's own unless the client is the developer's.
+fn assertion(node: &Node, own_key: bool) -> Assertion {
+    Assertion {
+        algorithm: match text(node, "algorithm").as_deref() {
+            Some("ES256") => JwtAlgorithm::Es256,
+            Some("HS256") => JwtAlgorithm::Hs256,
+            _ => JwtAlgorithm::Rs256,
+        },
+        key: template(node, "key").or_else(|| own_key.then(|| place("private_key"))),
+        key_id: template(node, "key_id"),
+        lifetime: duration(node, "lifetime").unwrap_or(Duration::from_secs(300)),
+    }
+}
+
+fn token_response(node: &Node) -> TokenResponse {
+    node.get("response").map_or_else(TokenResponse::default, |node| TokenResponse {
         access_token: pointer(node, "access_token"),
         refresh_token: pointer(node, "refresh_token"),
         expires_in: pointer(node, "expires_in"),
         scope: pointer(node, "scope"),
         token_type: text(node, "token_type"),
         values: pairs(node, "values").into_iter().filter(|(_, pointer)| is_pointer(pointer)).collect(),
-    });
-    let failures = match node.get("failures").map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes.iter().map(token_failure).collect(),
-        _ => Vec::new(),
+    })
+}
+
+fn failures(node: &Node) -> Vec<TokenFailure> {
+    nodes(node, "failures").iter().map(token_failure).collect()
+}
+
+fn oauth2(node: &Node) -> OAuth2 {
+    let client = match text(node, "client").as_deref() {
+        Some("customer") => ClientOwner::Customer,
+        _ => ClientOwner::Developer,
     };
     OAuth2 {
         grant: match text(node, "grant").as_deref() {
@@ -209,21 +242,22 @@ fn oauth2(node: &Node) -> OAuth2 {
         scopes: list(node, "scopes"),
         scope_separator: text(node, "scope_separator").unwrap_or_else(|| " ".to_owned()),
         pkce: node.get("pkce").is_none() || bool(node, "pkce"),
-        client: match text(node, "client").as_deref() {
-            Some("customer") => ClientOwner::Customer,
-            _ => ClientOwner::Developer,
-        },
+        client,
         client_authentication: match text(node, "client_authentication").as_deref() {
             Some("post") => ClientAuthentication::Post,
+            Some("private_key_jwt") => ClientAuthentication::PrivateKeyJwt(assertion(
+                node.get("assertion").unwrap_or(&Node::default()),
+                client == ClientOwner::Customer,
+            )),
             Some("none") => ClientAuthentication::None,
             _ => ClientAuthentication::Basic,
         },
         authorize_params: templates(node, "authorize_params"),
         token_params: templates(node, "token_params"),
-        response,
+        response: token_response(node),
         token_lifetime: duration(node, "token_lifetime"),
         idle_lifetime: duration(node, "idle_lifetime"),
-        failures,
+        failures: failures(node),
     }
 }
 
@@ -350,15 +384,17 @@ fn header(node: &Node, key: &str) -> Option<String> {
 }
 
 fn list(node: &Node, key: &str) -> Vec<String> {
+    let texts = nodes(node, key).iter().filter_map(|node| match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     match node.get(key).map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes
-            .iter()
-            .filter_map(|node| match &node.value {
-                Value::Text(text) => Some(text.clone()),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
+        Some(Value::List(nodes)) => nodes,
+        _ => &[],
     }
 }
 

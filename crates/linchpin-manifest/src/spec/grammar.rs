@@ -357,30 +357,90 @@ static AUTH: Tagged = Tagged {
                     Shape::Word(&[
                         ("basic", "Id and secret in the `Authorization` header (`client_secret_basic`)."),
                         ("post", "Id and secret in the body (`client_secret_post`)."),
+                        ("private_key_jwt", "A signed assertion in the body (RFC 7523 §2.2)."),
                         ("none", "A public client, which has no secret."),
                     ]),
                     "How the client proves itself at the token endpoint (RFC 6749 §2.3); `basic` by default.",
                 ),
+                may("assertion", Shape::Table(&ASSERTION), "How `private_key_jwt` is signed."),
                 may("authorize_params", PARAMETERS, "Further parameters of the authorization request."),
                 may("token_params", PARAMETERS, "Further parameters of every token request."),
                 may("response", Shape::Table(&TOKEN_RESPONSE), "Where the token response says what."),
-                may(
-                    "token_lifetime",
-                    Shape::Text(Format::Duration(1_000)),
-                    "How long tokens live where the response does not say; for ever by default.",
-                ),
+                TOKEN_LIFETIME,
                 may(
                     "idle_lifetime",
                     Shape::Text(Format::Duration(60_000)),
                     "After how long without use a grant lapses; it is exchanged in time.",
                 ),
-                may(
-                    "failures",
-                    Shape::List(&Shape::Table(&TOKEN_FAILURE)),
-                    "What failures of the token endpoint mean; ordered, the first that matches decides.",
-                ),
+                FAILURES,
             ],
         },
+        Variant {
+            word: "jwt_bearer",
+            doc: "Tokens in exchange for a signed assertion (RFC 7523 §2.1), as service accounts get them.",
+            keys: &[
+                must("token_url", URL, "Where tokens come from."),
+                ALGORITHM,
+                may("key", TEMPLATE, "The private key; `{private_key}` by default."),
+                KEY_ID,
+                must(
+                    "claims",
+                    PARAMETERS,
+                    "What the assertion claims, `iss` among it; `aud` is the token URL by default. `iat` and `exp` are added.",
+                ),
+                may("jti", Shape::Bool, "Whether each assertion has a `jti` of its own; `false` by default."),
+                ASSERTION_LIFETIME,
+                may("token_params", PARAMETERS, "Further parameters of every token request."),
+                may("response", Shape::Table(&TOKEN_RESPONSE), "Where the token response says what."),
+                TOKEN_LIFETIME,
+                FAILURES,
+            ],
+        },
+    ],
+};
+
+const TOKEN_LIFETIME: Key = may(
+    "token_lifetime",
+    Shape::Text(Format::Duration(1_000)),
+    "How long tokens live where the response does not say; for ever by default.",
+);
+
+static FAILURE: Shape = Shape::Table(&TOKEN_FAILURE);
+
+const FAILURES: Key = may(
+    "failures",
+    Shape::List(&FAILURE),
+    "What failures of the exchange mean; ordered, the first that matches decides.",
+);
+
+const ALGORITHM: Key = must(
+    "algorithm",
+    Shape::Word(&[
+        ("RS256", "RSASSA-PKCS1-v1_5 with SHA-256; the key is PEM, PKCS#8 or PKCS#1."),
+        ("ES256", "ECDSA with P-256 and SHA-256; the key is PEM, PKCS#8."),
+        ("HS256", "HMAC with SHA-256; the key is any text."),
+    ]),
+    "How the assertion is signed (RFC 7518 §3.1).",
+);
+
+const KEY_ID: Key = may("key_id", TEMPLATE, "The id by which the service knows the key (`kid`).");
+
+const ASSERTION_LIFETIME: Key = may(
+    "lifetime",
+    Shape::Text(Format::Duration(1_000)),
+    "How long an assertion is good, at most 1h; 5m by default.",
+);
+
+static ASSERTION: Table = Table {
+    keys: &[
+        ALGORITHM,
+        may(
+            "key",
+            TEMPLATE,
+            "The private key; `{private_key}` by default where the client is the customer's, and the secret of the developer's client where it is not.",
+        ),
+        KEY_ID,
+        ASSERTION_LIFETIME,
     ],
 };
 

@@ -271,6 +271,8 @@ pub enum AuthKind {
     },
     /// `kind = "oauth2"`: RFC 6749.
     OAuth2(Box<OAuth2>),
+    /// `kind = "jwt_bearer"`: RFC 7523 §2.1.
+    JwtBearer(Box<JwtBearer>),
 }
 
 impl AuthKind {
@@ -283,6 +285,7 @@ impl AuthKind {
             AuthKind::ApiKey { .. } => "api_key",
             AuthKind::Custom { .. } => "custom",
             AuthKind::OAuth2(_) => "oauth2",
+            AuthKind::JwtBearer(_) => "jwt_bearer",
         }
     }
 }
@@ -373,14 +376,75 @@ pub enum ClientOwner {
 }
 
 /// How an OAuth client proves itself at the token endpoint (RFC 6749 §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// `client_secret_basic`: in the `Authorization` header.
     Basic,
     /// `client_secret_post`: in the body.
     Post,
+    /// `private_key_jwt`: a signed assertion in the body (RFC 7523 §2.2).
+    PrivateKeyJwt(Assertion),
     /// `none`: a public client has no secret.
     None,
+}
+
+/// How an assertion is signed (RFC 7523 §3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Assertion {
+    /// The algorithm.
+    pub algorithm: JwtAlgorithm,
+    /// The private key; none where it is the secret of the developer's client.
+    pub key: Option<Template>,
+    /// The id by which the service knows the key.
+    pub key_id: Option<Template>,
+    /// How long it is good; five minutes by default.
+    pub lifetime: Duration,
+}
+
+/// How a JSON web token is signed (RFC 7518 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+impl JwtAlgorithm {
+    /// The word that specs and tokens use for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            JwtAlgorithm::Rs256 => "RS256",
+            JwtAlgorithm::Es256 => "ES256",
+            JwtAlgorithm::Hs256 => "HS256",
+        }
+    }
+}
+
+/// `kind = "jwt_bearer"`: tokens in exchange for a signed assertion (RFC 7523 §2.1).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct JwtBearer {
+    /// Where tokens come from.
+    pub token_url: Template,
+    /// How the assertion is signed.
+    pub assertion: Assertion,
+    /// What it claims beside `iat` and `exp`; `aud` is the token URL where nothing else is said.
+    pub claims: Vec<(String, Template)>,
+    /// Whether each assertion has a `jti` of its own.
+    pub jti: bool,
+    /// Further parameters of every token request.
+    pub token_params: Vec<(String, Template)>,
+    /// Where the token response says what; by RFC 6749 §5.1 where nothing else is said.
+    pub response: TokenResponse,
+    /// How long tokens live where the response does not say.
+    pub token_lifetime: Option<Duration>,
+    /// What failures of the token endpoint mean, ordered; the first that matches decides, before RFC 6749 §5.2 does.
+    pub failures: Vec<TokenFailure>,
 }
 
 /// Where a token response says what.

@@ -1,6 +1,9 @@
 //! Every kind of authentication, by the requests that it leads to.
 
+mod jwt;
 mod key;
+
+use std::collections::BTreeMap;
 
 use linchpin::{
     Connector, Secret, connector::SpecFile, extract::ConnectionValues, prelude::*, serde_json::Value,
@@ -8,7 +11,7 @@ use linchpin::{
 use linchpin_runtime::{Connection, ConnectionBuilder, Failed, Invocation, Output, Runtime};
 use linchpin_testing::{
     TestClock,
-    wiremock::{MockServer, Request},
+    wiremock::{MockServer, Request, http::Url},
 };
 
 #[fields]
@@ -100,6 +103,12 @@ impl World {
 /// A header of a request as text.
 pub(crate) fn header<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
     request.headers.get(name).map(|value| value.to_str().unwrap())
+}
+
+/// The parameters of a form.
+pub(crate) fn form(request: &Request) -> BTreeMap<String, String> {
+    let url = Url::parse(&format!("http://form/?{}", String::from_utf8_lossy(&request.body))).unwrap();
+    url.query_pairs().into_owned().collect()
 }
 
 pub(crate) fn json(bytes: &[u8]) -> Value {
