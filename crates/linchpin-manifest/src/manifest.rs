@@ -97,6 +97,9 @@ pub struct Auth {
     /// The signed assertion that tokens are got by.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jwt_bearer: Option<JwtBearer>,
+    /// The requests that bring a session, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<Step>,
 }
 
 /// One field of the form in which a connection is made.
@@ -155,6 +158,16 @@ pub struct OAuth2 {
     pub revocation_url: Option<String>,
     /// What is asked for.
     pub scopes: Vec<String>,
+}
+
+/// One request that helps to bring a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// The method.
+    pub method: String,
+    /// A path under the base URL, or a whole URL; may hold `{field}` templates.
+    pub url: String,
 }
 
 /// What is public of a signed assertion.
@@ -347,7 +360,7 @@ impl Manifest {
 
 fn auth(method: &AuthMethod) -> Auth {
     let (mut headers, mut query, mut cookies, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut oauth2, mut jwt_bearer) = (None, None);
+    let (mut oauth2, mut jwt_bearer, mut steps) = (None, None, Vec::new());
     match &method.kind {
         AuthKind::None => {}
         AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
@@ -386,6 +399,13 @@ fn auth(method: &AuthMethod) -> Auth {
                 claims: claims.collect(),
             });
         }
+        AuthKind::Session(own) => {
+            headers = names(&own.headers);
+            query = names(&own.query);
+            let shown = own.steps.iter();
+            steps =
+                shown.map(|step| Step { method: step.method.clone(), url: step.url.to_string() }).collect();
+        }
     }
     let fields = method.fields.iter().map(|field| {
         let (kind, choices) = match &field.kind {
@@ -417,6 +437,7 @@ fn auth(method: &AuthMethod) -> Auth {
         body,
         oauth2,
         jwt_bearer,
+        steps,
     }
 }
 

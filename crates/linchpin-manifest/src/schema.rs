@@ -152,12 +152,19 @@ pub fn manifest() -> String {
             },
         }),
     );
+    let step = closed(
+        &["method", "url"],
+        json!({
+            "method": { "enum": ["POST", "GET", "PUT"] },
+            "url": words("A path under the base URL, or a whole URL; may hold `{field}` templates."),
+        }),
+    );
     let auth = closed(
         &["key", "name", "kind", "fields"],
         json!({
             "key": key,
             "name": words("The name that users choose by."),
-            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2", "jwt_bearer"] },
+            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2", "jwt_bearer", "session"] },
             "fields": list(field, "What the user fills in, in the order of the form."),
             "headers": list(json!({ "type": "string" }), "Names of the headers that carry credentials."),
             "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
@@ -165,6 +172,7 @@ pub fn manifest() -> String {
             "body": list(json!({ "type": "string" }), "Names of the fields of bodies that carry credentials."),
             "oauth2": oauth2,
             "jwt_bearer": jwt_bearer,
+            "steps": list(step, "The requests that bring a session, in order."),
         }),
     );
     let signature = closed(

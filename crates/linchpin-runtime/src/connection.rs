@@ -26,9 +26,10 @@ use crate::{
     login::{DeviceLogin, Login},
     nearest,
     oauth::{self, OAuthClient, OAuthExchange, Server},
-    refresh::{Broker, RefreshPolicy},
+    refresh::{Broker, Exchange, RefreshPolicy},
     runtime::Runtime,
     scrub::Scrubber,
+    steps::SessionExchange,
     template,
 };
 
@@ -374,11 +375,15 @@ impl ConnectionBuilder {
                     key: oauth::signing_key(method, &values, client.as_ref())?,
                     client,
                     clock: clock.clone(),
+                    base: base.as_str().trim_end_matches('/').to_owned(),
                     open_headers: open_headers.clone(),
                     secrets: secrets.clone(),
                 });
                 let grants = grants.unwrap_or_else(|| Arc::new(MemoryGrant::default()));
-                let exchange = Box::new(OAuthExchange(server.clone()));
+                let exchange: Box<dyn Exchange> = match &method.kind {
+                    AuthKind::Session(_) => Box::new(SessionExchange(server.clone())),
+                    _ => Box::new(OAuthExchange(server.clone())),
+                };
                 Credentials::Granted { broker: Broker::new(grants, exchange, clock, policy), server }
             }
             None => {
@@ -433,7 +438,7 @@ impl Ready {
 
 /// Whether requests carry what the service gives in exchange for the form, and not what the form says.
 fn is_exchanged(kind: &AuthKind) -> bool {
-    matches!(kind, AuthKind::OAuth2(_) | AuthKind::JwtBearer(_))
+    matches!(kind, AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) | AuthKind::Session(_))
 }
 
 /// The base URL that an operator gives in place of the spec's.
@@ -578,14 +583,15 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Works out what a method adds to requests.
-struct Applying<'a> {
-    method: &'a AuthMethod,
-    values: &'a ConnectionValues,
-    signed: &'a mut Signed,
+pub(crate) struct Applying<'a> {
+    pub(crate) method: &'a AuthMethod,
+    /// The connection's, and what an exchange brought.
+    pub(crate) values: &'a ConnectionValues,
+    pub(crate) signed: &'a mut Signed,
 }
 
 impl Applying<'_> {
-    fn apply(&mut self) -> Result<()> {
+    fn apply(mut self) -> Result<()> {
         match &self.method.kind {
             AuthKind::None => Ok(()),
             // RFC 7617 §2: the user name ends at the first colon.
@@ -617,15 +623,14 @@ impl Applying<'_> {
                 }
             }
             AuthKind::Custom { headers, query, body } => {
-                self.parameters(headers, query)?;
                 for (name, value) in body {
                     let value = self.fill(value)?;
                     self.signed.body.push((name.clone(), value));
                 }
-                Ok(())
+                self.parameters(headers, query)
             }
             // What they send comes from an exchange.
-            AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) => Ok(()),
+            AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) | AuthKind::Session(_) => Ok(()),
             _ => {
                 let (key, kind) = (&self.method.key, self.method.kind.word());
                 let message = format!(
@@ -636,7 +641,12 @@ impl Applying<'_> {
         }
     }
 
-    fn parameters(&mut self, headers: &[(String, Template)], query: &[(String, Template)]) -> Result<()> {
+    /// Adds headers and query parameters.
+    pub(crate) fn parameters(
+        mut self,
+        headers: &[(String, Template)],
+        query: &[(String, Template)],
+    ) -> Result<()> {
         for (name, value) in headers {
             let value = self.fill(value)?;
             self.header(name, &value)?;
@@ -663,7 +673,10 @@ impl Applying<'_> {
     /// Fills a template, and remembers the result as a secret where one went into it.
     fn fill(&mut self, template: &Template) -> Result<String> {
         let text = template::text(template, self.values)?;
-        let secret = |key: &str| self.method.fields.iter().any(|field| field.key == key && field.secret);
+        // What is no field came from an exchange.
+        let secret = |key: &str| {
+            self.method.fields.iter().find(|field| field.key == key).is_none_or(|field| field.secret)
+        };
         if template.fields().any(secret) {
             self.signed.secrets.push(text.clone());
         }
@@ -681,7 +694,7 @@ pub(crate) fn bearer(headers: &mut HeaderMap, token: &str) -> Result<()> {
 }
 
 /// Adds a header that is a credential.
-fn sensitive(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
+pub(crate) fn sensitive(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
     let bad = || {
         let message = format!(
             "the connection's fields or tokens make a header `{name}` that cannot be sent; look for line breaks and other control characters in them"

@@ -21,6 +21,7 @@ mod refresh;
 mod runtime;
 mod scrub;
 mod session;
+mod steps;
 mod stream;
 mod template;
 mod trace;

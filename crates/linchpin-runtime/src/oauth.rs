@@ -69,6 +69,8 @@ pub(crate) struct Server {
     /// What signs assertions, where the method has some.
     pub(crate) key: Option<SigningKey>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The connection's base URL without the slash at its end.
+    pub(crate) base: String,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
     /// The values of secret fields.
@@ -164,7 +166,11 @@ impl Server {
 
     /// A URL of the spec, at the operator's mock where one stands for the service.
     pub(crate) fn url(&self, template: &Template) -> Result<Url> {
-        let url = template::url(template, &self.values, Some(self.method()))?;
+        self.placed(template::url(template, &self.values, Some(self.method()))?)
+    }
+
+    /// A URL, or where the operator's mock has its path.
+    pub(crate) fn placed(&self, url: Url) -> Result<Url> {
         match self.allowed.leave {
             true => self.allowed.base.rebase(url),
             false => Ok(url),
@@ -397,7 +403,7 @@ impl Server {
     }
 
     /// Every text that must not be shown.
-    fn scrubber(&self, old: Option<&Grant>, hidden: &[String]) -> Scrubber {
+    pub(crate) fn scrubber(&self, old: Option<&Grant>, hidden: &[String]) -> Scrubber {
         let client = self.client.iter().filter_map(|client| client.secret.as_ref()).map(Secret::expose);
         let tokens = old.into_iter().flat_map(|grant| grant.values.values()).map(Secret::expose);
         let all = self.secrets.iter().chain(hidden).map(String::as_str);
@@ -405,7 +411,12 @@ impl Server {
     }
 
     /// Sends a request to the authorization server, and reads the answer to its end.
-    async fn send(&self, runtime: &Runtime, request: HttpRequest, instead: Option<&Url>) -> Result<Answer> {
+    pub(crate) async fn send(
+        &self,
+        runtime: &Runtime,
+        request: HttpRequest,
+        instead: Option<&Url>,
+    ) -> Result<Answer> {
         let (parts, body) = request.into_parts();
         let url = match instead {
             Some(url) => url.clone(),
@@ -420,7 +431,7 @@ impl Server {
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();
         outgoing.headers_mut().extend(parts.headers);
-        *outgoing.body_mut() = Some(body.into());
+        *outgoing.body_mut() = (!body.is_empty()).then(|| body.into());
         let limit = self.spec.http.timeout;
         let exchange = async {
             let mut answer = client
@@ -433,8 +444,7 @@ impl Server {
                 answer.chunk().await.map_err(|error| crate::session::unreachable(&place, &error))?
             {
                 if body.len() + chunk.len() > LARGEST {
-                    let message =
-                        format!("the answer of the token endpoint at `{place}` is larger than 1 MiB");
+                    let message = format!("the answer of `{place}` to the exchange is larger than 1 MiB");
                     return Err(Error::coded(Code::RefreshFailed, message));
                 }
                 body.extend_from_slice(&chunk);
@@ -443,18 +453,37 @@ impl Server {
         };
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
             let limit = crate::session::seconds(limit);
-            let message = format!("the token endpoint at `{place}` did not answer within {limit}");
+            let message = format!("`{place}` did not answer the exchange within {limit}");
             Err(Error::coded(Code::RefreshFailed, message))
         })
     }
 }
 
 /// An answer of the authorization server.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     place: String,
+}
+
+impl Answer {
+    /// What the first of the spec's rules that matches makes of it.
+    pub(crate) fn failure(&self, rules: &[TokenFailure]) -> Option<Code> {
+        let response = Response::new(self.status, self.headers.clone(), self.body.clone(), "".into());
+        let rule = rules.iter().find(|rule| outcome::matches(&rule.when, &response))?;
+        Some(match rule.then {
+            TokenOutcome::Dead => Code::ReauthorizationNeeded,
+            TokenOutcome::Retry => Code::RefreshFailed,
+            TokenOutcome::Refused => Code::ExchangeRefused,
+        })
+    }
+
+    /// An error that ends with the service's own words.
+    pub(crate) fn error(&self, code: Code, what: &str) -> Error {
+        let words = Words::of(&fields(self).unwrap_or_default());
+        words.onto(Error::coded(code, format!("{what}: {words}"))).status(self.status.as_u16())
+    }
 }
 
 /// One conversation with the authorization server, as the crate `oauth2` holds it: what it hears is of the form of the RFCs,
@@ -682,7 +711,7 @@ fn shorten(text: &str) -> &str {
 }
 
 /// An answer that says nothing about the grant: the service is in trouble, or wants to be left alone.
-fn trouble(answer: &Answer) -> Option<Error> {
+pub(crate) fn trouble(answer: &Answer) -> Option<Error> {
     let status = answer.status.as_u16();
     if !matches!(status, 408 | 425 | 429 | 500..=599) {
         return None;
@@ -718,22 +747,16 @@ impl Server {
         let fields = fields(answer);
         let words = fields.as_ref().map(Words::of).unwrap_or_default();
         let status = answer.status.as_u16();
-        let error = |code: Code| {
-            let message = match code {
-                Code::ReauthorizationNeeded => {
-                    format!("`{}` no longer honours the grant: {words}", answer.place)
-                }
-                _ => format!("`{}` answered {status} to the exchange of tokens: {words}", answer.place),
-            };
-            words.onto(Error::coded(code, message)).status(status)
+        let error = |code: Code| match code {
+            Code::ReauthorizationNeeded => {
+                answer.error(code, &format!("`{}` no longer honours the grant", answer.place))
+            }
+            _ => {
+                answer.error(code, &format!("`{}` answered {status} to the exchange of tokens", answer.place))
+            }
         };
-        let response = Response::new(answer.status, answer.headers.clone(), answer.body.clone(), "".into());
-        if let Some(rule) = endpoint.failures.iter().find(|rule| outcome::matches(&rule.when, &response)) {
-            return Err(error(match rule.then {
-                TokenOutcome::Dead => Code::ReauthorizationNeeded,
-                TokenOutcome::Retry => Code::RefreshFailed,
-                TokenOutcome::Refused => Code::ExchangeRefused,
-            }));
+        if let Some(code) = answer.failure(endpoint.failures) {
+            return Err(error(code));
         }
         if let Some(trouble) = trouble(answer) {
             return Err(trouble);
@@ -792,7 +815,7 @@ impl Server {
 }
 
 /// A life in seconds, also as a text or with a fraction.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,

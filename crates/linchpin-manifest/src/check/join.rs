@@ -391,7 +391,8 @@ impl<'a> Check<'a> {
             | AuthKind::Basic { .. }
             | AuthKind::ApiKey { .. }
             | AuthKind::Custom { .. }
-            | AuthKind::JwtBearer(_) => false,
+            | AuthKind::JwtBearer(_)
+            | AuthKind::Session(_) => false,
         });
         match (revocable, revoke) {
             (Some(method), None) => {

@@ -11,8 +11,8 @@ use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
     Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, JwtBearer,
-    OAuth2, OAuth2Grant, Outcome, SignatureKey, Spec, Template, TemplatePart, TokenFailure, is_token, list,
-    nearest,
+    OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Spec, StepBody, Template, TemplatePart,
+    TokenFailure, is_token, list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -44,6 +44,8 @@ struct Use<'a> {
     template: &'a Template,
     methods: &'a [AuthMethod],
     role: Role,
+    /// What it may name beside their fields.
+    given: Vec<&'a str>,
 }
 
 /// What a template is for.
@@ -149,10 +151,19 @@ impl<'a> Check<'a> {
             self.twice(&path, event.matching.headers.iter().map(|(name, _)| name.as_str()));
         }
         for method in &spec.auth {
-            if let AuthKind::Custom { headers, .. } = &method.kind {
-                let path = format!("{}/headers", join("/auth", &method.key));
-                self.twice(&path, headers.iter().map(|(name, _)| name.as_str()));
-            }
+            let path = join("/auth", &method.key);
+            let headers = match &method.kind {
+                AuthKind::Custom { headers, .. } => headers,
+                AuthKind::Session(session) => {
+                    for (index, step) in session.steps.iter().enumerate() {
+                        let path = format!("{path}/steps/{index}/headers");
+                        self.twice(&path, step.headers.iter().map(|(name, _)| name.as_str()));
+                    }
+                    &session.headers
+                }
+                _ => continue,
+            };
+            self.twice(&format!("{path}/headers"), headers.iter().map(|(name, _)| name.as_str()));
         }
     }
 
@@ -286,6 +297,12 @@ impl<'a> Check<'a> {
                     self.claims(&path, method, bearer);
                     self.own_names(method, &["access_token", "refresh_token"]);
                 }
+                AuthKind::Session(session) => {
+                    self.failures(&path, &session.failures);
+                    self.session(&path, method, session);
+                    let names: Vec<&str> = session.extracted(session.steps.len()).collect();
+                    self.own_names(method, &names);
+                }
                 AuthKind::None
                 | AuthKind::Basic { .. }
                 | AuthKind::Bearer { .. }
@@ -363,6 +380,61 @@ impl<'a> Check<'a> {
                 "an assertion is good for more than an hour".to_owned(),
                 "the most is \"1h\"; minutes are enough, since each is used at once",
             );
+        }
+    }
+
+    fn session(&mut self, path: &str, method: &AuthMethod, session: &Session) {
+        if self.clean && session.steps.is_empty() {
+            let help = "add `steps = [{ url = \"/login\", .. }]`";
+            self.key(&rules::LP152, path, format!("`{}` has no steps", method.key), help);
+        }
+        if self.clean && session.headers.is_empty() && session.query.is_empty() {
+            self.key(
+                &rules::LP152,
+                path,
+                format!("`{}` sends nothing once it has a session", method.key),
+                "add `headers = { X-Session = \"{session}\" }` or `query` in the same form",
+            );
+        }
+        for (index, step) in session.steps.iter().enumerate() {
+            let at = format!("{path}/steps/{index}");
+            let (json, form) = (self.has(&format!("{at}/json")), self.has(&format!("{at}/form")));
+            if json && form {
+                let message = "a step has two bodies".to_owned();
+                self.key(&rules::LP183, &format!("{at}/form"), message, "keep `json` or `form`");
+            } else if (json || form) && step.method == "GET" {
+                let message = "a GET has no body".to_owned();
+                let help = "say `method = \"POST\"`, or send it as `query`";
+                let body = if json { "json" } else { "form" };
+                self.key(&rules::LP183, &format!("{at}/{body}"), message, help);
+            }
+            if let StepBody::Json(texts) = &step.body {
+                for (pointer, _) in texts {
+                    let inner = format!("{pointer}/");
+                    if let Some((other, _)) = texts.iter().find(|(other, _)| other.starts_with(&inner)) {
+                        let json = format!("{at}/json");
+                        self.both(
+                            &rules::LP183,
+                            (&join(&json, other), "is inside of it"),
+                            (&join(&json, pointer), "is a text"),
+                            format!("`{pointer}` cannot be a text and hold `{other}`"),
+                            "keep one of them",
+                        );
+                    }
+                }
+            }
+            for (name, _) in &step.extract {
+                let extract = join(&format!("{at}/extract"), name);
+                let places = ["body", "header", "cookie"];
+                if places.iter().filter(|place| self.has(&format!("{extract}/{place}"))).count() > 1 {
+                    let message = format!("`{name}` stands in two places");
+                    self.key(&rules::LP183, &extract, message, "keep one of `body`, `header` and `cookie`");
+                }
+                if session.extracted(index).any(|earlier| earlier == name) {
+                    let message = format!("an earlier step extracts `{name}` already");
+                    self.key(&rules::LP183, &extract, message, "give it another name");
+                }
+            }
         }
     }
 
@@ -498,9 +570,9 @@ impl<'a> Check<'a> {
 
     fn uses(&self) -> Vec<Use<'a>> {
         let spec = self.spec;
-        let mut uses = Vec::new();
+        let (mut uses, mut in_sessions) = (Vec::new(), Vec::new());
         let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], role| {
-            uses.push(Use { path, template, methods, role });
+            uses.push(Use { path, template, methods, role, given: Vec::new() });
         };
         add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, Role::Url);
         for (index, host) in spec.http.hosts.iter().enumerate() {
@@ -552,6 +624,7 @@ impl<'a> Check<'a> {
                         }
                     }
                 }
+                AuthKind::Session(session) => in_sessions.extend(in_session(&path, session, own)),
                 AuthKind::JwtBearer(bearer) => {
                     add(format!("{path}/token_url"), &bearer.token_url, own, Role::Url);
                     for (name, template, role) in signing(&bearer.assertion) {
@@ -566,6 +639,7 @@ impl<'a> Check<'a> {
                 }
             }
         }
+        uses.extend(in_sessions);
         uses
     }
 
@@ -610,6 +684,9 @@ impl<'a> Check<'a> {
     }
 
     fn template_field(&mut self, used: &Use<'_>, key: &str) {
+        if used.given.contains(&key) {
+            return;
+        }
         if used.methods.is_empty() {
             self.at(
                 &rules::LP140,
@@ -621,7 +698,8 @@ impl<'a> Check<'a> {
         }
         for method in used.methods {
             let Some(field) = method.fields.iter().find(|field| field.key == key) else {
-                let known: Vec<&str> = method.fields.iter().map(|field| field.key.as_str()).collect();
+                let fields = method.fields.iter().map(|field| field.key.as_str());
+                let known: Vec<&str> = fields.chain(used.given.iter().copied()).collect();
                 let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
                 let mut diagnostic = Diagnostic::new(
                     &rules::LP140,
@@ -687,7 +765,18 @@ impl<'a> Check<'a> {
         for method in used.methods {
             for (index, part) in authority.iter().enumerate() {
                 let TemplatePart::Field(key) = part else { continue };
-                let Some(field) = method.fields.iter().find(|field| field.key == *key) else { continue };
+                let field = method.fields.iter().find(|field| field.key == *key);
+                let (kind, from) = match field {
+                    Some(field) => (
+                        &field.kind,
+                        self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
+                    ),
+                    // What an answer says could lead anywhere as well.
+                    None if used.given.contains(&key.as_str()) => {
+                        (&ConnectionFieldKind::Text, self.source.key(&join("/auth", &method.key)))
+                    }
+                    None => continue,
+                };
                 let rest = &authority[index + 1..];
                 let mut tail = String::new();
                 for part in rest {
@@ -699,7 +788,7 @@ impl<'a> Check<'a> {
                 let tail = tail.split(':').next().unwrap_or_default();
                 // The tail begins inside the field's label, so each dot in it stands before a fixed label.
                 let fixed = tail.matches('.').count() >= 2;
-                let problem = match field.kind {
+                let problem = match kind {
                     ConnectionFieldKind::Host if rest.is_empty() => continue,
                     ConnectionFieldKind::Host => {
                         "names a host with a port, so nothing can follow it in the host"
@@ -709,10 +798,7 @@ impl<'a> Check<'a> {
                 };
                 let diagnostic = Diagnostic::new(&rules::LP141, format!("`{{{key}}}` {problem}"))
                     .label(self.source.value(&used.path), "in this host")
-                    .label(
-                        self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
-                        "filled by this field",
-                    )
+                    .label(from, if field.is_some() { "filled by this field" } else { "filled by a step" })
                     .help(
                         "fix at least two labels behind the field, as in `https://{site}.tracker.example`, or \
                          say `type = \"host\"` and let the field end the host",
@@ -857,6 +943,40 @@ impl<'a> Check<'a> {
                 .help(format!("in this build {instead}"));
         self.found.push(diagnostic);
     }
+}
+
+/// The templates of a session: each step knows what earlier ones extract.
+fn in_session<'a>(path: &str, session: &'a Session, methods: &'a [AuthMethod]) -> Vec<Use<'a>> {
+    let mut uses = Vec::new();
+    let mut add = |path: String, template: &'a Template, role, before: usize| {
+        let given = session.extracted(before).collect();
+        uses.push(Use { path, template, methods, role, given });
+    };
+    for (index, step) in session.steps.iter().enumerate() {
+        let at = format!("{path}/steps/{index}");
+        add(format!("{at}/url"), &step.url, Role::Url, index);
+        let (name, body) = match &step.body {
+            StepBody::Empty => ("json", &[][..]),
+            StepBody::Json(texts) => ("json", &texts[..]),
+            StepBody::Form(fields) => ("form", &fields[..]),
+        };
+        let places = [
+            ("headers", &step.headers[..], Role::Value),
+            ("query", &step.query[..], Role::InUrl),
+            (name, body, Role::Value),
+        ];
+        for (name, values, role) in places {
+            for (key, value) in values {
+                add(join(&format!("{at}/{name}"), key), value, role, index);
+            }
+        }
+    }
+    for (name, values) in [("headers", &session.headers), ("query", &session.query)] {
+        for (key, value) in values {
+            add(join(&format!("{path}/{name}"), key), value, Role::Value, session.steps.len());
+        }
+    }
+    uses
 }
 
 /// The templates of an assertion.

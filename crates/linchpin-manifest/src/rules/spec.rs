@@ -212,7 +212,7 @@ bad "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token <new>\", 
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token (new)\", secret = true }";
 
 LP152 Error "a method lacks what its kind needs"
-"A key goes into a header, a query parameter or a cookie, so `api_key` names one of them; `custom` sends at least one header, query parameter or field of a body."
+"A key goes into a header, a query parameter or a cookie, so `api_key` names one of them; `custom` sends at least one header, query parameter or field of a body; a session has steps, and sends something of what they bring."
 bad "[auth.key]\nkind = \"api_key\"\nfields.api_key = { secret = true }"
 good "[auth.key]\nkind = \"api_key\"\nheader = \"X-Api-Key\"\nfields.api_key = { secret = true }";
 
@@ -330,6 +330,11 @@ LP182 Error "a key that signs is not secret"
 "Who knows the key can act in the connection's name. Mark the field as `secret = true`."
 bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = {}"
 good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = { secret = true }";
+
+LP183 Error "a step of a session can be read in two ways"
+"A step has one body, `json` or `form`, and a GET has none. A name stands for one value: it is extracted once, from one place."
+bad "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { body = \"/sid\", cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}"
+good "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}";
 
 LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."

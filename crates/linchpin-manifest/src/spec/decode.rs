@@ -149,6 +149,14 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
             token_lifetime: duration(node, "token_lifetime"),
             failures: failures(node),
         })),
+        Some("session") => AuthKind::Session(Box::new(Session {
+            steps: nodes(node, "steps").iter().map(step).collect(),
+            lifetime: duration(node, "lifetime"),
+            expires: node.get("expires").and_then(expires),
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
+            failures: failures(node),
+        })),
         _ => AuthKind::None,
     };
     AuthMethod {
@@ -270,6 +278,40 @@ fn token_failure(node: &Node) -> TokenFailure {
             _ => TokenOutcome::Refused,
         },
     }
+}
+
+fn step(node: &Node) -> Step {
+    Step {
+        method: text(node, "method").unwrap_or_else(|| "POST".to_owned()),
+        url: template(node, "url").unwrap_or_default(),
+        headers: templates(node, "headers"),
+        query: templates(node, "query"),
+        body: match (node.get("json"), node.get("form")) {
+            (Some(_), _) => StepBody::Json(templates(node, "json")),
+            (None, Some(_)) => StepBody::Form(templates(node, "form")),
+            (None, None) => StepBody::Empty,
+        },
+        extract: map(node, "extract", extract).into_iter().flatten().collect(),
+    }
+}
+
+fn extract(name: &str, node: &Node) -> Option<(String, Extract)> {
+    let place = match (pointer(node, "body"), header(node, "header"), header(node, "cookie")) {
+        (Some(pointer), _, _) => Extract::Body(pointer),
+        (None, Some(name), _) => Extract::Header(name),
+        (None, None, Some(name)) => Extract::Cookie(name),
+        (None, None, None) => return None,
+    };
+    Some((name.to_owned(), place))
+}
+
+fn expires(node: &Node) -> Option<Expires> {
+    let unit = match text(node, "unit").as_deref() {
+        Some("ms") => ExpiresUnit::Milliseconds,
+        Some("at") => ExpiresUnit::At,
+        _ => ExpiresUnit::Seconds,
+    };
+    Some(Expires { body: pointer(node, "body")?, unit })
 }
 
 fn field(key: &str, node: &Node) -> ConnectionField {

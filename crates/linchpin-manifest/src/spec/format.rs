@@ -25,6 +25,8 @@ pub(crate) enum Format {
     BaseUrl,
     /// An https URL that may hold templates.
     UrlTemplate,
+    /// The same, or a path under the base URL.
+    Target,
     /// A host name that may hold templates.
     Host,
     Email,
@@ -97,6 +99,13 @@ impl Format {
             Format::Url => check_url(name, text, true),
             Format::BaseUrl => template(name, text).and_then(|()| check_url(name, text, false)),
             Format::UrlTemplate => template(name, text).and_then(|()| check_url(name, text, true)),
+            Format::Target => template(name, text).and_then(|()| match text.strip_prefix('/') {
+                // Behind a name, so that a path is judged as what it will be part of.
+                Some(path) if !path.starts_with('/') => {
+                    check_url(name, &format!("https://base.example/{path}"), true)
+                }
+                _ => check_url(name, text, true),
+            }),
             Format::Host => template(name, text).and_then(|()| check_host(text)),
             Format::Email if is_email(text) => Ok(()),
             Format::Email => fault(
@@ -205,6 +214,7 @@ impl Format {
             Format::Version => r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
             Format::Colour => "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$",
             Format::Url | Format::BaseUrl | Format::UrlTemplate => "^https://",
+            Format::Target => "^(https://|/($|[^/]))",
             Format::Host => "^[^/:@]+(:[0-9]+)?$",
             Format::Email => "^[^@ ]+@[^@ ]+$",
             Format::Icon => r"\.(svg|png)$",

@@ -396,6 +396,76 @@ static AUTH: Tagged = Tagged {
                 FAILURES,
             ],
         },
+        Variant {
+            word: "session",
+            doc: "Values that some requests bring, as a login does; asked for anew when they expire or are refused.",
+            keys: &[
+                must("steps", Shape::List(&STEP_SHAPE), "The requests, in order."),
+                may(
+                    "lifetime",
+                    Shape::Text(Format::Duration(1_000)),
+                    "How long a session lasts where no answer says; until it is refused by default.",
+                ),
+                may("expires", Shape::Table(&EXPIRES), "Where the answers say when the session ends."),
+                may("headers", HEADERS, "Headers that requests then carry, and their values."),
+                may("query", PARAMETERS, "Query parameters that requests then carry, and their values."),
+                FAILURES,
+            ],
+        },
+    ],
+};
+
+static STEP_SHAPE: Shape = Shape::Table(&STEP);
+
+/// Its templates may name, beside the fields, what earlier steps extract.
+static STEP: Table = Table {
+    keys: &[
+        may(
+            "method",
+            Shape::Word(&[
+                ("POST", "The usual one."),
+                ("GET", "Without a body."),
+                ("PUT", "As some services want it."),
+            ]),
+            "The method; `POST` by default.",
+        ),
+        must("url", Shape::Text(Format::Target), "A path under the base URL, or a whole URL."),
+        may("headers", HEADERS, "Headers and their values."),
+        may("query", PARAMETERS, "Query parameters and their values."),
+        may(
+            "json",
+            Shape::Map { keys: Format::Pointer, values: &TEMPLATE },
+            "Texts of a JSON body, by JSON pointer.",
+        ),
+        may("form", PARAMETERS, "Fields of a form, as the body."),
+        may(
+            "extract",
+            Shape::Map { keys: Format::Key, values: &Shape::Table(&EXTRACT) },
+            "What is taken out of the answer, by the name under which templates have it.",
+        ),
+    ],
+};
+
+static EXTRACT: Table = Table {
+    keys: &[
+        may("body", POINTER, "JSON pointer into the body."),
+        may("header", HEADER, "A header of the answer."),
+        may("cookie", HEADER, "A cookie that the answer sets."),
+    ],
+};
+
+static EXPIRES: Table = Table {
+    keys: &[
+        must("body", POINTER, "JSON pointer into the body; the last answer that has it counts."),
+        may(
+            "unit",
+            Shape::Word(&[
+                ("s", "So many seconds later."),
+                ("ms", "So many milliseconds later."),
+                ("at", "At that time: a date with time (RFC 3339), or seconds since 1970."),
+            ]),
+            "What stands there; `s` by default.",
+        ),
     ],
 };
 

@@ -273,6 +273,8 @@ pub enum AuthKind {
     OAuth2(Box<OAuth2>),
     /// `kind = "jwt_bearer"`: RFC 7523 §2.1.
     JwtBearer(Box<JwtBearer>),
+    /// `kind = "session"`: values that some requests bring.
+    Session(Box<Session>),
 }
 
 impl AuthKind {
@@ -286,6 +288,7 @@ impl AuthKind {
             AuthKind::Custom { .. } => "custom",
             AuthKind::OAuth2(_) => "oauth2",
             AuthKind::JwtBearer(_) => "jwt_bearer",
+            AuthKind::Session(_) => "session",
         }
     }
 }
@@ -484,6 +487,92 @@ pub enum TokenOutcome {
     Retry,
     /// The connector or its client is wrong.
     Refused,
+}
+
+/// `kind = "session"`: values that some requests bring, and what further requests then carry.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Session {
+    /// The requests, in order.
+    pub steps: Vec<Step>,
+    /// How long a session lasts where no answer says.
+    pub lifetime: Option<Duration>,
+    /// Where the answers say when it ends; the last that says counts.
+    pub expires: Option<Expires>,
+    /// Headers that requests then carry.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters that requests then carry.
+    pub query: Vec<(String, Template)>,
+    /// What failed steps mean, ordered; the first that matches decides, before the status does.
+    pub failures: Vec<TokenFailure>,
+}
+
+impl Session {
+    /// The names of the values that the steps before this one extract; of all steps for their number.
+    pub fn extracted(&self, before: usize) -> impl Iterator<Item = &str> {
+        self.steps.iter().take(before).flat_map(|step| &step.extract).map(|(name, _)| name.as_str())
+    }
+}
+
+/// One request of a session's exchange. Its templates may name, beside the fields, what earlier steps extract.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// `POST`, `GET` or `PUT`.
+    pub method: String,
+    /// A path under the base URL, or a whole URL.
+    pub url: Template,
+    /// Headers and their values.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters and their values.
+    pub query: Vec<(String, Template)>,
+    /// The body.
+    pub body: StepBody,
+    /// What is taken out of the answer, by name.
+    pub extract: Vec<(String, Extract)>,
+}
+
+/// The body of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepBody {
+    /// None.
+    Empty,
+    /// JSON with texts at these pointers.
+    Json(Vec<(String, Template)>),
+    /// A form.
+    Form(Vec<(String, Template)>),
+}
+
+/// Where in an answer a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extract {
+    /// JSON pointer into the body.
+    Body(String),
+    /// A header.
+    Header(String),
+    /// A cookie that is set (RFC 6265).
+    Cookie(String),
+}
+
+/// Where an answer says when a session ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expires {
+    /// JSON pointer into the body.
+    pub body: String,
+    /// What stands there.
+    pub unit: ExpiresUnit,
+}
+
+/// How an answer says when a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiresUnit {
+    /// So many seconds later.
+    Seconds,
+    /// So many milliseconds later.
+    Milliseconds,
+    /// At that time.
+    At,
 }
 
 /// One field of the form in which a connection is made.

@@ -2,6 +2,7 @@
 
 mod jwt;
 mod key;
+mod session;
 
 use std::collections::BTreeMap;
 
