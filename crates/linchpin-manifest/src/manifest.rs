@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
     AuthKind, AuthMethod, ClientOwner, ConnectionFieldKind, KeyPlace, Literal, SignatureEncoding,
-    SignatureKey, SignatureScheme, Spec, Template, unit,
+    SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest.
@@ -97,6 +97,9 @@ pub struct Auth {
     /// The signed assertion that tokens are got by.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jwt_bearer: Option<JwtBearer>,
+    /// How requests are signed: `aws-sigv4`, `hmac-header` or `custom:name`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scheme: Option<String>,
     /// The requests that bring a session, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<Step>,
@@ -360,7 +363,7 @@ impl Manifest {
 
 fn auth(method: &AuthMethod) -> Auth {
     let (mut headers, mut query, mut cookies, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut oauth2, mut jwt_bearer, mut steps) = (None, None, Vec::new());
+    let (mut oauth2, mut jwt_bearer, mut scheme, mut steps) = (None, None, None, Vec::new());
     match &method.kind {
         AuthKind::None => {}
         AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
@@ -398,6 +401,16 @@ fn auth(method: &AuthMethod) -> Auth {
                 token_url: own.token_url.to_string(),
                 claims: claims.collect(),
             });
+        }
+        AuthKind::Signed(own) => {
+            headers = names(&own.headers);
+            query = names(&own.query);
+            match &own.scheme {
+                SigningScheme::AwsSigV4 { .. } => headers.push("Authorization".to_owned()),
+                SigningScheme::HmacHeader(hmac) => headers.push(hmac.header.clone()),
+                SigningScheme::Custom(_) => {}
+            }
+            scheme = Some(own.scheme.word());
         }
         AuthKind::Session(own) => {
             headers = names(&own.headers);
@@ -437,6 +450,7 @@ fn auth(method: &AuthMethod) -> Auth {
         body,
         oauth2,
         jwt_bearer,
+        scheme,
         steps,
     }
 }

@@ -164,7 +164,7 @@ pub fn manifest() -> String {
         json!({
             "key": key,
             "name": words("The name that users choose by."),
-            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2", "jwt_bearer", "session"] },
+            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2", "jwt_bearer", "session", "signed"] },
             "fields": list(field, "What the user fills in, in the order of the form."),
             "headers": list(json!({ "type": "string" }), "Names of the headers that carry credentials."),
             "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
@@ -172,6 +172,7 @@ pub fn manifest() -> String {
             "body": list(json!({ "type": "string" }), "Names of the fields of bodies that carry credentials."),
             "oauth2": oauth2,
             "jwt_bearer": jwt_bearer,
+            "scheme": words("How requests are signed: `aws-sigv4`, `hmac-header` or `custom:name`."),
             "steps": list(step, "The requests that bring a session, in order."),
         }),
     );

@@ -29,6 +29,7 @@ use crate::{
     refresh::{Broker, Exchange, RefreshPolicy},
     runtime::Runtime,
     scrub::Scrubber,
+    signing::Signing,
     steps::SessionExchange,
     template,
 };
@@ -50,6 +51,9 @@ pub(crate) struct Ready {
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
     credentials: Credentials,
+    /// Who signs requests, last of all.
+    pub(crate) signing: Option<Signing>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
     /// Made when something is printed for the first time, with the generation of the tokens that it knows.
@@ -384,7 +388,7 @@ impl ConnectionBuilder {
                     AuthKind::Session(_) => Box::new(SessionExchange(server.clone())),
                     _ => Box::new(OAuthExchange(server.clone())),
                 };
-                Credentials::Granted { broker: Broker::new(grants, exchange, clock, policy), server }
+                Credentials::Granted { broker: Broker::new(grants, exchange, clock.clone(), policy), server }
             }
             None => {
                 let mut signed = Signed::open(open_headers.clone());
@@ -396,6 +400,7 @@ impl ConnectionBuilder {
             }
         };
         let base = base.as_str().trim_end_matches('/').to_owned();
+        let signing = method.and_then(Signing::of);
         Ok(Connection(Arc::new(Ready {
             connector,
             spec,
@@ -404,6 +409,8 @@ impl ConnectionBuilder {
             allowed,
             open_headers,
             credentials,
+            signing,
+            clock,
             secrets,
             scrubber: Mutex::new(None),
         })))
@@ -629,6 +636,7 @@ impl Applying<'_> {
                 }
                 self.parameters(headers, query)
             }
+            AuthKind::Signed(signed) => self.parameters(&signed.headers, &signed.query),
             // What they send comes from an exchange.
             AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) | AuthKind::Session(_) => Ok(()),
             _ => {

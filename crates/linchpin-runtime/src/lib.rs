@@ -21,6 +21,7 @@ mod refresh;
 mod runtime;
 mod scrub;
 mod session;
+mod signing;
 mod steps;
 mod stream;
 mod template;
@@ -35,8 +36,9 @@ pub use crate::{
     login::{DeviceLogin, Login},
     oauth::OAuthClient,
     refresh::RefreshPolicy,
-    runtime::{Cancel, Failed, Output, Ran, Runtime},
+    runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
     session::Planned,
+    signing::{Outgoing, Signer},
     stream::{Batch, RecordStream},
     trace::{Entry, Trace},
 };

@@ -31,6 +31,7 @@ use crate::{
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
     runtime::Runtime,
+    signing,
     trace::{Log, Record, Trace},
 };
 
@@ -351,6 +352,10 @@ impl Session {
             let shown: Arc<str> = Arc::from(url.as_str());
             flight.start(request, &shown);
             let client = self.runtime.clients().get(url.scheme(), passage)?;
+            if passage.trusted && signed.is_some() {
+                let body = body.as_deref().unwrap_or_default();
+                signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body)?;
+            }
             let mut outgoing = reqwest::Request::new(request.method.clone(), url);
             *outgoing.headers_mut() = headers;
             *outgoing.body_mut() = body.clone().map(reqwest::Body::from);

@@ -392,7 +392,8 @@ impl<'a> Check<'a> {
             | AuthKind::ApiKey { .. }
             | AuthKind::Custom { .. }
             | AuthKind::JwtBearer(_)
-            | AuthKind::Session(_) => false,
+            | AuthKind::Session(_)
+            | AuthKind::Signed(_) => false,
         });
         match (revocable, revoke) {
             (Some(method), None) => {

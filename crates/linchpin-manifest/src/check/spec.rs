@@ -10,9 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, JwtBearer,
-    OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Spec, StepBody, Template, TemplatePart,
-    TokenFailure, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, HmacHeader,
+    JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed, SigningScheme, Spec, StepBody,
+    Template, TemplatePart, TokenFailure, is_token, list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -61,6 +61,8 @@ enum Role {
     Url,
     /// A key that signs.
     Key,
+    /// A value that is left out where its field is missing.
+    Optional,
 }
 
 impl<'a> Check<'a> {
@@ -161,6 +163,7 @@ impl<'a> Check<'a> {
                     }
                     &session.headers
                 }
+                AuthKind::Signed(signed) => &signed.headers,
                 _ => continue,
             };
             self.twice(&format!("{path}/headers"), headers.iter().map(|(name, _)| name.as_str()));
@@ -303,6 +306,7 @@ impl<'a> Check<'a> {
                     let names: Vec<&str> = session.extracted(session.steps.len()).collect();
                     self.own_names(method, &names);
                 }
+                AuthKind::Signed(signed) => self.signed(&path, method, signed),
                 AuthKind::None
                 | AuthKind::Basic { .. }
                 | AuthKind::Bearer { .. }
@@ -379,6 +383,54 @@ impl<'a> Check<'a> {
                 &format!("{path}/lifetime"),
                 "an assertion is good for more than an hour".to_owned(),
                 "the most is \"1h\"; minutes are enough, since each is used at once",
+            );
+        }
+    }
+
+    /// Each scheme has keys of its own, beside the ones that all have.
+    fn signed(&mut self, path: &str, method: &AuthMethod, signed: &Signed) {
+        const AWS: &[&str] = &["region", "service", "access_key", "secret_key", "session_token"];
+        const HMAC: &[&str] = &[
+            "header",
+            "string",
+            "key",
+            "algorithm",
+            "encoding",
+            "prefix",
+            "timestamp_header",
+            "timestamp_unit",
+        ];
+        // Of each the first two are needed.
+        let (own, needed) = match &signed.scheme {
+            SigningScheme::AwsSigV4 { .. } => (AWS, 2),
+            SigningScheme::HmacHeader(_) => (HMAC, 2),
+            SigningScheme::Custom(_) => (&[][..], 0),
+        };
+        if !self.has(&format!("{path}/scheme")) {
+            return;
+        }
+        let word = signed.scheme.word();
+        for name in &own[..needed] {
+            if self.clean && !self.has(&format!("{path}/{name}")) {
+                let message = format!("`{}` has no `{name}`, which `{word}` needs", method.key);
+                self.key(&rules::LP184, path, message, format!("add `{name} = \"..\"`"));
+            }
+        }
+        for name in AWS.iter().chain(HMAC).filter(|name| !own.contains(name)) {
+            let at = format!("{path}/{name}");
+            if self.has(&at) {
+                let message = format!("`{name}` is never used with the scheme `{word}`");
+                self.key(&rules::LP184, &at, message, "leave it out, or take another scheme");
+            }
+        }
+        let SigningScheme::HmacHeader(hmac) = &signed.scheme else { return };
+        self.own_names(method, &HmacHeader::PARTS);
+        if hmac.timestamp_header.is_none() && hmac.string.fields().any(|part| part == "timestamp") {
+            self.at(
+                &rules::LP184,
+                &format!("{path}/string"),
+                "the time is signed, but nothing tells it to the service".to_owned(),
+                "add `timestamp_header = \"X-Timestamp\"`, or whatever the service calls it",
             );
         }
     }
@@ -570,7 +622,7 @@ impl<'a> Check<'a> {
 
     fn uses(&self) -> Vec<Use<'a>> {
         let spec = self.spec;
-        let (mut uses, mut in_sessions) = (Vec::new(), Vec::new());
+        let (mut uses, mut nested) = (Vec::new(), Vec::new());
         let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], role| {
             uses.push(Use { path, template, methods, role, given: Vec::new() });
         };
@@ -624,7 +676,8 @@ impl<'a> Check<'a> {
                         }
                     }
                 }
-                AuthKind::Session(session) => in_sessions.extend(in_session(&path, session, own)),
+                AuthKind::Signed(signed) => nested.extend(in_signed(&path, signed, own)),
+                AuthKind::Session(session) => nested.extend(in_session(&path, session, own)),
                 AuthKind::JwtBearer(bearer) => {
                     add(format!("{path}/token_url"), &bearer.token_url, own, Role::Url);
                     for (name, template, role) in signing(&bearer.assertion) {
@@ -639,7 +692,7 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        uses.extend(in_sessions);
+        uses.extend(nested);
         uses
     }
 
@@ -659,8 +712,12 @@ impl<'a> Check<'a> {
         }
         let spec = self.spec;
         for method in &spec.auth {
-            // What OAuth 2.0 asks of the user is used by its own exchange.
-            let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
+            // What OAuth 2.0 asks of the user is used by its own exchange, and a signer of one's own sees every field.
+            let own_exchange = match &method.kind {
+                AuthKind::OAuth2(_) => true,
+                AuthKind::Signed(signed) => matches!(signed.scheme, SigningScheme::Custom(_)),
+                _ => false,
+            };
             for field in &method.fields {
                 let in_template = uses.iter().any(|used| {
                     used.template.fields().any(|key| key == field.key)
@@ -727,7 +784,8 @@ impl<'a> Check<'a> {
                 self.found.push(diagnostic);
                 continue;
             };
-            if field.optional && field.default.is_none() && self.has(&used.path) {
+            let lacking = field.optional && field.default.is_none() && used.role != Role::Optional;
+            if lacking && self.has(&used.path) {
                 let diagnostic = Diagnostic::new(
                     &rules::LP142,
                     format!("`{{{key}}}` may be missing in `auth.{}`", method.key),
@@ -974,6 +1032,37 @@ fn in_session<'a>(path: &str, session: &'a Session, methods: &'a [AuthMethod]) -
     for (name, values) in [("headers", &session.headers), ("query", &session.query)] {
         for (key, value) in values {
             add(join(&format!("{path}/{name}"), key), value, Role::Value, session.steps.len());
+        }
+    }
+    uses
+}
+
+/// The templates of a signature.
+fn in_signed<'a>(path: &str, signed: &'a Signed, methods: &'a [AuthMethod]) -> Vec<Use<'a>> {
+    let mut uses = Vec::new();
+    let mut add = |path: String, template: &'a Template, role, given: &[&'static str]| {
+        uses.push(Use { path, template, methods, role, given: given.to_vec() });
+    };
+    match &signed.scheme {
+        SigningScheme::AwsSigV4 { access_key, secret_key, session_token, region, service } => {
+            add(format!("{path}/access_key"), access_key, Role::Value, &[]);
+            add(format!("{path}/secret_key"), secret_key, Role::Key, &[]);
+            if let Some(token) = session_token {
+                add(format!("{path}/session_token"), token, Role::Optional, &[]);
+            }
+            add(format!("{path}/region"), region, Role::Value, &[]);
+            add(format!("{path}/service"), service, Role::Value, &[]);
+        }
+        SigningScheme::HmacHeader(hmac) => {
+            add(format!("{path}/key"), &hmac.key, Role::Key, &[]);
+            add(format!("{path}/prefix"), &hmac.prefix, Role::Value, &[]);
+            add(format!("{path}/string"), &hmac.string, Role::Value, &HmacHeader::PARTS);
+        }
+        SigningScheme::Custom(_) => {}
+    }
+    for (name, values) in [("headers", &signed.headers), ("query", &signed.query)] {
+        for (key, value) in values {
+            add(join(&format!("{path}/{name}"), key), value, Role::Value, &[]);
         }
     }
     uses

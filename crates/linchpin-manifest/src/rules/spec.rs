@@ -336,6 +336,11 @@ LP183 Error "a step of a session can be read in two ways"
 bad "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { body = \"/sid\", cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}"
 good "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}";
 
+LP184 Error "a signed method does not fit its scheme"
+"`aws-sigv4` needs a region and a service, `hmac-header` a header and what is signed; where the time is signed, a header tells it to the service. Keys of another scheme would do nothing."
+bad "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nheader = \"X-Signature\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }"
+good "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nservice = \"s3\"\nsession_token = \"{session_token}\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }\nfields.session_token = { secret = true, optional = true }";
+
 LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."
 bad "[[http.outcome]]\nwhen = { status = 503 }\nthen = \"retry\""

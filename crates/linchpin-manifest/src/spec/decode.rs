@@ -119,7 +119,7 @@ fn status(node: &Node) -> Option<StatusMatch> {
 }
 
 fn auth(key: &str, node: &Node) -> AuthMethod {
-    let own = |name: &str, default: &str| template(node, name).unwrap_or_else(|| place(default));
+    let own = |name: &str, default: &str| own(node, name, default);
     let kind = match text(node, "kind").as_deref() {
         Some("basic") => {
             AuthKind::Basic { username: own("username", "username"), password: own("password", "password") }
@@ -148,6 +148,11 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
             response: token_response(node),
             token_lifetime: duration(node, "token_lifetime"),
             failures: failures(node),
+        })),
+        Some("signed") => AuthKind::Signed(Box::new(Signed {
+            scheme: signing(node),
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
         })),
         Some("session") => AuthKind::Session(Box::new(Session {
             steps: nodes(node, "steps").iter().map(step).collect(),
@@ -194,6 +199,11 @@ fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<Connect
         }
     }
     fields
+}
+
+/// A template that is one field where the file does not say otherwise.
+fn own(node: &Node, name: &str, default: &str) -> Template {
+    template(node, name).unwrap_or_else(|| place(default))
 }
 
 /// A template that is one field.
@@ -280,6 +290,42 @@ fn token_failure(node: &Node) -> TokenFailure {
     }
 }
 
+fn signing(node: &Node) -> SigningScheme {
+    let scheme = text(node, "scheme").unwrap_or_default();
+    if let Some(name) = scheme.strip_prefix("custom:") {
+        return SigningScheme::Custom(name.to_owned());
+    }
+    if scheme == "aws-sigv4" {
+        return SigningScheme::AwsSigV4 {
+            access_key: own(node, "access_key", "access_key"),
+            secret_key: own(node, "secret_key", "secret_key"),
+            session_token: template(node, "session_token"),
+            region: template(node, "region").unwrap_or_default(),
+            service: template(node, "service").unwrap_or_default(),
+        };
+    }
+    SigningScheme::HmacHeader(HmacHeader {
+        key: own(node, "key", "signing_key"),
+        header: header(node, "header").unwrap_or_default(),
+        algorithm: match text(node, "algorithm").as_deref() {
+            Some("sha512") => HmacAlgorithm::Sha512,
+            _ => HmacAlgorithm::Sha256,
+        },
+        encoding: encoding(node),
+        prefix: template(node, "prefix").unwrap_or_default(),
+        string: template(node, "string").unwrap_or_default(),
+        timestamp_header: header(node, "timestamp_header"),
+        timestamp_millis: text(node, "timestamp_unit").as_deref() == Some("ms"),
+    })
+}
+
+fn encoding(node: &Node) -> SignatureEncoding {
+    match text(node, "encoding").as_deref() {
+        Some("base64") => SignatureEncoding::Base64,
+        _ => SignatureEncoding::Hex,
+    }
+}
+
 fn step(node: &Node) -> Step {
     Step {
         method: text(node, "method").unwrap_or_else(|| "POST".to_owned()),
@@ -339,10 +385,7 @@ fn hook(key: &str, node: &Node) -> Hook {
             scheme: SignatureScheme::HmacSha256,
             header: header(node, "header")?,
             prefix: text(node, "prefix").unwrap_or_default(),
-            encoding: match text(node, "encoding").as_deref() {
-                Some("base64") => SignatureEncoding::Base64,
-                _ => SignatureEncoding::Hex,
-            },
+            encoding: encoding(node),
             key: match text(node, "key") {
                 Some(text) if text.starts_with('{') => {
                     SignatureKey::Field(text.trim_matches(['{', '}']).to_owned())

@@ -41,6 +41,8 @@ pub(crate) enum Format {
     Template,
     /// `registration` or `{field}`.
     SignatureKey,
+    /// A scheme of signing requests: one of those that linchpin has, or `custom:name`.
+    SigningScheme,
     /// A token of an OAuth 2.0 scope.
     Scope,
     /// `4xx`.
@@ -184,6 +186,15 @@ impl Format {
                     ),
                 }
             }
+            Format::SigningScheme => match text.strip_prefix("custom:") {
+                Some(name) if is_key(name) => Ok(()),
+                None if matches!(text, "aws-sigv4" | "hmac-header") => Ok(()),
+                _ => fault(
+                    &rules::LP104,
+                    format!("`{text}` is not known as `{name}`"),
+                    "known are `aws-sigv4` and `hmac-header`; a signer of your own is named as in \"custom:acme\"",
+                ),
+            },
             Format::Scope if is_scope(text) => Ok(()),
             Format::Scope => fault(
                 &rules::LP157,
@@ -225,6 +236,7 @@ impl Format {
             Format::HeaderValue => r"^[^\r\n]*$",
             Format::Pointer => "^(/([^~/]|~[01])*)*$",
             Format::SignatureKey => r"^(registration|\{[a-z][a-z0-9_]*\})$",
+            Format::SigningScheme => "^(aws-sigv4|hmac-header|custom:[a-z][a-z0-9_]*)$",
             Format::Scope => r"^[^ ]+$",
             Format::StatusClass => "^[1-5]xx$",
         })

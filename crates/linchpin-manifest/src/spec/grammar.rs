@@ -412,6 +412,59 @@ static AUTH: Tagged = Tagged {
                 FAILURES,
             ],
         },
+        Variant {
+            word: "signed",
+            doc: "A signature over each request as it is sent.",
+            keys: &[
+                must(
+                    "scheme",
+                    Shape::Text(Format::SigningScheme),
+                    "`aws-sigv4`: AWS Signature Version 4; `hmac-header`: an HMAC in a header; `custom:name`: the signer that whoever runs the connector registers by that name.",
+                ),
+                may("access_key", TEMPLATE, "`aws-sigv4`: the access key's id; `{access_key}` by default."),
+                may("secret_key", TEMPLATE, "`aws-sigv4`: the secret access key; `{secret_key}` by default."),
+                may(
+                    "session_token",
+                    TEMPLATE,
+                    "`aws-sigv4`: the token of temporary credentials; not sent where its field is missing.",
+                ),
+                may("region", TEMPLATE, "`aws-sigv4`: the region, as in `eu-west-1`."),
+                may("service", TEMPLATE, "`aws-sigv4`: the service, as in `s3`."),
+                may("key", TEMPLATE, "`hmac-header`: the key; `{signing_key}` by default."),
+                may("header", HEADER, "`hmac-header`: the header that takes the signature."),
+                may(
+                    "algorithm",
+                    Shape::Word(&[("sha256", "HMAC-SHA256 (RFC 2104)."), ("sha512", "HMAC-SHA512.")]),
+                    "`hmac-header`: the algorithm; `sha256` by default.",
+                ),
+                may(
+                    "encoding",
+                    Shape::Word(&[
+                        ("hex", "Lower-case hexadecimal."),
+                        ("base64", "Standard base64 with padding (RFC 4648 §4)."),
+                    ]),
+                    "`hmac-header`: how the signature's bytes are written; `hex` by default.",
+                ),
+                may(
+                    "prefix",
+                    TEMPLATE,
+                    "`hmac-header`: what stands before the signature; nothing by default.",
+                ),
+                may(
+                    "string",
+                    TEMPLATE,
+                    "`hmac-header`: what is signed, made of `{method}`, `{path}`, `{query}`, `{timestamp}`, `{body}`, `{body_sha256}` (in hexadecimal), fields and text.",
+                ),
+                may("timestamp_header", HEADER, "`hmac-header`: the header that takes `{timestamp}`."),
+                may(
+                    "timestamp_unit",
+                    Shape::Word(&[("s", "Seconds since 1970."), ("ms", "Milliseconds since 1970.")]),
+                    "`hmac-header`: what the timestamp counts; `s` by default.",
+                ),
+                may("headers", HEADERS, "Further headers that requests carry, and their values."),
+                may("query", PARAMETERS, "Further query parameters that requests carry, and their values."),
+            ],
+        },
     ],
 };
 

@@ -275,6 +275,8 @@ pub enum AuthKind {
     JwtBearer(Box<JwtBearer>),
     /// `kind = "session"`: values that some requests bring.
     Session(Box<Session>),
+    /// `kind = "signed"`: a signature over each request as it is sent.
+    Signed(Box<Signed>),
 }
 
 impl AuthKind {
@@ -289,6 +291,7 @@ impl AuthKind {
             AuthKind::OAuth2(_) => "oauth2",
             AuthKind::JwtBearer(_) => "jwt_bearer",
             AuthKind::Session(_) => "session",
+            AuthKind::Signed(_) => "signed",
         }
     }
 }
@@ -573,6 +576,88 @@ pub enum ExpiresUnit {
     Milliseconds,
     /// At that time.
     At,
+}
+
+/// `kind = "signed"`: how requests are signed.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Signed {
+    /// How the signature is made, and where it goes.
+    pub scheme: SigningScheme,
+    /// Further headers that requests carry.
+    pub headers: Vec<(String, Template)>,
+    /// Further query parameters that requests carry.
+    pub query: Vec<(String, Template)>,
+}
+
+/// How a request is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SigningScheme {
+    /// `scheme = "aws-sigv4"`: AWS Signature Version 4.
+    AwsSigV4 {
+        /// The access key's id; `{access_key}` by default.
+        access_key: Template,
+        /// The secret access key; `{secret_key}` by default.
+        secret_key: Template,
+        /// The token of temporary credentials; not sent where its field is missing.
+        session_token: Option<Template>,
+        /// The region.
+        region: Template,
+        /// The service.
+        service: Template,
+    },
+    /// `scheme = "hmac-header"`: an HMAC in a header (RFC 2104).
+    HmacHeader(HmacHeader),
+    /// `scheme = "custom:name"`: the signer that whoever runs the connector registers by that name.
+    Custom(String),
+}
+
+impl SigningScheme {
+    /// The word that the spec uses for it.
+    pub fn word(&self) -> String {
+        match self {
+            SigningScheme::AwsSigV4 { .. } => "aws-sigv4".to_owned(),
+            SigningScheme::HmacHeader(_) => "hmac-header".to_owned(),
+            SigningScheme::Custom(name) => format!("custom:{name}"),
+        }
+    }
+}
+
+/// An HMAC in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HmacHeader {
+    /// The key; `{signing_key}` by default.
+    pub key: Template,
+    /// The header that takes the signature.
+    pub header: String,
+    /// The algorithm.
+    pub algorithm: HmacAlgorithm,
+    /// How the signature's bytes are written.
+    pub encoding: SignatureEncoding,
+    /// What stands before the signature.
+    pub prefix: Template,
+    /// What is signed: of [`HmacHeader::PARTS`], fields and text.
+    pub string: Template,
+    /// The header that takes the timestamp.
+    pub timestamp_header: Option<String>,
+    /// Whether the timestamp counts milliseconds, and not seconds.
+    pub timestamp_millis: bool,
+}
+
+impl HmacHeader {
+    /// The places of the signed text that the request itself fills.
+    pub const PARTS: [&'static str; 6] = ["method", "path", "query", "timestamp", "body", "body_sha256"];
+}
+
+/// The algorithm of an HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// HMAC-SHA256.
+    Sha256,
+    /// HMAC-SHA512.
+    Sha512,
 }
 
 /// One field of the form in which a connection is made.

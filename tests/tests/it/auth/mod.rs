@@ -3,6 +3,7 @@
 mod jwt;
 mod key;
 mod session;
+mod signed;
 
 use std::collections::BTreeMap;
 
