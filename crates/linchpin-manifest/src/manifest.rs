@@ -91,6 +91,9 @@ pub struct Auth {
     /// The names of the fields of bodies that carry credentials.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub body: Vec<String>,
+    /// Whether the client shows a certificate when TLS begins.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub client_certificate: bool,
     /// The authorization server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oauth2: Option<OAuth2>,
@@ -448,6 +451,7 @@ fn auth(method: &AuthMethod) -> Auth {
         query,
         cookies,
         body,
+        client_certificate: method.client_certificate.is_some(),
         oauth2,
         jwt_bearer,
         scheme,

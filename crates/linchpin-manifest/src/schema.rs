@@ -170,6 +170,10 @@ pub fn manifest() -> String {
             "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
             "cookies": list(json!({ "type": "string" }), "Names of the cookies that carry credentials."),
             "body": list(json!({ "type": "string" }), "Names of the fields of bodies that carry credentials."),
+            "client_certificate": {
+                "type": "boolean",
+                "description": "Whether the client shows a certificate when TLS begins.",
+            },
             "oauth2": oauth2,
             "jwt_bearer": jwt_bearer,
             "scheme": words("How requests are signed: `aws-sigv4`, `hmac-header` or `custom:name`."),

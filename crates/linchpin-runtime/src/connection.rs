@@ -20,6 +20,7 @@ use linchpin::{
 use url::Url;
 
 use crate::{
+    client::ClientIdentity,
     clock::{Clock, SystemClock},
     egress::{Allowed, Origin},
     grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
@@ -51,6 +52,8 @@ pub(crate) struct Ready {
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
     credentials: Credentials,
+    /// What is shown to the connector's hosts when TLS begins.
+    pub(crate) identity: Option<ClientIdentity>,
     /// Who signs requests, last of all.
     pub(crate) signing: Option<Signing>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -363,6 +366,12 @@ impl ConnectionBuilder {
 
         let mut secrets = secret_values(method, &values);
         let open_headers = common_headers(&spec)?;
+        let shown = method.and_then(|method| method.client_certificate.as_ref());
+        let identity = shown.map(|shown| {
+            let text = |template| template::text(template, &values);
+            ClientIdentity::read(&text(&shown.certificate)?, &text(&shown.private_key)?)
+        });
+        let identity = identity.transpose()?;
         let credentials = match method.filter(|method| is_exchanged(&method.kind)) {
             Some(method) => {
                 let client = match &method.kind {
@@ -378,6 +387,7 @@ impl ConnectionBuilder {
                     allowed: allowed.clone(),
                     key: oauth::signing_key(method, &values, client.as_ref())?,
                     client,
+                    identity: identity.clone(),
                     clock: clock.clone(),
                     base: base.as_str().trim_end_matches('/').to_owned(),
                     open_headers: open_headers.clone(),
@@ -409,6 +419,7 @@ impl ConnectionBuilder {
             allowed,
             open_headers,
             credentials,
+            identity,
             signing,
             clock,
             secrets,

@@ -33,6 +33,7 @@ use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
 use crate::{
+    client::ClientIdentity,
     clock::{self, Clock},
     connection::{Signed, bearer},
     egress::Allowed,
@@ -68,6 +69,8 @@ pub(crate) struct Server {
     pub(crate) client: Option<OAuthClient>,
     /// What signs assertions, where the method has some.
     pub(crate) key: Option<SigningKey>,
+    /// What is shown to the authorization server when TLS begins (RFC 8705).
+    pub(crate) identity: Option<ClientIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The connection's base URL without the slash at its end.
     pub(crate) base: String,
@@ -426,7 +429,7 @@ impl Server {
         };
         let mut passage = self.allowed.anywhere(&url)?;
         passage.trusted = true;
-        let client = runtime.clients().get(url.scheme(), passage)?;
+        let client = runtime.clients().get(url.scheme(), passage, self.identity.as_ref())?;
         let place = url.origin().ascii_serialization();
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();

@@ -277,6 +277,7 @@ impl fmt::Debug for Runtime {
 #[must_use = "nothing is made before `build`"]
 pub struct RuntimeBuilder {
     signers: BTreeMap<String, Arc<dyn Signer>>,
+    roots: Vec<reqwest::Certificate>,
 }
 
 impl RuntimeBuilder {
@@ -286,9 +287,25 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Trusts certificates in PEM beside those of the system: of services behind an authority of one's own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate in PEM.
+    pub fn trust(mut self, pem: &str) -> Result<RuntimeBuilder> {
+        let read = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+        if read.is_empty() {
+            let message = "what is to be trusted holds no certificate in PEM";
+            return Err(Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator));
+        }
+        self.roots.extend(read);
+        Ok(self)
+    }
+
     /// The runtime; it has not yet opened anything.
     pub fn build(self) -> Runtime {
-        Runtime(Arc::new(Shared { signers: self.signers, ..Shared::default() }))
+        let RuntimeBuilder { signers, roots } = self;
+        Runtime(Arc::new(Shared { signers, clients: Clients::trusting(roots), ..Shared::default() }))
     }
 }
 

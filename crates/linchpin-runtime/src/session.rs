@@ -351,8 +351,10 @@ impl Session {
         loop {
             let shown: Arc<str> = Arc::from(url.as_str());
             flight.start(request, &shown);
-            let client = self.runtime.clients().get(url.scheme(), passage)?;
-            if passage.trusted && signed.is_some() {
+            let authenticated = passage.trusted && signed.is_some();
+            let identity = ready.identity.as_ref().filter(|_| authenticated);
+            let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
+            if authenticated {
                 let body = body.as_deref().unwrap_or_default();
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body)?;
             }

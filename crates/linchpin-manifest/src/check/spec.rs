@@ -633,6 +633,11 @@ impl<'a> Check<'a> {
         for method in &spec.auth {
             let path = join("/auth", &method.key);
             let own = std::slice::from_ref(method);
+            if let Some(shown) = &method.client_certificate {
+                let path = format!("{path}/client_certificate");
+                add(format!("{path}/certificate"), &shown.certificate, own, Role::Value);
+                add(format!("{path}/private_key"), &shown.private_key, own, Role::Key);
+            }
             match &method.kind {
                 AuthKind::None => {}
                 AuthKind::Basic { username, password } => {

@@ -327,7 +327,7 @@ bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nlifetime = \"1d
 good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nlifetime = \"3m\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.private_key = { secret = true }";
 
 LP182 Error "a key that signs is not secret"
-"Who knows the key can act in the connection's name. Mark the field as `secret = true`."
+"Who knows the key can act in the connection's name: it signs assertions, requests, or for a certificate. Mark the field as `secret = true`."
 bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = {}"
 good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = { secret = true }";
 

@@ -168,6 +168,10 @@ fn auth(key: &str, node: &Node) -> AuthMethod {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_else(|| title_case(key)),
         fields: with_client(&kind, map(node, "fields", field)),
+        client_certificate: node.get("client_certificate").map(|node| ClientCertificate {
+            certificate: template(node, "certificate").unwrap_or_default(),
+            private_key: template(node, "private_key").unwrap_or_default(),
+        }),
         kind,
     }
 }

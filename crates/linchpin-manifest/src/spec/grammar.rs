@@ -268,6 +268,11 @@ static AUTH: Tagged = Tagged {
             Shape::Map { keys: Format::Key, values: &Shape::Table(&FIELD) },
             "What the user fills in, by key.",
         ),
+        may(
+            "client_certificate",
+            Shape::Table(&CLIENT_CERTIFICATE),
+            "What the client shows of itself when TLS begins, beside whatever else authenticates.",
+        ),
     ],
     variants: &[
         Variant { word: "none", doc: "Requests go out as they are.", keys: &[] },
@@ -465,6 +470,13 @@ static AUTH: Tagged = Tagged {
                 may("query", PARAMETERS, "Further query parameters that requests carry, and their values."),
             ],
         },
+    ],
+};
+
+static CLIENT_CERTIFICATE: Table = Table {
+    keys: &[
+        must("certificate", TEMPLATE, "The certificate in PEM, with those that it is issued by behind it."),
+        must("private_key", TEMPLATE, "Its private key in PEM."),
     ],
 };
 

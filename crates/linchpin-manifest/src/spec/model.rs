@@ -232,6 +232,18 @@ pub struct AuthMethod {
     pub kind: AuthKind,
     /// What the user fills in, in the order of the file.
     pub fields: Vec<ConnectionField>,
+    /// What the client shows of itself when TLS begins.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// `client_certificate`: what the client shows of itself when TLS begins (RFC 8446 §4.4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientCertificate {
+    /// The certificate in PEM, with those that it is issued by behind it.
+    pub certificate: Template,
+    /// Its private key in PEM.
+    pub private_key: Template,
 }
 
 /// How requests are authenticated.

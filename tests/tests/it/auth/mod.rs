@@ -1,5 +1,6 @@
 //! Every kind of authentication, by the requests that it leads to.
 
+mod certificate;
 mod jwt;
 mod key;
 mod session;
