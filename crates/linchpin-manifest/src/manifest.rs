@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
     AuthKind, AuthMethod, ClientOwner, ConnectionFieldKind, KeyPlace, Literal, SignatureEncoding,
-    SignatureKey, SignatureScheme, Spec, Template, unit,
+    SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest; the schemas of one that was just joined are those of the descriptor.
@@ -74,11 +74,23 @@ pub struct Http {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Auth {
+    /// The names of the fields of bodies that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub body: Vec<String>,
+    /// Whether the client shows a certificate when TLS begins.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub client_certificate: bool,
+    /// The names of the cookies that carry credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cookies: Vec<String>,
     /// What the user fills in, in the order of the form.
     pub fields: Vec<ConnectionField>,
     /// The names of the headers that carry credentials.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub headers: Vec<String>,
+    /// The signed assertion that tokens are got by.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jwt_bearer: Option<JwtBearer>,
     /// The method's key.
     pub key: String,
     /// The spec's word for the kind.
@@ -91,6 +103,12 @@ pub struct Auth {
     /// The names of the query parameters that carry credentials.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub query: Vec<String>,
+    /// How requests are signed: `aws-sigv4`, `hmac-header` or `custom:name`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scheme: Option<String>,
+    /// The requests that bring a session, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<Step>,
 }
 
 /// One field of the form in which a connection is made.
@@ -147,6 +165,28 @@ pub struct OAuth2 {
     pub revocation_url: Option<String>,
     /// What is asked for.
     pub scopes: Vec<String>,
+    /// Where tokens come from.
+    pub token_url: String,
+}
+
+/// One request that helps to bring a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// The method.
+    pub method: String,
+    /// A path under the base URL, or a whole URL; may hold `{field}` templates.
+    pub url: String,
+}
+
+/// What is public of a signed assertion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JwtBearer {
+    /// `RS256`, `ES256` or `HS256`.
+    pub algorithm: String,
+    /// What the assertion claims; may hold `{field}` templates.
+    pub claims: BTreeMap<String, String>,
     /// Where tokens come from.
     pub token_url: String,
 }
@@ -328,15 +368,20 @@ impl<'a> Manifest<'a> {
 }
 
 fn auth(method: &AuthMethod) -> Auth {
-    let (mut headers, mut query, mut oauth2) = (Vec::new(), Vec::new(), None);
+    let (mut headers, mut query, mut cookies, mut body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut oauth2, mut jwt_bearer, mut scheme, mut steps) = (None, None, None, Vec::new());
     match &method.kind {
         AuthKind::None => {}
         AuthKind::Basic { .. } | AuthKind::Bearer { .. } => headers.push("Authorization".to_owned()),
-        AuthKind::ApiKey { place: KeyPlace::Header(name), .. } => headers.push(name.clone()),
-        AuthKind::ApiKey { place: KeyPlace::Query(name), .. } => query.push(name.clone()),
-        AuthKind::Custom { headers: own, query: parameters } => {
-            headers.extend(own.iter().map(|(name, _)| name.clone()));
-            query.extend(parameters.iter().map(|(name, _)| name.clone()));
+        AuthKind::ApiKey { place, .. } => match place {
+            KeyPlace::Header(name) => headers.push(name.clone()),
+            KeyPlace::Query(name) => query.push(name.clone()),
+            KeyPlace::Cookie(name) => cookies.push(name.clone()),
+        },
+        AuthKind::Custom { headers: own, query: parameters, body: fields } => {
+            headers = names(own);
+            query = names(parameters);
+            body = names(fields);
         }
         AuthKind::OAuth2(own) => {
             headers.push("Authorization".to_owned());
@@ -353,6 +398,32 @@ fn auth(method: &AuthMethod) -> Auth {
                 revocation_url: own.revocation_url.as_ref().map(Template::to_string),
                 scopes: own.scopes.clone(),
             });
+        }
+        AuthKind::JwtBearer(own) => {
+            headers.push("Authorization".to_owned());
+            let claims = own.claims.iter().map(|(name, value)| (name.clone(), value.to_string()));
+            jwt_bearer = Some(JwtBearer {
+                algorithm: own.assertion.algorithm.word().to_owned(),
+                token_url: own.token_url.to_string(),
+                claims: claims.collect(),
+            });
+        }
+        AuthKind::Signed(own) => {
+            headers = names(&own.headers);
+            query = names(&own.query);
+            match &own.scheme {
+                SigningScheme::AwsSigV4 { .. } => headers.push("Authorization".to_owned()),
+                SigningScheme::HmacHeader(hmac) => headers.push(hmac.header.clone()),
+                SigningScheme::Custom(_) => {}
+            }
+            scheme = Some(own.scheme.word());
+        }
+        AuthKind::Session(own) => {
+            headers = names(&own.headers);
+            query = names(&own.query);
+            let shown = own.steps.iter();
+            steps =
+                shown.map(|step| Step { method: step.method.clone(), url: step.url.to_string() }).collect();
         }
     }
     let fields = method.fields.iter().map(|field| {
@@ -381,8 +452,18 @@ fn auth(method: &AuthMethod) -> Auth {
         fields: fields.collect(),
         headers,
         query,
+        cookies,
+        body,
+        client_certificate: method.client_certificate.is_some(),
         oauth2,
+        jwt_bearer,
+        scheme,
+        steps,
     }
+}
+
+fn names(templates: &[(String, Template)]) -> Vec<String> {
+    templates.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {

@@ -194,16 +194,44 @@ pub fn manifest() -> String {
             "scopes": list(json!({ "type": "string" }), "What is asked for."),
         }),
     );
+    let jwt_bearer = closed(
+        &["algorithm", "token_url", "claims"],
+        json!({
+            "algorithm": { "enum": ["RS256", "ES256", "HS256"] },
+            "token_url": words("Where tokens come from."),
+            "claims": {
+                "type": "object",
+                "additionalProperties": { "type": "string" },
+                "description": "What the assertion claims; may hold `{field}` templates.",
+            },
+        }),
+    );
+    let step = closed(
+        &["method", "url"],
+        json!({
+            "method": { "enum": ["POST", "GET", "PUT"] },
+            "url": words("A path under the base URL, or a whole URL; may hold `{field}` templates."),
+        }),
+    );
     let auth = closed(
         &["key", "name", "kind", "fields"],
         json!({
             "key": key,
             "name": words("The name that users choose by."),
-            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2"] },
+            "kind": { "enum": ["none", "basic", "bearer", "api_key", "custom", "oauth2", "jwt_bearer", "session", "signed"] },
             "fields": list(field, "What the user fills in, in the order of the form."),
             "headers": list(json!({ "type": "string" }), "Names of the headers that carry credentials."),
             "query": list(json!({ "type": "string" }), "Names of the query parameters that carry credentials."),
+            "cookies": list(json!({ "type": "string" }), "Names of the cookies that carry credentials."),
+            "body": list(json!({ "type": "string" }), "Names of the fields of bodies that carry credentials."),
+            "client_certificate": {
+                "type": "boolean",
+                "description": "Whether the client shows a certificate when TLS begins.",
+            },
             "oauth2": oauth2,
+            "jwt_bearer": jwt_bearer,
+            "scheme": words("How requests are signed: `aws-sigv4`, `hmac-header` or `custom:name`."),
+            "steps": list(step, "The requests that bring a session, in order."),
         }),
     );
     let signature = closed(

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, COOKIE, USER_AGENT},
 };
 use linchpin::{
     Code, Connector, Error, Result, Secret, Violation,
@@ -20,15 +20,18 @@ use linchpin::{
 use url::Url;
 
 use crate::{
+    client::ClientIdentity,
     clock::{Clock, SystemClock},
     egress::{Allowed, Origin},
     grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
     login::{DeviceLogin, Login},
     nearest,
     oauth::{self, OAuthClient, OAuthExchange, Server},
-    refresh::{Broker, RefreshPolicy},
+    refresh::{Broker, Exchange, RefreshPolicy},
     runtime::Runtime,
     scrub::Scrubber,
+    signing::Signing,
+    steps::SessionExchange,
     template,
 };
 
@@ -49,6 +52,11 @@ pub(crate) struct Ready {
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
     credentials: Credentials,
+    /// What is shown to the connector's hosts when TLS begins.
+    pub(crate) identity: Option<ClientIdentity>,
+    /// Who signs requests, last of all.
+    pub(crate) signing: Option<Signing>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
     /// Made when something is printed for the first time, with the generation of the tokens that it knows.
@@ -62,10 +70,19 @@ pub(crate) struct Signed {
     pub(crate) headers: HeaderMap,
     /// Query parameters that are credentials, names and values not yet encoded.
     pub(crate) query: Vec<(String, String)>,
+    /// Fields of bodies that are credentials.
+    pub(crate) body: Vec<(String, String)>,
     /// Of which generation of the grant it is; 0 where there is none.
     pub(crate) generation: u64,
     /// The values in it that must not be shown.
     pub(crate) secrets: Vec<String>,
+}
+
+impl Signed {
+    /// Nothing but the headers of requests without credentials.
+    pub(crate) fn open(headers: HeaderMap) -> Signed {
+        Signed { headers, query: Vec::new(), body: Vec::new(), generation: 0, secrets: Vec::new() }
+    }
 }
 
 /// Where what requests carry comes from.
@@ -349,35 +366,42 @@ impl ConnectionBuilder {
 
         let mut secrets = secret_values(method, &values);
         let open_headers = common_headers(&spec)?;
-        let oauth = method.and_then(|method| match &method.kind {
-            AuthKind::OAuth2(oauth) => Some((method, oauth)),
-            _ => None,
+        let shown = method.and_then(|method| method.client_certificate.as_ref());
+        let identity = shown.map(|shown| {
+            let text = |template| template::text(template, &values);
+            ClientIdentity::read(&text(&shown.certificate)?, &text(&shown.private_key)?)
         });
-        let credentials = match oauth {
-            Some((method, oauth)) => {
-                let client = oauth::client(&spec, method, oauth, &values, client)?;
-                secrets.extend(client.secret.iter().map(|secret| secret.expose().to_owned()));
+        let identity = identity.transpose()?;
+        let credentials = match method.filter(|method| is_exchanged(&method.kind)) {
+            Some(method) => {
+                let client = match &method.kind {
+                    AuthKind::OAuth2(oauth) => Some(oauth::client(&spec, method, oauth, &values, client)?),
+                    _ => None,
+                };
+                let secret = client.as_ref().and_then(|client| client.secret.as_ref());
+                secrets.extend(secret.map(|secret| secret.expose().to_owned()));
                 let server = Arc::new(Server {
                     method: spec.auth.iter().position(|known| known.key == method.key).unwrap_or_default(),
                     spec: spec.clone(),
                     values: values.clone(),
                     allowed: allowed.clone(),
+                    key: oauth::signing_key(method, &values, client.as_ref())?,
                     client,
+                    identity: identity.clone(),
                     clock: clock.clone(),
+                    base: base.as_str().trim_end_matches('/').to_owned(),
                     open_headers: open_headers.clone(),
                     secrets: secrets.clone(),
                 });
                 let grants = grants.unwrap_or_else(|| Arc::new(MemoryGrant::default()));
-                let exchange = Box::new(OAuthExchange(server.clone()));
-                Credentials::Granted { broker: Broker::new(grants, exchange, clock, policy), server }
+                let exchange: Box<dyn Exchange> = match &method.kind {
+                    AuthKind::Session(_) => Box::new(SessionExchange(server.clone())),
+                    _ => Box::new(OAuthExchange(server.clone())),
+                };
+                Credentials::Granted { broker: Broker::new(grants, exchange, clock.clone(), policy), server }
             }
             None => {
-                let mut signed = Signed {
-                    headers: open_headers.clone(),
-                    query: Vec::new(),
-                    generation: 0,
-                    secrets: Vec::new(),
-                };
+                let mut signed = Signed::open(open_headers.clone());
                 if let Some(method) = method {
                     Applying { method, values: &values, signed: &mut signed }.apply()?;
                 }
@@ -385,6 +409,7 @@ impl ConnectionBuilder {
                 Credentials::Fixed(Arc::new(signed))
             }
         };
+        let signing = method.and_then(Signing::of);
         Ok(Connection(Arc::new(Ready {
             connector,
             spec,
@@ -393,6 +418,9 @@ impl ConnectionBuilder {
             allowed,
             open_headers,
             credentials,
+            identity,
+            signing,
+            clock,
             secrets,
             scrubber: Mutex::new(None),
         })))
@@ -423,6 +451,11 @@ impl Ready {
             }
         }
     }
+}
+
+/// Whether requests carry what the service gives in exchange for the form, and not what the form says.
+fn is_exchanged(kind: &AuthKind) -> bool {
+    matches!(kind, AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) | AuthKind::Session(_))
 }
 
 /// The base URL that an operator gives in place of the spec's.
@@ -567,14 +600,15 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Works out what a method adds to requests.
-struct Applying<'a> {
-    method: &'a AuthMethod,
-    values: &'a ConnectionValues,
-    signed: &'a mut Signed,
+pub(crate) struct Applying<'a> {
+    pub(crate) method: &'a AuthMethod,
+    /// The connection's, and what an exchange brought.
+    pub(crate) values: &'a ConnectionValues,
+    pub(crate) signed: &'a mut Signed,
 }
 
 impl Applying<'_> {
-    fn apply(&mut self) -> Result<()> {
+    fn apply(mut self) -> Result<()> {
         match &self.method.kind {
             AuthKind::None => Ok(()),
             // RFC 7617 §2: the user name ends at the first colon.
@@ -602,19 +636,19 @@ impl Applying<'_> {
                         self.signed.query.push((name.clone(), value));
                         Ok(())
                     }
+                    KeyPlace::Cookie(name) => self.cookie(name, &value),
                 }
             }
-            AuthKind::Custom { headers, query } => {
-                for (name, value) in headers {
+            AuthKind::Custom { headers, query, body } => {
+                for (name, value) in body {
                     let value = self.fill(value)?;
-                    self.header(name, &value)?;
+                    self.signed.body.push((name.clone(), value));
                 }
-                for (name, value) in query {
-                    let value = self.fill(value)?;
-                    self.signed.query.push((name.clone(), value));
-                }
-                Ok(())
+                self.parameters(headers, query)
             }
+            AuthKind::Signed(signed) => self.parameters(&signed.headers, &signed.query),
+            // What they send comes from an exchange.
+            AuthKind::OAuth2(_) | AuthKind::JwtBearer(_) | AuthKind::Session(_) => Ok(()),
             _ => {
                 let (key, kind) = (&self.method.key, self.method.kind.word());
                 let message = format!(
@@ -625,10 +659,42 @@ impl Applying<'_> {
         }
     }
 
+    /// Adds headers and query parameters.
+    pub(crate) fn parameters(
+        mut self,
+        headers: &[(String, Template)],
+        query: &[(String, Template)],
+    ) -> Result<()> {
+        for (name, value) in headers {
+            let value = self.fill(value)?;
+            self.header(name, &value)?;
+        }
+        for (name, value) in query {
+            let value = self.fill(value)?;
+            self.signed.query.push((name.clone(), value));
+        }
+        Ok(())
+    }
+
+    /// RFC 6265 §4.1.1. What a cookie cannot hold is refused: services do not agree on any encoding of it.
+    fn cookie(&mut self, name: &str, value: &str) -> Result<()> {
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+        if !value.bytes().all(fits) {
+            let message = format!(
+                "the connection's fields make a value that the cookie `{name}` cannot hold; look for blanks, quotes, `,`, `;` and `\\` in them"
+            );
+            return Err(Error::coded(Code::ConnectionInvalid, message));
+        }
+        self.header(COOKIE.as_str(), &format!("{name}={value}"))
+    }
+
     /// Fills a template, and remembers the result as a secret where one went into it.
     fn fill(&mut self, template: &Template) -> Result<String> {
         let text = template::text(template, self.values)?;
-        let secret = |key: &str| self.method.fields.iter().any(|field| field.key == key && field.secret);
+        // What is no field came from an exchange.
+        let secret = |key: &str| {
+            self.method.fields.iter().find(|field| field.key == key).is_none_or(|field| field.secret)
+        };
         if template.fields().any(secret) {
             self.signed.secrets.push(text.clone());
         }
@@ -646,7 +712,7 @@ pub(crate) fn bearer(headers: &mut HeaderMap, token: &str) -> Result<()> {
 }
 
 /// Adds a header that is a credential.
-fn sensitive(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
+pub(crate) fn sensitive(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
     let bad = || {
         let message = format!(
             "the connection's fields or tokens make a header `{name}` that cannot be sent; look for line breaks and other control characters in them"

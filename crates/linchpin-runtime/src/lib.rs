@@ -4,6 +4,7 @@
 //! from the connection, its host is judged, credentials are added, it is sent, its answer is judged by the spec's outcome
 //! rules, and what happened is noted in a [`Trace`]. tokio and reqwest live here and nowhere else.
 
+mod body;
 mod check;
 mod client;
 mod clock;
@@ -11,6 +12,7 @@ mod connection;
 mod egress;
 mod grant;
 mod invocation;
+mod jwt;
 mod login;
 mod nearest;
 mod oauth;
@@ -19,6 +21,8 @@ mod refresh;
 mod runtime;
 mod scrub;
 mod session;
+mod signing;
+mod steps;
 mod stream;
 mod template;
 mod trace;
@@ -32,8 +36,9 @@ pub use crate::{
     login::{DeviceLogin, Login},
     oauth::OAuthClient,
     refresh::RefreshPolicy,
-    runtime::{Cancel, Failed, Output, Ran, Runtime},
+    runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
     session::Planned,
+    signing::{Outgoing, Signer},
     stream::{Batch, RecordStream},
     trace::{Entry, Trace},
 };

@@ -20,8 +20,8 @@ use linchpin::{
     extract::ConnectionValues,
     flow::BoxFuture,
     manifest::spec::{
-        AuthKind, AuthMethod, ClientAuthentication, ClientOwner, OAuth2, OAuth2Grant, Spec, Template,
-        TokenOutcome,
+        Assertion, AuthKind, AuthMethod, ClientAuthentication, ClientOwner, JwtBearer, OAuth2, OAuth2Grant,
+        Spec, Template, TokenFailure, TokenOutcome, TokenResponse,
     },
 };
 use oauth2::{
@@ -30,13 +30,15 @@ use oauth2::{
     basic::BasicClient,
 };
 use serde_json::{Map, Value, json};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::{
+    client::ClientIdentity,
     clock::{self, Clock},
     connection::{Signed, bearer},
     egress::Allowed,
     grant::{ACCESS_TOKEN, Grant, REFRESH_TOKEN},
+    jwt::{self, SigningKey},
     outcome::{self, value_at},
     refresh::Exchange,
     runtime::Runtime,
@@ -56,15 +58,22 @@ pub struct OAuthClient {
     pub secret: Option<Secret>,
 }
 
-/// The authorization server of one connection.
+/// The authorization server of one connection, or whatever else gives it what requests carry.
 pub(crate) struct Server {
     pub(crate) spec: Arc<Spec>,
     /// Which of the spec's methods the connection is made by.
     pub(crate) method: usize,
     pub(crate) values: ConnectionValues,
     pub(crate) allowed: Allowed,
-    pub(crate) client: OAuthClient,
+    /// Only of OAuth 2.0.
+    pub(crate) client: Option<OAuthClient>,
+    /// What signs assertions, where the method has some.
+    pub(crate) key: Option<SigningKey>,
+    /// What is shown to the authorization server when TLS begins (RFC 8705).
+    pub(crate) identity: Option<ClientIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The connection's base URL without the slash at its end.
+    pub(crate) base: String,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
     /// The values of secret fields.
@@ -92,12 +101,55 @@ pub(crate) fn client(
             ))
         })?,
     };
-    if oauth.client_authentication != ClientAuthentication::None && client.secret.is_none() {
+    let needs_secret = match &oauth.client_authentication {
+        ClientAuthentication::Basic | ClientAuthentication::Post => true,
+        ClientAuthentication::PrivateKeyJwt(assertion) => assertion.key.is_none(),
+        ClientAuthentication::None => false,
+    };
+    if needs_secret && client.secret.is_none() {
         let message =
             format!("the OAuth client of the method `{}` of `{}` has no secret", method.key, spec.key);
         return Err(Error::coded(Code::ClientMissing, message));
     }
     Ok(client)
+}
+
+/// The key that signs a method's assertions; none where it has no assertions.
+pub(crate) fn signing_key(
+    method: &AuthMethod,
+    values: &ConnectionValues,
+    client: Option<&OAuthClient>,
+) -> Result<Option<SigningKey>> {
+    let Some(assertion) = assertion(method) else { return Ok(None) };
+    let key = match &assertion.key {
+        Some(template) => template::text(template, values)?,
+        // That there is one was seen to when the client was settled.
+        None => client.and_then(|client| client.secret.as_ref()).map_or("", Secret::expose).to_owned(),
+    };
+    SigningKey::read(assertion.algorithm, &key).map(Some)
+}
+
+fn assertion(method: &AuthMethod) -> Option<&Assertion> {
+    match &method.kind {
+        AuthKind::JwtBearer(bearer) => Some(&bearer.assertion),
+        AuthKind::OAuth2(oauth) => match &oauth.client_authentication {
+            ClientAuthentication::PrivateKeyJwt(assertion) => Some(assertion),
+            ClientAuthentication::Basic | ClientAuthentication::Post | ClientAuthentication::None => None,
+        },
+        _ => None,
+    }
+}
+
+/// What is said to a token endpoint, and how its answers are read.
+struct Endpoint<'a> {
+    url: &'a Template,
+    params: &'a [(String, Template)],
+    response: &'a TokenResponse,
+    failures: &'a [TokenFailure],
+    lifetime: Option<Duration>,
+    scope_separator: &'a str,
+    /// Whether only the connection's owner could mend what is wrong with the client or its key.
+    owners: bool,
 }
 
 impl Server {
@@ -117,7 +169,11 @@ impl Server {
 
     /// A URL of the spec, at the operator's mock where one stands for the service.
     pub(crate) fn url(&self, template: &Template) -> Result<Url> {
-        let url = template::url(template, &self.values, Some(self.method()))?;
+        self.placed(template::url(template, &self.values, Some(self.method()))?)
+    }
+
+    /// A URL, or where the operator's mock has its path.
+    pub(crate) fn placed(&self, url: Url) -> Result<Url> {
         match self.allowed.leave {
             true => self.allowed.base.rebase(url),
             false => Ok(url),
@@ -135,9 +191,77 @@ impl Server {
         Ok((!joined.is_empty()).then(|| Scope::new(joined)))
     }
 
+    /// The token endpoint.
+    fn endpoint(&self) -> Result<Endpoint<'_>> {
+        match &self.method().kind {
+            AuthKind::JwtBearer(bearer) => Ok(Endpoint {
+                url: &bearer.token_url,
+                params: &bearer.token_params,
+                response: &bearer.response,
+                failures: &bearer.failures,
+                lifetime: bearer.token_lifetime,
+                scope_separator: " ",
+                owners: true,
+            }),
+            _ => self.oauth().map(|oauth| Endpoint {
+                url: &oauth.token_url,
+                params: &oauth.token_params,
+                response: &oauth.response,
+                failures: &oauth.failures,
+                lifetime: oauth.token_lifetime,
+                scope_separator: &oauth.scope_separator,
+                owners: oauth.client == ClientOwner::Customer,
+            }),
+        }
+    }
+
+    /// The parameters of a request by which an OAuth client proves itself, beside its id and secret (RFC 7523 §2.2).
+    pub(crate) fn proof(&self) -> Result<Vec<(String, String)>> {
+        let oauth = self.oauth()?;
+        let (ClientAuthentication::PrivateKeyJwt(_), Some(client)) =
+            (&oauth.client_authentication, &self.client)
+        else {
+            return Ok(Vec::new());
+        };
+        let mut claims = Map::new();
+        claims.insert("iss".to_owned(), client.id.as_str().into());
+        claims.insert("sub".to_owned(), client.id.as_str().into());
+        claims.insert("jti".to_owned(), jwt::fresh_id()?.into());
+        let assertion = self.assertion(&oauth.token_url, claims)?;
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        Ok(vec![
+            ("client_assertion_type".to_owned(), kind.to_owned()),
+            ("client_assertion".to_owned(), assertion),
+        ])
+    }
+
+    /// An assertion (RFC 7523 §3). It is meant for the token endpoint that the spec names, also where an operator's mock stands
+    /// for the service.
+    fn assertion(&self, audience: &Template, mut claims: Map<String, Value>) -> Result<String> {
+        let (Some(assertion), Some(key)) = (assertion(self.method()), &self.key) else {
+            let message = format!("the method `{}` has no key to sign with", self.method().key);
+            return Err(Error::coded(Code::NotCarriedOut, message));
+        };
+        if !claims.contains_key("aud") {
+            let audience = template::url(audience, &self.values, Some(self.method()))?;
+            claims.insert("aud".to_owned(), String::from(audience).into());
+        }
+        // Whole seconds (RFC 7519 §2).
+        let now = self.clock.now();
+        claims.insert("iat".to_owned(), now.unix_millis().div_euclid(1000).into());
+        let expires = clock::after(now, assertion.lifetime).unix_millis();
+        claims.insert("exp".to_owned(), expires.div_euclid(1000).into());
+        let id = assertion.key_id.as_ref().map(|id| template::text(id, &self.values)).transpose()?;
+        key.token(id.as_deref(), claims)
+    }
+
     pub(crate) fn client(&self) -> Result<BasicClient> {
-        let client = BasicClient::new(ClientId::new(self.client.id.clone()));
-        let (kind, secret) = match (self.oauth()?.client_authentication, &self.client.secret) {
+        let Some(own) = &self.client else {
+            let message = format!("the method `{}` has no OAuth client", self.method().key);
+            return Err(Error::coded(Code::NotCarriedOut, message));
+        };
+        let client = BasicClient::new(ClientId::new(own.id.clone()));
+        let (kind, secret) = match (&self.oauth()?.client_authentication, &own.secret) {
             (ClientAuthentication::Basic, Some(secret)) => (AuthType::BasicAuth, Some(secret)),
             (ClientAuthentication::Post, Some(secret)) => (AuthType::RequestBody, Some(secret)),
             _ => (AuthType::RequestBody, None),
@@ -150,7 +274,14 @@ impl Server {
     }
 
     fn token_url(&self) -> Result<TokenUrl> {
-        Ok(TokenUrl::from_url(self.url(&self.oauth()?.token_url)?))
+        Ok(TokenUrl::from_url(self.url(self.endpoint()?.url)?))
+    }
+
+    /// What every request to the token endpoint says beside what its grant says.
+    fn token_params(&self) -> Result<Vec<(String, String)>> {
+        let mut params = self.params(self.endpoint()?.params)?;
+        params.extend(self.proof()?);
+        Ok(params)
     }
 
     fn refresh_url(&self) -> Result<TokenUrl> {
@@ -185,7 +316,7 @@ impl Server {
             hidden.push(verifier.secret().clone());
             request = request.set_pkce_verifier(verifier);
         }
-        for (name, value) in self.params(&self.oauth()?.token_params)? {
+        for (name, value) in self.token_params()? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, None);
@@ -198,7 +329,7 @@ impl Server {
         let client = self.client()?.set_token_uri(self.refresh_url()?);
         let token = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token);
-        for (name, value) in self.params(&self.oauth()?.token_params)? {
+        for (name, value) in self.token_params()? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, Some(old));
@@ -213,12 +344,39 @@ impl Server {
         if let Some(scopes) = self.scopes()? {
             request = request.add_scope(scopes);
         }
-        for (name, value) in self.params(&self.oauth()?.token_params)? {
+        for (name, value) in self.token_params()? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, None);
         let spoken = request.request_async(&talk).await.map(drop);
         talk.grant(spoken, &[])
+    }
+
+    /// Exchanges an assertion (RFC 7523 §2.1).
+    async fn asserted(self: &Arc<Server>, runtime: &Runtime, bearer: &JwtBearer) -> Result<Grant> {
+        let mut claims = Map::new();
+        for (name, value) in self.params(&bearer.claims)? {
+            claims.insert(name, value.into());
+        }
+        if bearer.jti {
+            claims.insert("jti".to_owned(), jwt::fresh_id()?.into());
+        }
+        let assertion = self.assertion(&bearer.token_url, claims)?;
+        let mut form = vec![
+            ("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
+            ("assertion".to_owned(), assertion.clone()),
+        ];
+        form.extend(self.params(&bearer.token_params)?);
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = http::Request::post(self.url(&bearer.token_url)?.as_str())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.into_bytes())
+            .map_err(|error| {
+                Error::coded(Code::RequestInvalid, format!("no assertion can be sent: {error}"))
+            })?;
+        let talk = Talk::new(self, runtime, None);
+        let spoken = talk.speak(request).await.map(drop);
+        talk.grant(spoken, &[assertion])
     }
 
     /// Kills one token at the service (RFC 7009).
@@ -236,24 +394,32 @@ impl Server {
         let mut named = url.clone();
         let _ = named.set_scheme("https");
         let client = self.client()?.set_revocation_url(RevocationUrl::from_url(named));
-        let request = client.revoke_token(token).map_err(|error| {
+        let mut request = client.revoke_token(token).map_err(|error| {
             Error::coded(Code::RequestInvalid, format!("no token can be revoked: {error}"))
         })?;
+        for (name, value) in self.proof()? {
+            request = request.add_extra_param(name, value);
+        }
         let talk = Talk { instead: Some(url), ..Talk::new(self, runtime, None) };
         let spoken = request.request_async(&talk).await;
         talk.revoked(spoken)
     }
 
     /// Every text that must not be shown.
-    fn scrubber(&self, old: Option<&Grant>, hidden: &[String]) -> Scrubber {
-        let client = self.client.secret.iter().map(Secret::expose);
+    pub(crate) fn scrubber(&self, old: Option<&Grant>, hidden: &[String]) -> Scrubber {
+        let client = self.client.iter().filter_map(|client| client.secret.as_ref()).map(Secret::expose);
         let tokens = old.into_iter().flat_map(|grant| grant.values.values()).map(Secret::expose);
         let all = self.secrets.iter().chain(hidden).map(String::as_str);
         Scrubber::new(all.chain(client).chain(tokens))
     }
 
     /// Sends a request to the authorization server, and reads the answer to its end.
-    async fn send(&self, runtime: &Runtime, request: HttpRequest, instead: Option<&Url>) -> Result<Answer> {
+    pub(crate) async fn send(
+        &self,
+        runtime: &Runtime,
+        request: HttpRequest,
+        instead: Option<&Url>,
+    ) -> Result<Answer> {
         let (parts, body) = request.into_parts();
         let url = match instead {
             Some(url) => url.clone(),
@@ -263,12 +429,12 @@ impl Server {
         };
         let mut passage = self.allowed.anywhere(&url)?;
         passage.trusted = true;
-        let client = runtime.clients().get(url.scheme(), passage)?;
+        let client = runtime.clients().get(url.scheme(), passage, self.identity.as_ref())?;
         let place = url.origin().ascii_serialization();
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();
         outgoing.headers_mut().extend(parts.headers);
-        *outgoing.body_mut() = Some(body.into());
+        *outgoing.body_mut() = (!body.is_empty()).then(|| body.into());
         let limit = self.spec.http.timeout;
         let exchange = async {
             let mut answer = client
@@ -281,8 +447,7 @@ impl Server {
                 answer.chunk().await.map_err(|error| crate::session::unreachable(&place, &error))?
             {
                 if body.len() + chunk.len() > LARGEST {
-                    let message =
-                        format!("the answer of the token endpoint at `{place}` is larger than 1 MiB");
+                    let message = format!("the answer of `{place}` to the exchange is larger than 1 MiB");
                     return Err(Error::coded(Code::RefreshFailed, message));
                 }
                 body.extend_from_slice(&chunk);
@@ -291,18 +456,37 @@ impl Server {
         };
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
             let limit = crate::session::seconds(limit);
-            let message = format!("the token endpoint at `{place}` did not answer within {limit}");
+            let message = format!("`{place}` did not answer the exchange within {limit}");
             Err(Error::coded(Code::RefreshFailed, message))
         })
     }
 }
 
 /// An answer of the authorization server.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     place: String,
+}
+
+impl Answer {
+    /// What the first of the spec's rules that matches makes of it.
+    pub(crate) fn failure(&self, rules: &[TokenFailure]) -> Option<Code> {
+        let response = Response::new(self.status, self.headers.clone(), self.body.clone(), "".into());
+        let rule = rules.iter().find(|rule| outcome::matches(&rule.when, &response))?;
+        Some(match rule.then {
+            TokenOutcome::Dead => Code::ReauthorizationNeeded,
+            TokenOutcome::Retry => Code::RefreshFailed,
+            TokenOutcome::Refused => Code::ExchangeRefused,
+        })
+    }
+
+    /// An error that ends with the service's own words.
+    pub(crate) fn error(&self, code: Code, what: &str) -> Error {
+        let words = Words::of(&fields(self).unwrap_or_default());
+        words.onto(Error::coded(code, format!("{what}: {words}"))).status(self.status.as_u16())
+    }
 }
 
 /// One conversation with the authorization server, as the crate `oauth2` holds it: what it hears is of the form of the RFCs,
@@ -530,7 +714,7 @@ fn shorten(text: &str) -> &str {
 }
 
 /// An answer that says nothing about the grant: the service is in trouble, or wants to be left alone.
-fn trouble(answer: &Answer) -> Option<Error> {
+pub(crate) fn trouble(answer: &Answer) -> Option<Error> {
     let status = answer.status.as_u16();
     if !matches!(status, 408 | 425 | 429 | 500..=599) {
         return None;
@@ -548,7 +732,7 @@ fn trouble(answer: &Answer) -> Option<Error> {
 fn fields(answer: &Answer) -> Option<Map<String, Value>> {
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-        let pairs = url::form_urlencoded::parse(&answer.body);
+        let pairs = form_urlencoded::parse(&answer.body);
         return Some(
             pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect(),
         );
@@ -562,26 +746,20 @@ fn fields(answer: &Answer) -> Option<Map<String, Value>> {
 impl Server {
     /// What an answer of the token endpoint means: a grant, or an error whose code says what kind of failure it is.
     fn read(&self, answer: &Answer, old: Option<&Grant>, asked: DateTime) -> Result<Grant> {
-        let oauth = self.oauth()?;
+        let endpoint = self.endpoint()?;
         let fields = fields(answer);
         let words = fields.as_ref().map(Words::of).unwrap_or_default();
         let status = answer.status.as_u16();
-        let error = |code: Code| {
-            let message = match code {
-                Code::ReauthorizationNeeded => {
-                    format!("`{}` no longer honours the grant: {words}", answer.place)
-                }
-                _ => format!("`{}` answered {status} to the exchange of tokens: {words}", answer.place),
-            };
-            words.onto(Error::coded(code, message)).status(status)
+        let error = |code: Code| match code {
+            Code::ReauthorizationNeeded => {
+                answer.error(code, &format!("`{}` no longer honours the grant", answer.place))
+            }
+            _ => {
+                answer.error(code, &format!("`{}` answered {status} to the exchange of tokens", answer.place))
+            }
         };
-        let response = Response::new(answer.status, answer.headers.clone(), answer.body.clone(), "".into());
-        if let Some(rule) = oauth.failures.iter().find(|rule| outcome::matches(&rule.when, &response)) {
-            return Err(error(match rule.then {
-                TokenOutcome::Dead => Code::ReauthorizationNeeded,
-                TokenOutcome::Retry => Code::RefreshFailed,
-                TokenOutcome::Refused => Code::ExchangeRefused,
-            }));
+        if let Some(code) = answer.failure(endpoint.failures) {
+            return Err(error(code));
         }
         if let Some(trouble) = trouble(answer) {
             return Err(trouble);
@@ -590,22 +768,21 @@ impl Server {
             Some(pointer) => value_at(&answer.body, pointer),
             None => fields.as_ref().and_then(|fields| fields.get(usual)).cloned(),
         };
-        let token = pointed(&oauth.response.access_token, ACCESS_TOKEN);
+        let token = pointed(&endpoint.response.access_token, ACCESS_TOKEN);
         let token = token.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty());
         let Some(token) = token.filter(|_| answer.status.is_success()) else {
             // RFC 6749 §5.2, also where it comes with a 200.
-            return Err(error(match (words.code.as_deref(), oauth.client) {
-                (Some("invalid_grant"), _) => Code::ReauthorizationNeeded,
-                // The customer's own client: only they can give another.
-                (Some("invalid_client" | "unauthorized_client"), ClientOwner::Customer) => {
+            return Err(error(match words.code.as_deref() {
+                Some("invalid_grant") => Code::ReauthorizationNeeded,
+                Some("invalid_client" | "unauthorized_client") if endpoint.owners => {
                     Code::ReauthorizationNeeded
                 }
-                (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => Code::RefreshFailed,
+                Some("temporarily_unavailable" | "server_error" | "slow_down") => Code::RefreshFailed,
                 _ => Code::ExchangeRefused,
             }));
         };
         let kind = fields.as_ref().and_then(|fields| fields.get("token_type")).and_then(Value::as_str);
-        let wanted = oauth.response.token_type.as_deref().unwrap_or("bearer");
+        let wanted = endpoint.response.token_type.as_deref().unwrap_or("bearer");
         if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case(wanted)) {
             let kind = shorten(kind.unwrap_or_default()).to_owned();
             let message = format!("`{}` gave a token of the type `{kind}`, not `{wanted}`", answer.place);
@@ -614,12 +791,12 @@ impl Server {
         }
         let mut values: BTreeMap<String, Secret> = old.map(|old| old.values.clone()).unwrap_or_default();
         values.insert(ACCESS_TOKEN.to_owned(), Secret::new(token));
-        let refresh = pointed(&oauth.response.refresh_token, REFRESH_TOKEN);
+        let refresh = pointed(&endpoint.response.refresh_token, REFRESH_TOKEN);
         // Without a new one the old refresh token stays good (RFC 6749 §6).
         if let Some(refresh) = refresh.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()) {
             values.insert(REFRESH_TOKEN.to_owned(), Secret::new(refresh));
         }
-        for (name, pointer) in &oauth.response.values {
+        for (name, pointer) in &endpoint.response.values {
             let value = match value_at(&answer.body, pointer) {
                 Some(Value::String(text)) => text,
                 Some(Value::Null) | None => continue,
@@ -627,10 +804,10 @@ impl Server {
             };
             values.insert(name.clone(), Secret::new(value));
         }
-        let life = pointed(&oauth.response.expires_in, "expires_in");
-        let life = life.as_ref().and_then(seconds).or(oauth.token_lifetime);
-        let scopes =
-            pointed(&oauth.response.scope, "scope").and_then(|scope| scopes(&scope, &oauth.scope_separator));
+        let life = pointed(&endpoint.response.expires_in, "expires_in");
+        let life = life.as_ref().and_then(seconds).or(endpoint.lifetime);
+        let scopes = pointed(&endpoint.response.scope, "scope")
+            .and_then(|scope| scopes(&scope, endpoint.scope_separator));
         Ok(Grant {
             values,
             scopes: scopes.or_else(|| old.and_then(|old| old.scopes.clone())),
@@ -641,7 +818,7 @@ impl Server {
 }
 
 /// A life in seconds, also as a text or with a fraction.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
@@ -666,12 +843,18 @@ pub(crate) struct OAuthExchange(pub(crate) Arc<Server>);
 
 impl Exchange for OAuthExchange {
     fn can(&self, old: Option<&Grant>) -> bool {
-        let itself = self.0.oauth().is_ok_and(|oauth| oauth.grant == OAuth2Grant::ClientCredentials);
+        let itself = match &self.0.method().kind {
+            AuthKind::OAuth2(oauth) => oauth.grant == OAuth2Grant::ClientCredentials,
+            _ => true,
+        };
         itself || old.is_some_and(|old| old.value(REFRESH_TOKEN).is_some())
     }
 
     fn exchange<'a>(&'a self, runtime: &'a Runtime, old: Option<&'a Grant>) -> BoxFuture<'a, Result<Grant>> {
         Box::pin(async move {
+            if let AuthKind::JwtBearer(bearer) = &self.0.method().kind {
+                return self.0.asserted(runtime, bearer).await;
+            }
             match old.and_then(|old| Some((old, old.value(REFRESH_TOKEN)?))) {
                 Some((old, token)) => self.0.refresh(runtime, old, token).await,
                 None => self.0.for_itself(runtime).await,
@@ -683,9 +866,9 @@ impl Exchange for OAuthExchange {
         let Some(token) = grant.value(ACCESS_TOKEN) else {
             return Err(Error::coded(Code::ReauthorizationNeeded, "the grant has no access token"));
         };
-        let mut headers = self.0.open_headers.clone();
-        bearer(&mut headers, token.expose())?;
-        let secrets = grant.values.values().map(|value| value.expose().to_owned()).collect();
-        Ok(Signed { headers, query: Vec::new(), generation, secrets })
+        let mut signed = Signed { generation, ..Signed::open(self.0.open_headers.clone()) };
+        bearer(&mut signed.headers, token.expose())?;
+        signed.secrets = grant.values.values().map(|value| value.expose().to_owned()).collect();
+        Ok(signed)
     }
 }

@@ -1,7 +1,7 @@
 //! Running flows.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -27,6 +27,7 @@ use crate::{
     connection::Connection,
     invocation::{Invocation, ResultCheck},
     session::{self, Planned, Policy, Session},
+    signing::Signer,
     stream::RecordStream,
     trace::Trace,
     webhook,
@@ -56,6 +57,7 @@ pub struct Runtime(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     clients: Clients,
+    signers: BTreeMap<String, Arc<dyn Signer>>,
     /// By the address of a flow's descriptor, whether anything in its output could fail to fit its schema.
     checkable: RwLock<HashMap<usize, bool>>,
 }
@@ -114,6 +116,11 @@ impl Runtime {
     /// A runtime that has not yet opened anything.
     pub fn new() -> Runtime {
         Runtime::default()
+    }
+
+    /// A runtime that knows more than what is built in.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
     }
 
     /// Checks what was given, runs the flow, and checks what it gave.
@@ -252,11 +259,53 @@ impl Runtime {
     pub(crate) fn clients(&self) -> &Clients {
         &self.0.clients
     }
+
+    /// The signer that was registered by a name.
+    pub(crate) fn signer(&self, name: &str) -> Option<&Arc<dyn Signer>> {
+        self.0.signers.get(name)
+    }
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Runtime")
+    }
+}
+
+/// Makes a [`Runtime`].
+#[derive(Debug, Default)]
+#[must_use = "nothing is made before `build`"]
+pub struct RuntimeBuilder {
+    signers: BTreeMap<String, Arc<dyn Signer>>,
+    roots: Vec<reqwest::Certificate>,
+}
+
+impl RuntimeBuilder {
+    /// Registers a signer, by the name that specs have for it: `scheme = "custom:name"`.
+    pub fn signer(mut self, name: impl Into<String>, signer: impl Signer) -> RuntimeBuilder {
+        self.signers.insert(name.into(), Arc::new(signer));
+        self
+    }
+
+    /// Trusts certificates in PEM beside those of the system: of services behind an authority of one's own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate in PEM.
+    pub fn trust(mut self, pem: &str) -> Result<RuntimeBuilder> {
+        let read = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+        if read.is_empty() {
+            let message = "what is to be trusted holds no certificate in PEM";
+            return Err(Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator));
+        }
+        self.roots.extend(read);
+        Ok(self)
+    }
+
+    /// The runtime; it has not yet opened anything.
+    pub fn build(self) -> Runtime {
+        let RuntimeBuilder { signers, roots } = self;
+        Runtime(Arc::new(Shared { signers, clients: Clients::trusting(roots), ..Shared::default() }))
     }
 }
 

@@ -25,11 +25,13 @@ use linchpin::{
 use url::Url;
 
 use crate::{
+    body,
     client::{NotPublic, deepest},
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
     runtime::Runtime,
+    signing,
     trace::{Log, Record, Trace},
 };
 
@@ -157,7 +159,8 @@ impl Session {
         if self.policy.stop_at_write && !safe {
             let signed = self.connection.signed_now().filter(|_| authenticated);
             let headers = self.headers(&request, signed.as_deref(), key.as_ref());
-            return Err(self.plan(&request, &url, &headers));
+            let body = body::carried(&request, signed.as_deref())?;
+            return Err(self.plan(&request, &url, &headers, body));
         }
         let mut signed = match authenticated {
             true => Some(self.connection.signed(&self.runtime).await?),
@@ -310,7 +313,7 @@ impl Session {
     }
 
     /// Notes the write at which a dry run stops.
-    fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap) -> Error {
+    fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap, body: Option<Bytes>) -> Error {
         let scrubber = self.log().scrubber();
         let scrub = |text: &str| scrubber.scrub(text).into_owned();
         let headers = headers.iter().map(|(name, value)| {
@@ -324,7 +327,7 @@ impl Session {
             method: request.method.to_string(),
             url: scrub(url.as_str()),
             headers: headers.collect(),
-            body: request.body.as_ref().map(|body| scrub(&String::from_utf8_lossy(body))),
+            body: body.map(|body| scrub(&String::from_utf8_lossy(&body))),
         };
         let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
         // The flow may try other writes when the first is refused; the first is what it would have done.
@@ -344,13 +347,20 @@ impl Session {
         let ready = &*self.connection.0;
         let Attempt { request, safe, key, signed } = attempt;
         let mut redirects = 0;
+        let mut body = body::carried(request, signed)?;
         loop {
             let shown: Arc<str> = Arc::from(url.as_str());
             flight.start(request, &shown);
-            let client = self.runtime.clients().get(url.scheme(), passage)?;
+            let authenticated = passage.trusted && signed.is_some();
+            let identity = ready.identity.as_ref().filter(|_| authenticated);
+            let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
+            if authenticated {
+                let body = body.as_deref().unwrap_or_default();
+                signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body)?;
+            }
             let mut outgoing = reqwest::Request::new(request.method.clone(), url);
             *outgoing.headers_mut() = headers;
-            *outgoing.body_mut() = request.body.clone().map(reqwest::Body::from);
+            *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
             let mut answer = client.execute(outgoing).await.map_err(|error| unreachable(&shown, &error))?;
             let status = answer.status();
             flight.answered(status.as_u16());
@@ -379,6 +389,7 @@ impl Session {
                 }
                 self.headers(request, signed, key)
             } else {
+                body.clone_from(&request.body);
                 elsewhere(ready, request)
             };
             flight.land();

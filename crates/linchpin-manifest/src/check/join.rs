@@ -381,10 +381,17 @@ impl<'a> Check<'a> {
             self.found.push(diagnostic);
         }
         let revoke = self.of(FlowKind::Revoke).next();
-        let revocable = spec
-            .auth
-            .iter()
-            .find(|method| matches!(method.kind, AuthKind::Bearer { .. } | AuthKind::OAuth2(_)));
+        let revocable = spec.auth.iter().find(|method| match method.kind {
+            AuthKind::Bearer { .. } | AuthKind::OAuth2(_) => true,
+            // What else is sent is the user's own, or dies by itself soon.
+            AuthKind::None
+            | AuthKind::Basic { .. }
+            | AuthKind::ApiKey { .. }
+            | AuthKind::Custom { .. }
+            | AuthKind::JwtBearer(_)
+            | AuthKind::Session(_)
+            | AuthKind::Signed(_) => false,
+        });
         match (revocable, revoke) {
             (Some(method), None) => {
                 let diagnostic = Diagnostic::new(

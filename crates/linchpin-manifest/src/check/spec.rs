@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::outcome::{covers, overlap, status_covers};
 use super::{LABEL_HELP, is_label};
@@ -9,8 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    AuthKind, AuthMethod, ConnectionField, ConnectionFieldKind, OAuth2Grant, Outcome, SignatureKey, Spec,
-    Template, TemplatePart, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, HmacHeader,
+    JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed, SigningScheme, Spec, StepBody,
+    Template, TemplatePart, TokenFailure, is_token, list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -41,9 +43,26 @@ struct Use<'a> {
     path: String,
     template: &'a Template,
     methods: &'a [AuthMethod],
-    /// Whether the whole template is a host or a URL.
-    host: bool,
-    url: bool,
+    role: Role,
+    /// What it may name beside their fields.
+    given: Vec<&'a str>,
+}
+
+/// What a template is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A value, encoded for its place.
+    Value,
+    /// A value that stands in a URL.
+    InUrl,
+    /// A host.
+    Host,
+    /// A URL.
+    Url,
+    /// A key that signs.
+    Key,
+    /// A value that is left out where its field is missing.
+    Optional,
 }
 
 impl<'a> Check<'a> {
@@ -134,10 +153,20 @@ impl<'a> Check<'a> {
             self.twice(&path, event.matching.headers.iter().map(|(name, _)| name.as_str()));
         }
         for method in &spec.auth {
-            if let AuthKind::Custom { headers, .. } = &method.kind {
-                let path = format!("{}/headers", join("/auth", &method.key));
-                self.twice(&path, headers.iter().map(|(name, _)| name.as_str()));
-            }
+            let path = join("/auth", &method.key);
+            let headers = match &method.kind {
+                AuthKind::Custom { headers, .. } => headers,
+                AuthKind::Session(session) => {
+                    for (index, step) in session.steps.iter().enumerate() {
+                        let path = format!("{path}/steps/{index}/headers");
+                        self.twice(&path, step.headers.iter().map(|(name, _)| name.as_str()));
+                    }
+                    &session.headers
+                }
+                AuthKind::Signed(signed) => &signed.headers,
+                _ => continue,
+            };
+            self.twice(&format!("{path}/headers"), headers.iter().map(|(name, _)| name.as_str()));
         }
     }
 
@@ -228,41 +257,31 @@ impl<'a> Check<'a> {
             }
             match &method.kind {
                 AuthKind::ApiKey { .. } => {
-                    let (header, query) =
-                        (self.has(&format!("{path}/header")), self.has(&format!("{path}/query")));
-                    if header == query {
-                        let message = if header {
-                            format!("`{}` sends its key in two places", method.key)
-                        } else {
-                            format!("`{}` does not say where the key goes", method.key)
+                    let places = ["header", "query", "cookie"];
+                    let given = places.iter().filter(|place| self.has(&format!("{path}/{place}"))).count();
+                    if given != 1 {
+                        let message = match given {
+                            0 => format!("`{}` does not say where the key goes", method.key),
+                            _ => format!("`{}` sends its key in {given} places", method.key),
                         };
-                        let help = "say either `header = \"X-Api-Key\"` or `query = \"api_key\"`";
+                        let help = "say one of `header = \"X-Api-Key\"`, `query = \"api_key\"` and `cookie = \"sid\"`";
                         self.key(&rules::LP152, &path, message, help);
                     }
                 }
-                AuthKind::Custom { headers, query }
-                    if self.clean && headers.is_empty() && query.is_empty() =>
+                AuthKind::Custom { headers, query, body }
+                    if self.clean && headers.is_empty() && query.is_empty() && body.is_empty() =>
                 {
                     self.key(
                         &rules::LP152,
                         &path,
                         format!("`{}` sends nothing", method.key),
-                        "add `headers = { X-Name = \"{field}\" }` or `query = { name = \"{field}\" }`",
+                        "add `headers = { X-Name = \"{field}\" }`, or `query` or `body` in the same form",
                     );
                 }
                 AuthKind::OAuth2(oauth) => {
                     self.grant_urls(&path, &method.key, oauth.grant);
-                    for (index, failure) in oauth.failures.iter().enumerate() {
-                        let when = format!("{path}/failures/{index}/when");
-                        if failure.when == Default::default() && self.has(&when) {
-                            self.at(
-                                &rules::LP160,
-                                &when,
-                                "a rule for failures has no condition".to_owned(),
-                                "say what the answer must look like, as in `when = { status = 400 }`",
-                            );
-                        }
-                    }
+                    self.failures(&path, &oauth.failures);
+                    self.client_assertion(&path, oauth);
                     for (at, scope) in oauth.scopes.iter().enumerate() {
                         if oauth.scopes[..at].contains(scope) {
                             self.at(
@@ -273,19 +292,223 @@ impl<'a> Check<'a> {
                             );
                         }
                     }
-                    for field in &method.fields {
-                        if matches!(field.key.as_str(), "access_token" | "refresh_token") {
-                            self.key(
-                                &rules::LP158,
-                                &join(&format!("{path}/fields"), &field.key),
-                                format!("`{}` comes from the authorization server", field.key),
-                                "take the field away; OAuth 2.0 fills it",
-                            );
-                        }
+                    self.own_names(method, &["access_token", "refresh_token"]);
+                }
+                AuthKind::JwtBearer(bearer) => {
+                    self.failures(&path, &bearer.failures);
+                    self.lifetime(&path, &bearer.assertion);
+                    self.claims(&path, method, bearer);
+                    self.own_names(method, &["access_token", "refresh_token"]);
+                }
+                AuthKind::Session(session) => {
+                    self.failures(&path, &session.failures);
+                    self.session(&path, method, session);
+                    let names: Vec<&str> = session.extracted(session.steps.len()).collect();
+                    self.own_names(method, &names);
+                }
+                AuthKind::Signed(signed) => self.signed(&path, method, signed),
+                AuthKind::None
+                | AuthKind::Basic { .. }
+                | AuthKind::Bearer { .. }
+                | AuthKind::Custom { .. } => {}
+            }
+        }
+    }
+
+    fn failures(&mut self, path: &str, failures: &[TokenFailure]) {
+        for (index, failure) in failures.iter().enumerate() {
+            let when = format!("{path}/failures/{index}/when");
+            if failure.when == Default::default() && self.has(&when) {
+                self.at(
+                    &rules::LP160,
+                    &when,
+                    "a rule for failures has no condition".to_owned(),
+                    "say what the answer must look like, as in `when = { status = 400 }`",
+                );
+            }
+        }
+    }
+
+    /// The user is not asked for what the exchange brings.
+    fn own_names(&mut self, method: &AuthMethod, names: &[&str]) {
+        let fields = format!("{}/fields", join("/auth", &method.key));
+        for field in method.fields.iter().filter(|field| names.contains(&field.key.as_str())) {
+            self.key(
+                &rules::LP158,
+                &join(&fields, &field.key),
+                format!("`{}` is filled by the exchange, not by the user", field.key),
+                "take the field away, or give it another key",
+            );
+        }
+    }
+
+    fn client_assertion(&mut self, path: &str, oauth: &OAuth2) {
+        let at = format!("{path}/assertion");
+        match &oauth.client_authentication {
+            ClientAuthentication::PrivateKeyJwt(assertion) => {
+                let word = format!("{path}/client_authentication");
+                if !self.has(&at) {
+                    self.at(
+                        &rules::LP180,
+                        &word,
+                        "nothing says how `private_key_jwt` is signed".to_owned(),
+                        "add `assertion = { algorithm = \"RS256\" }`",
+                    );
+                }
+                if oauth.grant == OAuth2Grant::DeviceCode {
+                    self.at(
+                        &rules::LP180,
+                        &word,
+                        "the device code grant asks again and again, and an assertion is good once"
+                            .to_owned(),
+                        "use another `client_authentication`, or another grant",
+                    );
+                }
+                self.lifetime(&at, assertion);
+            }
+            _ if self.has(&at) => self.key(
+                &rules::LP180,
+                &at,
+                "`assertion` is never used".to_owned(),
+                "leave it out, or say `client_authentication = \"private_key_jwt\"`",
+            ),
+            _ => {}
+        }
+    }
+
+    fn lifetime(&mut self, path: &str, assertion: &Assertion) {
+        if assertion.lifetime > Duration::from_secs(3600) {
+            self.at(
+                &rules::LP181,
+                &format!("{path}/lifetime"),
+                "an assertion is good for more than an hour".to_owned(),
+                "the most is \"1h\"; minutes are enough, since each is used at once",
+            );
+        }
+    }
+
+    /// Each scheme has keys of its own, beside the ones that all have.
+    fn signed(&mut self, path: &str, method: &AuthMethod, signed: &Signed) {
+        const AWS: &[&str] = &["region", "service", "access_key", "secret_key", "session_token"];
+        const HMAC: &[&str] = &[
+            "header",
+            "string",
+            "key",
+            "algorithm",
+            "encoding",
+            "prefix",
+            "timestamp_header",
+            "timestamp_unit",
+        ];
+        // Of each the first two are needed.
+        let (own, needed) = match &signed.scheme {
+            SigningScheme::AwsSigV4 { .. } => (AWS, 2),
+            SigningScheme::HmacHeader(_) => (HMAC, 2),
+            SigningScheme::Custom(_) => (&[][..], 0),
+        };
+        if !self.has(&format!("{path}/scheme")) {
+            return;
+        }
+        let word = signed.scheme.word();
+        for name in &own[..needed] {
+            if self.clean && !self.has(&format!("{path}/{name}")) {
+                let message = format!("`{}` has no `{name}`, which `{word}` needs", method.key);
+                self.key(&rules::LP184, path, message, format!("add `{name} = \"..\"`"));
+            }
+        }
+        for name in AWS.iter().chain(HMAC).filter(|name| !own.contains(name)) {
+            let at = format!("{path}/{name}");
+            if self.has(&at) {
+                let message = format!("`{name}` is never used with the scheme `{word}`");
+                self.key(&rules::LP184, &at, message, "leave it out, or take another scheme");
+            }
+        }
+        let SigningScheme::HmacHeader(hmac) = &signed.scheme else { return };
+        self.own_names(method, &HmacHeader::PARTS);
+        if hmac.timestamp_header.is_none() && hmac.string.fields().any(|part| part == "timestamp") {
+            self.at(
+                &rules::LP184,
+                &format!("{path}/string"),
+                "the time is signed, but nothing tells it to the service".to_owned(),
+                "add `timestamp_header = \"X-Timestamp\"`, or whatever the service calls it",
+            );
+        }
+    }
+
+    fn session(&mut self, path: &str, method: &AuthMethod, session: &Session) {
+        if self.clean && session.steps.is_empty() {
+            let help = "add `steps = [{ url = \"/login\", .. }]`";
+            self.key(&rules::LP152, path, format!("`{}` has no steps", method.key), help);
+        }
+        if self.clean && session.headers.is_empty() && session.query.is_empty() {
+            self.key(
+                &rules::LP152,
+                path,
+                format!("`{}` sends nothing once it has a session", method.key),
+                "add `headers = { X-Session = \"{session}\" }` or `query` in the same form",
+            );
+        }
+        for (index, step) in session.steps.iter().enumerate() {
+            let at = format!("{path}/steps/{index}");
+            let (json, form) = (self.has(&format!("{at}/json")), self.has(&format!("{at}/form")));
+            if json && form {
+                let message = "a step has two bodies".to_owned();
+                self.key(&rules::LP183, &format!("{at}/form"), message, "keep `json` or `form`");
+            } else if (json || form) && step.method == "GET" {
+                let message = "a GET has no body".to_owned();
+                let help = "say `method = \"POST\"`, or send it as `query`";
+                let body = if json { "json" } else { "form" };
+                self.key(&rules::LP183, &format!("{at}/{body}"), message, help);
+            }
+            if let StepBody::Json(texts) = &step.body {
+                for (pointer, _) in texts {
+                    let inner = format!("{pointer}/");
+                    if let Some((other, _)) = texts.iter().find(|(other, _)| other.starts_with(&inner)) {
+                        let json = format!("{at}/json");
+                        self.both(
+                            &rules::LP183,
+                            (&join(&json, other), "is inside of it"),
+                            (&join(&json, pointer), "is a text"),
+                            format!("`{pointer}` cannot be a text and hold `{other}`"),
+                            "keep one of them",
+                        );
                     }
                 }
-                _ => {}
             }
+            for (name, _) in &step.extract {
+                let extract = join(&format!("{at}/extract"), name);
+                let places = ["body", "header", "cookie"];
+                if places.iter().filter(|place| self.has(&format!("{extract}/{place}"))).count() > 1 {
+                    let message = format!("`{name}` stands in two places");
+                    self.key(&rules::LP183, &extract, message, "keep one of `body`, `header` and `cookie`");
+                }
+                if session.extracted(index).any(|earlier| earlier == name) {
+                    let message = format!("an earlier step extracts `{name}` already");
+                    self.key(&rules::LP183, &extract, message, "give it another name");
+                }
+            }
+        }
+    }
+
+    fn claims(&mut self, path: &str, method: &AuthMethod, bearer: &JwtBearer) {
+        let at = format!("{path}/claims");
+        if self.has(&at) && bearer.claims.iter().all(|(name, _)| name != "iss") {
+            let message = format!("the assertion of `{}` does not say who its issuer is", method.key);
+            self.key(
+                &rules::LP159,
+                &at,
+                message,
+                "add `iss = \"{client_email}\"`, or whatever the service calls it",
+            );
+        }
+        for (name, _) in &bearer.claims {
+            let help = match name.as_str() {
+                "iat" | "exp" => "leave it out: both are made of the time and `lifetime`",
+                "jti" => "say `jti = true` beside the claims",
+                _ => continue,
+            };
+            let message = format!("the claim `{name}` is made anew for each assertion");
+            self.key(&rules::LP159, &join(&at, name), message, help);
         }
     }
 
@@ -399,35 +622,39 @@ impl<'a> Check<'a> {
 
     fn uses(&self) -> Vec<Use<'a>> {
         let spec = self.spec;
-        let mut uses = Vec::new();
-        let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], host, url| {
-            uses.push(Use { path, template, methods, host, url });
+        let (mut uses, mut nested) = (Vec::new(), Vec::new());
+        let mut add = |path: String, template: &'a Template, methods: &'a [AuthMethod], role| {
+            uses.push(Use { path, template, methods, role, given: Vec::new() });
         };
-        add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, true, true);
+        add("/http/base_url".to_owned(), &spec.http.base_url, &spec.auth, Role::Url);
         for (index, host) in spec.http.hosts.iter().enumerate() {
-            add(format!("/http/hosts/{index}"), host, &spec.auth, true, false);
+            add(format!("/http/hosts/{index}"), host, &spec.auth, Role::Host);
         }
         for method in &spec.auth {
             let path = join("/auth", &method.key);
             let own = std::slice::from_ref(method);
+            if let Some(shown) = &method.client_certificate {
+                let path = format!("{path}/client_certificate");
+                add(format!("{path}/certificate"), &shown.certificate, own, Role::Value);
+                add(format!("{path}/private_key"), &shown.private_key, own, Role::Key);
+            }
             match &method.kind {
                 AuthKind::None => {}
                 AuthKind::Basic { username, password } => {
-                    add(format!("{path}/username"), username, own, false, false);
-                    add(format!("{path}/password"), password, own, false, false);
+                    add(format!("{path}/username"), username, own, Role::Value);
+                    add(format!("{path}/password"), password, own, Role::Value);
                 }
-                AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, false, false),
-                AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, false, false),
-                AuthKind::Custom { headers, query } => {
-                    for (name, value) in headers {
-                        add(join(&format!("{path}/headers"), name), value, own, false, false);
-                    }
-                    for (name, value) in query {
-                        add(join(&format!("{path}/query"), name), value, own, false, false);
+                AuthKind::Bearer { token } => add(format!("{path}/token"), token, own, Role::Value),
+                AuthKind::ApiKey { value, .. } => add(format!("{path}/value"), value, own, Role::Value),
+                AuthKind::Custom { headers, query, body } => {
+                    for (place, values) in [("headers", headers), ("query", query), ("body", body)] {
+                        for (name, value) in values {
+                            add(join(&format!("{path}/{place}"), name), value, own, Role::Value);
+                        }
                     }
                 }
                 AuthKind::OAuth2(oauth) => {
-                    add(format!("{path}/token_url"), &oauth.token_url, own, true, true);
+                    add(format!("{path}/token_url"), &oauth.token_url, own, Role::Url);
                     let others = [
                         ("authorization_url", &oauth.authorization_url),
                         ("device_authorization_url", &oauth.device_authorization_url),
@@ -436,22 +663,41 @@ impl<'a> Check<'a> {
                     ];
                     for (name, url) in others {
                         if let Some(url) = url {
-                            add(format!("{path}/{name}"), url, own, true, true);
+                            add(format!("{path}/{name}"), url, own, Role::Url);
                         }
                     }
                     let params = [
-                        ("authorize_params", &oauth.authorize_params),
-                        ("token_params", &oauth.token_params),
+                        ("authorize_params", &oauth.authorize_params, Role::InUrl),
+                        ("token_params", &oauth.token_params, Role::Value),
                     ];
-                    for (name, params) in params {
+                    for (name, params, role) in params {
                         for (key, value) in params {
-                            let url = name == "authorize_params";
-                            add(join(&format!("{path}/{name}"), key), value, own, false, url);
+                            add(join(&format!("{path}/{name}"), key), value, own, role);
+                        }
+                    }
+                    if let ClientAuthentication::PrivateKeyJwt(assertion) = &oauth.client_authentication {
+                        for (name, template, role) in signing(assertion) {
+                            add(format!("{path}/assertion/{name}"), template, own, role);
+                        }
+                    }
+                }
+                AuthKind::Signed(signed) => nested.extend(in_signed(&path, signed, own)),
+                AuthKind::Session(session) => nested.extend(in_session(&path, session, own)),
+                AuthKind::JwtBearer(bearer) => {
+                    add(format!("{path}/token_url"), &bearer.token_url, own, Role::Url);
+                    for (name, template, role) in signing(&bearer.assertion) {
+                        add(format!("{path}/{name}"), template, own, role);
+                    }
+                    for (name, values) in [("claims", &bearer.claims), ("token_params", &bearer.token_params)]
+                    {
+                        for (key, value) in values {
+                            add(join(&format!("{path}/{name}"), key), value, own, Role::Value);
                         }
                     }
                 }
             }
         }
+        uses.extend(nested);
         uses
     }
 
@@ -465,14 +711,18 @@ impl<'a> Check<'a> {
                     self.template_field(used, key);
                 }
             }
-            if used.host {
+            if matches!(used.role, Role::Host | Role::Url) {
                 self.host(used);
             }
         }
         let spec = self.spec;
         for method in &spec.auth {
-            // What OAuth 2.0 asks of the user is used by its own exchange.
-            let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
+            // What OAuth 2.0 asks of the user is used by its own exchange, and a signer of one's own sees every field.
+            let own_exchange = match &method.kind {
+                AuthKind::OAuth2(_) => true,
+                AuthKind::Signed(signed) => matches!(signed.scheme, SigningScheme::Custom(_)),
+                _ => false,
+            };
             for field in &method.fields {
                 let in_template = uses.iter().any(|used| {
                     used.template.fields().any(|key| key == field.key)
@@ -496,6 +746,9 @@ impl<'a> Check<'a> {
     }
 
     fn template_field(&mut self, used: &Use<'_>, key: &str) {
+        if used.given.contains(&key) {
+            return;
+        }
         if used.methods.is_empty() {
             self.at(
                 &rules::LP140,
@@ -507,7 +760,8 @@ impl<'a> Check<'a> {
         }
         for method in used.methods {
             let Some(field) = method.fields.iter().find(|field| field.key == key) else {
-                let known: Vec<&str> = method.fields.iter().map(|field| field.key.as_str()).collect();
+                let fields = method.fields.iter().map(|field| field.key.as_str());
+                let known: Vec<&str> = fields.chain(used.given.iter().copied()).collect();
                 let own_exchange = matches!(method.kind, AuthKind::OAuth2(_));
                 let mut diagnostic = Diagnostic::new(
                     &rules::LP140,
@@ -535,7 +789,8 @@ impl<'a> Check<'a> {
                 self.found.push(diagnostic);
                 continue;
             };
-            if field.optional && field.default.is_none() && self.has(&used.path) {
+            let lacking = field.optional && field.default.is_none() && used.role != Role::Optional;
+            if lacking && self.has(&used.path) {
                 let diagnostic = Diagnostic::new(
                     &rules::LP142,
                     format!("`{{{key}}}` may be missing in `auth.{}`", method.key),
@@ -548,7 +803,15 @@ impl<'a> Check<'a> {
                 .help("drop `optional`, or give the field a `default`");
                 self.found.push(diagnostic);
             }
-            if field.secret && used.url {
+            if !field.secret && used.role == Role::Key {
+                self.at(
+                    &rules::LP182,
+                    &used.path,
+                    format!("`{{{key}}}` signs in the connection's name, but is not secret"),
+                    "say `secret = true` in the field",
+                );
+            }
+            if field.secret && matches!(used.role, Role::Url | Role::InUrl) {
                 self.at(
                     &rules::LP143,
                     &used.path,
@@ -565,7 +828,18 @@ impl<'a> Check<'a> {
         for method in used.methods {
             for (index, part) in authority.iter().enumerate() {
                 let TemplatePart::Field(key) = part else { continue };
-                let Some(field) = method.fields.iter().find(|field| field.key == *key) else { continue };
+                let field = method.fields.iter().find(|field| field.key == *key);
+                let (kind, from) = match field {
+                    Some(field) => (
+                        &field.kind,
+                        self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
+                    ),
+                    // What an answer says could lead anywhere as well.
+                    None if used.given.contains(&key.as_str()) => {
+                        (&ConnectionFieldKind::Text, self.source.key(&join("/auth", &method.key)))
+                    }
+                    None => continue,
+                };
                 let rest = &authority[index + 1..];
                 let mut tail = String::new();
                 for part in rest {
@@ -577,7 +851,7 @@ impl<'a> Check<'a> {
                 let tail = tail.split(':').next().unwrap_or_default();
                 // The tail begins inside the field's label, so each dot in it stands before a fixed label.
                 let fixed = tail.matches('.').count() >= 2;
-                let problem = match field.kind {
+                let problem = match kind {
                     ConnectionFieldKind::Host if rest.is_empty() => continue,
                     ConnectionFieldKind::Host => {
                         "names a host with a port, so nothing can follow it in the host"
@@ -587,10 +861,7 @@ impl<'a> Check<'a> {
                 };
                 let diagnostic = Diagnostic::new(&rules::LP141, format!("`{{{key}}}` {problem}"))
                     .label(self.source.value(&used.path), "in this host")
-                    .label(
-                        self.source.key(&join(&format!("{}/fields", join("/auth", &method.key)), key)),
-                        "filled by this field",
-                    )
+                    .label(from, if field.is_some() { "filled by this field" } else { "filled by a step" })
                     .help(
                         "fix at least two labels behind the field, as in `https://{site}.tracker.example`, or \
                          say `type = \"host\"` and let the field end the host",
@@ -735,6 +1006,77 @@ impl<'a> Check<'a> {
                 .help(format!("in this build {instead}"));
         self.found.push(diagnostic);
     }
+}
+
+/// The templates of a session: each step knows what earlier ones extract.
+fn in_session<'a>(path: &str, session: &'a Session, methods: &'a [AuthMethod]) -> Vec<Use<'a>> {
+    let mut uses = Vec::new();
+    let mut add = |path: String, template: &'a Template, role, before: usize| {
+        let given = session.extracted(before).collect();
+        uses.push(Use { path, template, methods, role, given });
+    };
+    for (index, step) in session.steps.iter().enumerate() {
+        let at = format!("{path}/steps/{index}");
+        add(format!("{at}/url"), &step.url, Role::Url, index);
+        let (name, body) = match &step.body {
+            StepBody::Empty => ("json", &[][..]),
+            StepBody::Json(texts) => ("json", &texts[..]),
+            StepBody::Form(fields) => ("form", &fields[..]),
+        };
+        let places = [
+            ("headers", &step.headers[..], Role::Value),
+            ("query", &step.query[..], Role::InUrl),
+            (name, body, Role::Value),
+        ];
+        for (name, values, role) in places {
+            for (key, value) in values {
+                add(join(&format!("{at}/{name}"), key), value, role, index);
+            }
+        }
+    }
+    for (name, values) in [("headers", &session.headers), ("query", &session.query)] {
+        for (key, value) in values {
+            add(join(&format!("{path}/{name}"), key), value, Role::Value, session.steps.len());
+        }
+    }
+    uses
+}
+
+/// The templates of a signature.
+fn in_signed<'a>(path: &str, signed: &'a Signed, methods: &'a [AuthMethod]) -> Vec<Use<'a>> {
+    let mut uses = Vec::new();
+    let mut add = |path: String, template: &'a Template, role, given: &[&'static str]| {
+        uses.push(Use { path, template, methods, role, given: given.to_vec() });
+    };
+    match &signed.scheme {
+        SigningScheme::AwsSigV4 { access_key, secret_key, session_token, region, service } => {
+            add(format!("{path}/access_key"), access_key, Role::Value, &[]);
+            add(format!("{path}/secret_key"), secret_key, Role::Key, &[]);
+            if let Some(token) = session_token {
+                add(format!("{path}/session_token"), token, Role::Optional, &[]);
+            }
+            add(format!("{path}/region"), region, Role::Value, &[]);
+            add(format!("{path}/service"), service, Role::Value, &[]);
+        }
+        SigningScheme::HmacHeader(hmac) => {
+            add(format!("{path}/key"), &hmac.key, Role::Key, &[]);
+            add(format!("{path}/prefix"), &hmac.prefix, Role::Value, &[]);
+            add(format!("{path}/string"), &hmac.string, Role::Value, &HmacHeader::PARTS);
+        }
+        SigningScheme::Custom(_) => {}
+    }
+    for (name, values) in [("headers", &signed.headers), ("query", &signed.query)] {
+        for (key, value) in values {
+            add(join(&format!("{path}/{name}"), key), value, Role::Value, &[]);
+        }
+    }
+    uses
+}
+
+/// The templates of an assertion.
+fn signing(assertion: &Assertion) -> impl Iterator<Item = (&'static str, &Template, Role)> {
+    let key = assertion.key.iter().map(|key| ("key", key, Role::Key));
+    key.chain(assertion.key_id.iter().map(|id| ("key_id", id, Role::Value)))
 }
 
 /// Whether a key has a word in it that usually names a secret.

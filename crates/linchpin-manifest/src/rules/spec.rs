@@ -212,7 +212,7 @@ bad "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token <new>\", 
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token (new)\", secret = true }";
 
 LP152 Error "a method lacks what its kind needs"
-"A key goes into a header or into a query parameter, so `api_key` names one of them; `custom` sends at least one header or query parameter."
+"A key goes into a header, a query parameter or a cookie, so `api_key` names one of them; `custom` sends at least one header, query parameter or field of a body; a session has steps, and sends something of what they bring."
 bad "[auth.key]\nkind = \"api_key\"\nfields.api_key = { secret = true }"
 good "[auth.key]\nkind = \"api_key\"\nheader = \"X-Api-Key\"\nfields.api_key = { secret = true }";
 
@@ -241,10 +241,15 @@ LP157 Error "a scope is not one scope"
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read write\"]"
 good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nscopes = [\"read\", \"write\"]";
 
-LP158 Error "a field has a name that OAuth 2.0 fills"
-"`access_token` and `refresh_token` come from the authorization server, never from a form."
+LP158 Error "a field has a name that the method itself fills"
+"What the service gives in exchange, as `access_token` and `refresh_token`, comes from no form."
 bad "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nfields.access_token = { secret = true, optional = true }"
 good "[auth.oauth]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\ntoken_url = \"https://tracker.example/token\"\nfields.tenant = { optional = true }";
+
+LP159 Error "the claims of an assertion are not right"
+"An assertion says who issued it (RFC 7523 §3), so `iss` is among the claims. `iat`, `exp` and `jti` are made anew for each, so they are not."
+bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { sub = \"{account}\", exp = \"3600\" }\nfields.account = {}\nfields.private_key = { secret = true }"
+good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"{account}\" }\nfields.account = {}\nfields.private_key = { secret = true }";
 
 LP160 Error "an outcome rule has no condition"
 "It would decide about every response, also the good ones. Say in `when` which responses it means."
@@ -310,6 +315,31 @@ LP178 Error "the name of an event has a forbidden character"
 "Names are made of letters, digits, inner blanks and `-_/'&().,`, so that they can be shown, searched and quoted everywhere."
 bad "[event.member_joined]\nname = \"Member #1\""
 good "[event.member_joined]\nname = \"Member 1\"";
+
+LP180 Error "an assertion is missing, or never used"
+"`private_key_jwt` proves the client by an assertion, and `assertion` says how it is signed. With any other `client_authentication` nobody reads it. Each assertion is good once, so that it does not go with device codes."
+bad "[auth.itself]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\nclient = \"customer\"\nclient_authentication = \"private_key_jwt\"\ntoken_url = \"https://tracker.example/token\"\nfields.private_key = { secret = true }"
+good "[auth.itself]\nkind = \"oauth2\"\ngrant = \"client_credentials\"\nclient = \"customer\"\nclient_authentication = \"private_key_jwt\"\nassertion = { algorithm = \"RS256\" }\ntoken_url = \"https://tracker.example/token\"\nfields.private_key = { secret = true }";
+
+LP181 Error "an assertion is good for too long"
+"Whoever finds an assertion can use it until it expires, and services take none that is good for more than an hour. It is used at once: minutes are enough."
+bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nlifetime = \"1d\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.private_key = { secret = true }"
+good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nlifetime = \"3m\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.private_key = { secret = true }";
+
+LP182 Error "a key that signs is not secret"
+"Who knows the key can act in the connection's name: it signs assertions, requests, or for a certificate. Mark the field as `secret = true`."
+bad "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = {}"
+good "[auth.robot]\nkind = \"jwt_bearer\"\nalgorithm = \"RS256\"\nkey = \"{pem}\"\ntoken_url = \"https://tracker.example/token\"\nclaims = { iss = \"tracker\" }\nfields.pem = { secret = true }";
+
+LP183 Error "a step of a session can be read in two ways"
+"A step has one body, `json` or `form`, and a GET has none. A name stands for one value: it is extracted once, from one place."
+bad "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { body = \"/sid\", cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}"
+good "[auth.login]\nkind = \"session\"\nsteps = [{ url = \"/login\", json = { \"/user\" = \"{user}\" }, extract = { sid = { cookie = \"sid\" } } }]\nheaders = { X-Session = \"{sid}\" }\nfields.user = {}";
+
+LP184 Error "a signed method does not fit its scheme"
+"`aws-sigv4` needs a region and a service, `hmac-header` a header and what is signed; where the time is signed, a header tells it to the service. Keys of another scheme would do nothing."
+bad "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nheader = \"X-Signature\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }"
+good "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nservice = \"s3\"\nsession_token = \"{session_token}\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }\nfields.session_token = { secret = true, optional = true }";
 
 LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."

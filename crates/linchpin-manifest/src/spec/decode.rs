@@ -43,10 +43,7 @@ fn http(node: &Node) -> Http {
             code: error.and_then(|node| pointer(node, "code")),
             request_id: error.and_then(|node| header(node, "request_id")),
         },
-        outcomes: match node.get("outcome").map(|node| &node.value) {
-            Some(Value::List(nodes)) => nodes.iter().map(outcome).collect(),
-            _ => Vec::new(),
-        },
+        outcomes: nodes(node, "outcome").iter().map(outcome).collect(),
         limits: Limits {
             body: limits
                 .and_then(|node| text(node, "body"))
@@ -122,32 +119,59 @@ fn status(node: &Node) -> Option<StatusMatch> {
 }
 
 fn auth(key: &str, node: &Node) -> AuthMethod {
-    let own = |name: &str, default: &str| {
-        template(node, name)
-            .unwrap_or_else(|| Template { parts: vec![TemplatePart::Field(default.to_owned())] })
-    };
+    let own = |name: &str, default: &str| own(node, name, default);
     let kind = match text(node, "kind").as_deref() {
         Some("basic") => {
             AuthKind::Basic { username: own("username", "username"), password: own("password", "password") }
         }
         Some("bearer") => AuthKind::Bearer { token: own("token", "token") },
         Some("api_key") => AuthKind::ApiKey {
-            place: match (text(node, "header"), text(node, "query")) {
+            place: match (text(node, "header"), text(node, "cookie")) {
                 (Some(header), _) => KeyPlace::Header(header),
-                (None, query) => KeyPlace::Query(query.unwrap_or_default()),
+                (None, Some(cookie)) => KeyPlace::Cookie(cookie),
+                (None, None) => KeyPlace::Query(text(node, "query").unwrap_or_default()),
             },
             value: own("value", "api_key"),
         },
-        Some("custom") => {
-            AuthKind::Custom { headers: templates(node, "headers"), query: templates(node, "query") }
-        }
+        Some("custom") => AuthKind::Custom {
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
+            body: templates(node, "body"),
+        },
         Some("oauth2") => AuthKind::OAuth2(Box::new(oauth2(node))),
+        Some("jwt_bearer") => AuthKind::JwtBearer(Box::new(JwtBearer {
+            token_url: template(node, "token_url").unwrap_or_default(),
+            assertion: assertion(node, true),
+            claims: templates(node, "claims"),
+            jti: bool(node, "jti"),
+            token_params: templates(node, "token_params"),
+            response: token_response(node),
+            token_lifetime: duration(node, "token_lifetime"),
+            failures: failures(node),
+        })),
+        Some("signed") => AuthKind::Signed(Box::new(Signed {
+            scheme: signing(node),
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
+        })),
+        Some("session") => AuthKind::Session(Box::new(Session {
+            steps: nodes(node, "steps").iter().map(step).collect(),
+            lifetime: duration(node, "lifetime"),
+            expires: node.get("expires").and_then(expires),
+            headers: templates(node, "headers"),
+            query: templates(node, "query"),
+            failures: failures(node),
+        })),
         _ => AuthKind::None,
     };
     AuthMethod {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_else(|| title_case(key)),
         fields: with_client(&kind, map(node, "fields", field)),
+        client_certificate: node.get("client_certificate").map(|node| ClientCertificate {
+            certificate: template(node, "certificate").unwrap_or_default(),
+            private_key: template(node, "private_key").unwrap_or_default(),
+        }),
         kind,
     }
 }
@@ -158,7 +182,10 @@ fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<Connect
     if oauth.client == ClientOwner::Developer {
         return fields;
     }
-    let secret = oauth.client_authentication != ClientAuthentication::None;
+    let secret = match oauth.client_authentication {
+        ClientAuthentication::Basic | ClientAuthentication::Post => true,
+        ClientAuthentication::PrivateKeyJwt(_) | ClientAuthentication::None => false,
+    };
     let wanted = [("client_id", "Client ID", false), ("client_secret", "Client secret", true)];
     for (key, label, is_secret) in wanted.into_iter().take(if secret { 2 } else { 1 }) {
         if fields.iter().all(|field| field.key != key) {
@@ -178,18 +205,49 @@ fn with_client(kind: &AuthKind, mut fields: Vec<ConnectionField>) -> Vec<Connect
     fields
 }
 
-fn oauth2(node: &Node) -> OAuth2 {
-    let response = node.get("response").map_or_else(TokenResponse::default, |node| TokenResponse {
+/// A template that is one field where the file does not say otherwise.
+fn own(node: &Node, name: &str, default: &str) -> Template {
+    template(node, name).unwrap_or_else(|| place(default))
+}
+
+/// A template that is one field.
+fn place(key: &str) -> Template {
+    Template { parts: vec![TemplatePart::Field(key.to_owned())] }
+}
+
+/// How an assertion is signed; the key is the connection's own unless the client is the developer's.
+fn assertion(node: &Node, own_key: bool) -> Assertion {
+    Assertion {
+        algorithm: match text(node, "algorithm").as_deref() {
+            Some("ES256") => JwtAlgorithm::Es256,
+            Some("HS256") => JwtAlgorithm::Hs256,
+            _ => JwtAlgorithm::Rs256,
+        },
+        key: template(node, "key").or_else(|| own_key.then(|| place("private_key"))),
+        key_id: template(node, "key_id"),
+        lifetime: duration(node, "lifetime").unwrap_or(Duration::from_secs(300)),
+    }
+}
+
+fn token_response(node: &Node) -> TokenResponse {
+    node.get("response").map_or_else(TokenResponse::default, |node| TokenResponse {
         access_token: pointer(node, "access_token"),
         refresh_token: pointer(node, "refresh_token"),
         expires_in: pointer(node, "expires_in"),
         scope: pointer(node, "scope"),
         token_type: text(node, "token_type"),
         values: pairs(node, "values").into_iter().filter(|(_, pointer)| is_pointer(pointer)).collect(),
-    });
-    let failures = match node.get("failures").map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes.iter().map(token_failure).collect(),
-        _ => Vec::new(),
+    })
+}
+
+fn failures(node: &Node) -> Vec<TokenFailure> {
+    nodes(node, "failures").iter().map(token_failure).collect()
+}
+
+fn oauth2(node: &Node) -> OAuth2 {
+    let client = match text(node, "client").as_deref() {
+        Some("customer") => ClientOwner::Customer,
+        _ => ClientOwner::Developer,
     };
     OAuth2 {
         grant: match text(node, "grant").as_deref() {
@@ -206,21 +264,22 @@ fn oauth2(node: &Node) -> OAuth2 {
         scopes: list(node, "scopes"),
         scope_separator: text(node, "scope_separator").unwrap_or_else(|| " ".to_owned()),
         pkce: node.get("pkce").is_none() || bool(node, "pkce"),
-        client: match text(node, "client").as_deref() {
-            Some("customer") => ClientOwner::Customer,
-            _ => ClientOwner::Developer,
-        },
+        client,
         client_authentication: match text(node, "client_authentication").as_deref() {
             Some("post") => ClientAuthentication::Post,
+            Some("private_key_jwt") => ClientAuthentication::PrivateKeyJwt(assertion(
+                node.get("assertion").unwrap_or(&Node::default()),
+                client == ClientOwner::Customer,
+            )),
             Some("none") => ClientAuthentication::None,
             _ => ClientAuthentication::Basic,
         },
         authorize_params: templates(node, "authorize_params"),
         token_params: templates(node, "token_params"),
-        response,
+        response: token_response(node),
         token_lifetime: duration(node, "token_lifetime"),
         idle_lifetime: duration(node, "idle_lifetime"),
-        failures,
+        failures: failures(node),
     }
 }
 
@@ -233,6 +292,76 @@ fn token_failure(node: &Node) -> TokenFailure {
             _ => TokenOutcome::Refused,
         },
     }
+}
+
+fn signing(node: &Node) -> SigningScheme {
+    let scheme = text(node, "scheme").unwrap_or_default();
+    if let Some(name) = scheme.strip_prefix("custom:") {
+        return SigningScheme::Custom(name.to_owned());
+    }
+    if scheme == "aws-sigv4" {
+        return SigningScheme::AwsSigV4 {
+            access_key: own(node, "access_key", "access_key"),
+            secret_key: own(node, "secret_key", "secret_key"),
+            session_token: template(node, "session_token"),
+            region: template(node, "region").unwrap_or_default(),
+            service: template(node, "service").unwrap_or_default(),
+        };
+    }
+    SigningScheme::HmacHeader(HmacHeader {
+        key: own(node, "key", "signing_key"),
+        header: header(node, "header").unwrap_or_default(),
+        algorithm: match text(node, "algorithm").as_deref() {
+            Some("sha512") => HmacAlgorithm::Sha512,
+            _ => HmacAlgorithm::Sha256,
+        },
+        encoding: encoding(node),
+        prefix: template(node, "prefix").unwrap_or_default(),
+        string: template(node, "string").unwrap_or_default(),
+        timestamp_header: header(node, "timestamp_header"),
+        timestamp_millis: text(node, "timestamp_unit").as_deref() == Some("ms"),
+    })
+}
+
+fn encoding(node: &Node) -> SignatureEncoding {
+    match text(node, "encoding").as_deref() {
+        Some("base64") => SignatureEncoding::Base64,
+        _ => SignatureEncoding::Hex,
+    }
+}
+
+fn step(node: &Node) -> Step {
+    Step {
+        method: text(node, "method").unwrap_or_else(|| "POST".to_owned()),
+        url: template(node, "url").unwrap_or_default(),
+        headers: templates(node, "headers"),
+        query: templates(node, "query"),
+        body: match (node.get("json"), node.get("form")) {
+            (Some(_), _) => StepBody::Json(templates(node, "json")),
+            (None, Some(_)) => StepBody::Form(templates(node, "form")),
+            (None, None) => StepBody::Empty,
+        },
+        extract: map(node, "extract", extract).into_iter().flatten().collect(),
+    }
+}
+
+fn extract(name: &str, node: &Node) -> Option<(String, Extract)> {
+    let place = match (pointer(node, "body"), header(node, "header"), header(node, "cookie")) {
+        (Some(pointer), _, _) => Extract::Body(pointer),
+        (None, Some(name), _) => Extract::Header(name),
+        (None, None, Some(name)) => Extract::Cookie(name),
+        (None, None, None) => return None,
+    };
+    Some((name.to_owned(), place))
+}
+
+fn expires(node: &Node) -> Option<Expires> {
+    let unit = match text(node, "unit").as_deref() {
+        Some("ms") => ExpiresUnit::Milliseconds,
+        Some("at") => ExpiresUnit::At,
+        _ => ExpiresUnit::Seconds,
+    };
+    Some(Expires { body: pointer(node, "body")?, unit })
 }
 
 fn field(key: &str, node: &Node) -> ConnectionField {
@@ -260,10 +389,7 @@ fn hook(key: &str, node: &Node) -> Hook {
             scheme: SignatureScheme::HmacSha256,
             header: header(node, "header")?,
             prefix: text(node, "prefix").unwrap_or_default(),
-            encoding: match text(node, "encoding").as_deref() {
-                Some("base64") => SignatureEncoding::Base64,
-                _ => SignatureEncoding::Hex,
-            },
+            encoding: encoding(node),
             key: match text(node, "key") {
                 Some(text) if text.starts_with('{') => {
                     SignatureKey::Field(text.trim_matches(['{', '}']).to_owned())
@@ -347,15 +473,17 @@ fn header(node: &Node, key: &str) -> Option<String> {
 }
 
 fn list(node: &Node, key: &str) -> Vec<String> {
+    let texts = nodes(node, key).iter().filter_map(|node| match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     match node.get(key).map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes
-            .iter()
-            .filter_map(|node| match &node.value {
-                Value::Text(text) => Some(text.clone()),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
+        Some(Value::List(nodes)) => nodes,
+        _ => &[],
     }
 }
 

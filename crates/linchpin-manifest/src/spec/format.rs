@@ -26,6 +26,8 @@ pub(crate) enum Format {
     BaseUrl,
     /// An https URL that may hold templates.
     UrlTemplate,
+    /// The same, or a path under the base URL.
+    Target,
     /// A host name that may hold templates.
     Host,
     Email,
@@ -40,6 +42,8 @@ pub(crate) enum Format {
     Template,
     /// `registration` or `{field}`.
     SignatureKey,
+    /// A scheme of signing requests: one of those that linchpin has, or `custom:name`.
+    SigningScheme,
     /// A token of an OAuth 2.0 scope.
     Scope,
     /// `4xx`.
@@ -98,6 +102,13 @@ impl Format {
             Format::Url => check_url(name, text, true),
             Format::BaseUrl => template(name, text).and_then(|()| check_url(name, text, false)),
             Format::UrlTemplate => template(name, text).and_then(|()| check_url(name, text, true)),
+            Format::Target => template(name, text).and_then(|()| match text.strip_prefix('/') {
+                // Behind a name, so that a path is judged as what it will be part of.
+                Some(path) if !path.starts_with('/') => {
+                    check_url(name, &format!("https://base.example/{path}"), true)
+                }
+                _ => check_url(name, text, true),
+            }),
             Format::Host => template(name, text).and_then(|()| check_host(text)),
             Format::Email if is_email(text) => Ok(()),
             Format::Email => fault(
@@ -176,6 +187,15 @@ impl Format {
                     ),
                 }
             }
+            Format::SigningScheme => match text.strip_prefix("custom:") {
+                Some(name) if is_key(name) => Ok(()),
+                None if matches!(text, "aws-sigv4" | "hmac-header") => Ok(()),
+                _ => fault(
+                    &rules::LP104,
+                    format!("`{text}` is not known as `{name}`"),
+                    "known are `aws-sigv4` and `hmac-header`; a signer of your own is named as in \"custom:acme\"",
+                ),
+            },
             Format::Scope if is_scope(text) => Ok(()),
             Format::Scope => fault(
                 &rules::LP157,
@@ -206,6 +226,7 @@ impl Format {
             Format::Version => r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
             Format::Colour => "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$",
             Format::Url | Format::BaseUrl | Format::UrlTemplate => "^https://",
+            Format::Target => "^(https://|/($|[^/]))",
             Format::Host => "^[^/:@]+(:[0-9]+)?$",
             Format::Email => "^[^@ ]+@[^@ ]+$",
             Format::Icon => r"\.(svg|png)$",
@@ -216,6 +237,7 @@ impl Format {
             Format::HeaderValue => r"^[^\r\n]*$",
             Format::Pointer => "^(/([^~/]|~[01])*)*$",
             Format::SignatureKey => r"^(registration|\{[a-z][a-z0-9_]*\})$",
+            Format::SigningScheme => "^(aws-sigv4|hmac-header|custom:[a-z][a-z0-9_]*)$",
             Format::Scope => r"^[^ ]+$",
             Format::StatusClass => "^[1-5]xx$",
         })

@@ -268,6 +268,11 @@ static AUTH: Tagged = Tagged {
             Shape::Map { keys: Format::Key, values: &Shape::Table(&FIELD) },
             "What the user fills in, by key.",
         ),
+        may(
+            "client_certificate",
+            Shape::Table(&CLIENT_CERTIFICATE),
+            "What the client shows of itself when TLS begins, beside whatever else authenticates.",
+        ),
     ],
     variants: &[
         Variant { word: "none", doc: "Requests go out as they are.", keys: &[] },
@@ -286,26 +291,24 @@ static AUTH: Tagged = Tagged {
         },
         Variant {
             word: "api_key",
-            doc: "A key in a header or a query parameter.",
+            doc: "A key in a header, a query parameter or a cookie.",
             keys: &[
                 may("header", HEADER, "The header that takes the key."),
                 may("query", TEXT, "The query parameter that takes the key."),
+                may("cookie", HEADER, "The cookie that takes the key (RFC 6265)."),
                 may("value", TEMPLATE, "What is sent there; `{api_key}` by default."),
             ],
         },
         Variant {
             word: "custom",
-            doc: "Any headers and query parameters.",
+            doc: "Any headers, query parameters and fields of bodies.",
             keys: &[
+                may("headers", HEADERS, "Headers and their values."),
+                may("query", PARAMETERS, "Query parameters and their values."),
                 may(
-                    "headers",
-                    Shape::Map { keys: Format::HeaderName, values: &TEMPLATE },
-                    "Headers and their values.",
-                ),
-                may(
-                    "query",
-                    Shape::Map { keys: Format::Text, values: &TEMPLATE },
-                    "Query parameters and their values.",
+                    "body",
+                    PARAMETERS,
+                    "Fields at the top of JSON and form bodies, and their values. A request without a body stays without one; another body, or one that has such a field already, is refused.",
                 ),
             ],
         },
@@ -359,34 +362,225 @@ static AUTH: Tagged = Tagged {
                     Shape::Word(&[
                         ("basic", "Id and secret in the `Authorization` header (`client_secret_basic`)."),
                         ("post", "Id and secret in the body (`client_secret_post`)."),
+                        ("private_key_jwt", "A signed assertion in the body (RFC 7523 §2.2)."),
                         ("none", "A public client, which has no secret."),
                     ]),
                     "How the client proves itself at the token endpoint (RFC 6749 §2.3); `basic` by default.",
                 ),
+                may("assertion", Shape::Table(&ASSERTION), "How `private_key_jwt` is signed."),
                 may("authorize_params", PARAMETERS, "Further parameters of the authorization request."),
                 may("token_params", PARAMETERS, "Further parameters of every token request."),
                 may("response", Shape::Table(&TOKEN_RESPONSE), "Where the token response says what."),
-                may(
-                    "token_lifetime",
-                    Shape::Text(Format::Duration(1_000)),
-                    "How long tokens live where the response does not say; for ever by default.",
-                ),
+                TOKEN_LIFETIME,
                 may(
                     "idle_lifetime",
                     Shape::Text(Format::Duration(60_000)),
                     "After how long without use a grant lapses; it is exchanged in time.",
                 ),
-                may(
-                    "failures",
-                    Shape::List(&Shape::Table(&TOKEN_FAILURE)),
-                    "What failures of the token endpoint mean; ordered, the first that matches decides.",
+                FAILURES,
+            ],
+        },
+        Variant {
+            word: "jwt_bearer",
+            doc: "Tokens in exchange for a signed assertion (RFC 7523 §2.1), as service accounts get them.",
+            keys: &[
+                must("token_url", URL, "Where tokens come from."),
+                ALGORITHM,
+                may("key", TEMPLATE, "The private key; `{private_key}` by default."),
+                KEY_ID,
+                must(
+                    "claims",
+                    PARAMETERS,
+                    "What the assertion claims, `iss` among it; `aud` is the token URL by default. `iat` and `exp` are added.",
                 ),
+                may("jti", Shape::Bool, "Whether each assertion has a `jti` of its own; `false` by default."),
+                ASSERTION_LIFETIME,
+                may("token_params", PARAMETERS, "Further parameters of every token request."),
+                may("response", Shape::Table(&TOKEN_RESPONSE), "Where the token response says what."),
+                TOKEN_LIFETIME,
+                FAILURES,
+            ],
+        },
+        Variant {
+            word: "session",
+            doc: "Values that some requests bring, as a login does; asked for anew when they expire or are refused.",
+            keys: &[
+                must("steps", Shape::List(&STEP_SHAPE), "The requests, in order."),
+                may(
+                    "lifetime",
+                    Shape::Text(Format::Duration(1_000)),
+                    "How long a session lasts where no answer says; until it is refused by default.",
+                ),
+                may("expires", Shape::Table(&EXPIRES), "Where the answers say when the session ends."),
+                may("headers", HEADERS, "Headers that requests then carry, and their values."),
+                may("query", PARAMETERS, "Query parameters that requests then carry, and their values."),
+                FAILURES,
+            ],
+        },
+        Variant {
+            word: "signed",
+            doc: "A signature over each request as it is sent.",
+            keys: &[
+                must(
+                    "scheme",
+                    Shape::Text(Format::SigningScheme),
+                    "`aws-sigv4`: AWS Signature Version 4; `hmac-header`: an HMAC in a header; `custom:name`: the signer that whoever runs the connector registers by that name.",
+                ),
+                may("access_key", TEMPLATE, "`aws-sigv4`: the access key's id; `{access_key}` by default."),
+                may("secret_key", TEMPLATE, "`aws-sigv4`: the secret access key; `{secret_key}` by default."),
+                may(
+                    "session_token",
+                    TEMPLATE,
+                    "`aws-sigv4`: the token of temporary credentials; not sent where its field is missing.",
+                ),
+                may("region", TEMPLATE, "`aws-sigv4`: the region, as in `eu-west-1`."),
+                may("service", TEMPLATE, "`aws-sigv4`: the service, as in `s3`."),
+                may("key", TEMPLATE, "`hmac-header`: the key; `{signing_key}` by default."),
+                may("header", HEADER, "`hmac-header`: the header that takes the signature."),
+                may(
+                    "algorithm",
+                    Shape::Word(&[("sha256", "HMAC-SHA256 (RFC 2104)."), ("sha512", "HMAC-SHA512.")]),
+                    "`hmac-header`: the algorithm; `sha256` by default.",
+                ),
+                may(
+                    "encoding",
+                    Shape::Word(&[
+                        ("hex", "Lower-case hexadecimal."),
+                        ("base64", "Standard base64 with padding (RFC 4648 §4)."),
+                    ]),
+                    "`hmac-header`: how the signature's bytes are written; `hex` by default.",
+                ),
+                may(
+                    "prefix",
+                    TEMPLATE,
+                    "`hmac-header`: what stands before the signature; nothing by default.",
+                ),
+                may(
+                    "string",
+                    TEMPLATE,
+                    "`hmac-header`: what is signed, made of `{method}`, `{path}`, `{query}`, `{timestamp}`, `{body}`, `{body_sha256}` (in hexadecimal), fields and text.",
+                ),
+                may("timestamp_header", HEADER, "`hmac-header`: the header that takes `{timestamp}`."),
+                may(
+                    "timestamp_unit",
+                    Shape::Word(&[("s", "Seconds since 1970."), ("ms", "Milliseconds since 1970.")]),
+                    "`hmac-header`: what the timestamp counts; `s` by default.",
+                ),
+                may("headers", HEADERS, "Further headers that requests carry, and their values."),
+                may("query", PARAMETERS, "Further query parameters that requests carry, and their values."),
             ],
         },
     ],
 };
 
+static CLIENT_CERTIFICATE: Table = Table {
+    keys: &[
+        must("certificate", TEMPLATE, "The certificate in PEM, with those that it is issued by behind it."),
+        must("private_key", TEMPLATE, "Its private key in PEM."),
+    ],
+};
+
+static STEP_SHAPE: Shape = Shape::Table(&STEP);
+
+/// Its templates may name, beside the fields, what earlier steps extract.
+static STEP: Table = Table {
+    keys: &[
+        may(
+            "method",
+            Shape::Word(&[
+                ("POST", "The usual one."),
+                ("GET", "Without a body."),
+                ("PUT", "As some services want it."),
+            ]),
+            "The method; `POST` by default.",
+        ),
+        must("url", Shape::Text(Format::Target), "A path under the base URL, or a whole URL."),
+        may("headers", HEADERS, "Headers and their values."),
+        may("query", PARAMETERS, "Query parameters and their values."),
+        may(
+            "json",
+            Shape::Map { keys: Format::Pointer, values: &TEMPLATE },
+            "Texts of a JSON body, by JSON pointer.",
+        ),
+        may("form", PARAMETERS, "Fields of a form, as the body."),
+        may(
+            "extract",
+            Shape::Map { keys: Format::Key, values: &Shape::Table(&EXTRACT) },
+            "What is taken out of the answer, by the name under which templates have it.",
+        ),
+    ],
+};
+
+static EXTRACT: Table = Table {
+    keys: &[
+        may("body", POINTER, "JSON pointer into the body."),
+        may("header", HEADER, "A header of the answer."),
+        may("cookie", HEADER, "A cookie that the answer sets."),
+    ],
+};
+
+static EXPIRES: Table = Table {
+    keys: &[
+        must("body", POINTER, "JSON pointer into the body; the last answer that has it counts."),
+        may(
+            "unit",
+            Shape::Word(&[
+                ("s", "So many seconds later."),
+                ("ms", "So many milliseconds later."),
+                ("at", "At that time: a date with time (RFC 3339), or seconds since 1970."),
+            ]),
+            "What stands there; `s` by default.",
+        ),
+    ],
+};
+
+const TOKEN_LIFETIME: Key = may(
+    "token_lifetime",
+    Shape::Text(Format::Duration(1_000)),
+    "How long tokens live where the response does not say; for ever by default.",
+);
+
+static FAILURE: Shape = Shape::Table(&TOKEN_FAILURE);
+
+const FAILURES: Key = may(
+    "failures",
+    Shape::List(&FAILURE),
+    "What failures of the exchange mean; ordered, the first that matches decides.",
+);
+
+const ALGORITHM: Key = must(
+    "algorithm",
+    Shape::Word(&[
+        ("RS256", "RSASSA-PKCS1-v1_5 with SHA-256; the key is PEM, PKCS#8 or PKCS#1."),
+        ("ES256", "ECDSA with P-256 and SHA-256; the key is PEM, PKCS#8."),
+        ("HS256", "HMAC with SHA-256; the key is any text."),
+    ]),
+    "How the assertion is signed (RFC 7518 §3.1).",
+);
+
+const KEY_ID: Key = may("key_id", TEMPLATE, "The id by which the service knows the key (`kid`).");
+
+const ASSERTION_LIFETIME: Key = may(
+    "lifetime",
+    Shape::Text(Format::Duration(1_000)),
+    "How long an assertion is good, at most 1h; 5m by default.",
+);
+
+static ASSERTION: Table = Table {
+    keys: &[
+        ALGORITHM,
+        may(
+            "key",
+            TEMPLATE,
+            "The private key; `{private_key}` by default where the client is the customer's, and the secret of the developer's client where it is not.",
+        ),
+        KEY_ID,
+        ASSERTION_LIFETIME,
+    ],
+};
+
 const PARAMETERS: Shape = Shape::Map { keys: Format::Text, values: &TEMPLATE };
+const HEADERS: Shape = Shape::Map { keys: Format::HeaderName, values: &TEMPLATE };
 
 static TOKEN_RESPONSE: Table = Table {
     keys: &[

@@ -232,6 +232,18 @@ pub struct AuthMethod {
     pub kind: AuthKind,
     /// What the user fills in, in the order of the file.
     pub fields: Vec<ConnectionField>,
+    /// What the client shows of itself when TLS begins.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// `client_certificate`: what the client shows of itself when TLS begins (RFC 8446 §4.4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientCertificate {
+    /// The certificate in PEM, with those that it is issued by behind it.
+    pub certificate: Template,
+    /// Its private key in PEM.
+    pub private_key: Template,
 }
 
 /// How requests are authenticated.
@@ -252,22 +264,31 @@ pub enum AuthKind {
         /// The token.
         token: Template,
     },
-    /// `kind = "api_key"`: a key in a header or a query parameter. The value defaults to `{api_key}`.
+    /// `kind = "api_key"`: a key in a header, a query parameter or a cookie. The value defaults to `{api_key}`.
     ApiKey {
         /// Where the key goes.
         place: KeyPlace,
         /// What is sent there.
         value: Template,
     },
-    /// `kind = "custom"`: any headers and query parameters.
+    /// `kind = "custom"`: any headers, query parameters and fields of bodies.
     Custom {
         /// Header names and values.
         headers: Vec<(String, Template)>,
         /// Query parameter names and values.
         query: Vec<(String, Template)>,
+        /// Names and values of fields at the top of JSON and form bodies. A body that has one of them already is refused: of
+        /// two values nobody could say which one the service takes.
+        body: Vec<(String, Template)>,
     },
     /// `kind = "oauth2"`: RFC 6749.
     OAuth2(Box<OAuth2>),
+    /// `kind = "jwt_bearer"`: RFC 7523 §2.1.
+    JwtBearer(Box<JwtBearer>),
+    /// `kind = "session"`: values that some requests bring.
+    Session(Box<Session>),
+    /// `kind = "signed"`: a signature over each request as it is sent.
+    Signed(Box<Signed>),
 }
 
 impl AuthKind {
@@ -280,6 +301,9 @@ impl AuthKind {
             AuthKind::ApiKey { .. } => "api_key",
             AuthKind::Custom { .. } => "custom",
             AuthKind::OAuth2(_) => "oauth2",
+            AuthKind::JwtBearer(_) => "jwt_bearer",
+            AuthKind::Session(_) => "session",
+            AuthKind::Signed(_) => "signed",
         }
     }
 }
@@ -291,6 +315,8 @@ pub enum KeyPlace {
     Header(String),
     /// `query = "key"`.
     Query(String),
+    /// `cookie = "sid"`: RFC 6265.
+    Cookie(String),
 }
 
 /// `kind = "oauth2"`: what the spec says of the service's authorization server.
@@ -368,14 +394,75 @@ pub enum ClientOwner {
 }
 
 /// How an OAuth client proves itself at the token endpoint (RFC 6749 §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// `client_secret_basic`: in the `Authorization` header.
     Basic,
     /// `client_secret_post`: in the body.
     Post,
+    /// `private_key_jwt`: a signed assertion in the body (RFC 7523 §2.2).
+    PrivateKeyJwt(Assertion),
     /// `none`: a public client has no secret.
     None,
+}
+
+/// How an assertion is signed (RFC 7523 §3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Assertion {
+    /// The algorithm.
+    pub algorithm: JwtAlgorithm,
+    /// The private key; none where it is the secret of the developer's client.
+    pub key: Option<Template>,
+    /// The id by which the service knows the key.
+    pub key_id: Option<Template>,
+    /// How long it is good; five minutes by default.
+    pub lifetime: Duration,
+}
+
+/// How a JSON web token is signed (RFC 7518 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+impl JwtAlgorithm {
+    /// The word that specs and tokens use for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            JwtAlgorithm::Rs256 => "RS256",
+            JwtAlgorithm::Es256 => "ES256",
+            JwtAlgorithm::Hs256 => "HS256",
+        }
+    }
+}
+
+/// `kind = "jwt_bearer"`: tokens in exchange for a signed assertion (RFC 7523 §2.1).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct JwtBearer {
+    /// Where tokens come from.
+    pub token_url: Template,
+    /// How the assertion is signed.
+    pub assertion: Assertion,
+    /// What it claims beside `iat` and `exp`; `aud` is the token URL where nothing else is said.
+    pub claims: Vec<(String, Template)>,
+    /// Whether each assertion has a `jti` of its own.
+    pub jti: bool,
+    /// Further parameters of every token request.
+    pub token_params: Vec<(String, Template)>,
+    /// Where the token response says what; by RFC 6749 §5.1 where nothing else is said.
+    pub response: TokenResponse,
+    /// How long tokens live where the response does not say.
+    pub token_lifetime: Option<Duration>,
+    /// What failures of the token endpoint mean, ordered; the first that matches decides, before RFC 6749 §5.2 does.
+    pub failures: Vec<TokenFailure>,
 }
 
 /// Where a token response says what.
@@ -415,6 +502,174 @@ pub enum TokenOutcome {
     Retry,
     /// The connector or its client is wrong.
     Refused,
+}
+
+/// `kind = "session"`: values that some requests bring, and what further requests then carry.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Session {
+    /// The requests, in order.
+    pub steps: Vec<Step>,
+    /// How long a session lasts where no answer says.
+    pub lifetime: Option<Duration>,
+    /// Where the answers say when it ends; the last that says counts.
+    pub expires: Option<Expires>,
+    /// Headers that requests then carry.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters that requests then carry.
+    pub query: Vec<(String, Template)>,
+    /// What failed steps mean, ordered; the first that matches decides, before the status does.
+    pub failures: Vec<TokenFailure>,
+}
+
+impl Session {
+    /// The names of the values that the steps before this one extract; of all steps for their number.
+    pub fn extracted(&self, before: usize) -> impl Iterator<Item = &str> {
+        self.steps.iter().take(before).flat_map(|step| &step.extract).map(|(name, _)| name.as_str())
+    }
+}
+
+/// One request of a session's exchange. Its templates may name, beside the fields, what earlier steps extract.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// `POST`, `GET` or `PUT`.
+    pub method: String,
+    /// A path under the base URL, or a whole URL.
+    pub url: Template,
+    /// Headers and their values.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters and their values.
+    pub query: Vec<(String, Template)>,
+    /// The body.
+    pub body: StepBody,
+    /// What is taken out of the answer, by name.
+    pub extract: Vec<(String, Extract)>,
+}
+
+/// The body of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepBody {
+    /// None.
+    Empty,
+    /// JSON with texts at these pointers.
+    Json(Vec<(String, Template)>),
+    /// A form.
+    Form(Vec<(String, Template)>),
+}
+
+/// Where in an answer a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extract {
+    /// JSON pointer into the body.
+    Body(String),
+    /// A header.
+    Header(String),
+    /// A cookie that is set (RFC 6265).
+    Cookie(String),
+}
+
+/// Where an answer says when a session ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expires {
+    /// JSON pointer into the body.
+    pub body: String,
+    /// What stands there.
+    pub unit: ExpiresUnit,
+}
+
+/// How an answer says when a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiresUnit {
+    /// So many seconds later.
+    Seconds,
+    /// So many milliseconds later.
+    Milliseconds,
+    /// At that time.
+    At,
+}
+
+/// `kind = "signed"`: how requests are signed.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Signed {
+    /// How the signature is made, and where it goes.
+    pub scheme: SigningScheme,
+    /// Further headers that requests carry.
+    pub headers: Vec<(String, Template)>,
+    /// Further query parameters that requests carry.
+    pub query: Vec<(String, Template)>,
+}
+
+/// How a request is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SigningScheme {
+    /// `scheme = "aws-sigv4"`: AWS Signature Version 4.
+    AwsSigV4 {
+        /// The access key's id; `{access_key}` by default.
+        access_key: Template,
+        /// The secret access key; `{secret_key}` by default.
+        secret_key: Template,
+        /// The token of temporary credentials; not sent where its field is missing.
+        session_token: Option<Template>,
+        /// The region.
+        region: Template,
+        /// The service.
+        service: Template,
+    },
+    /// `scheme = "hmac-header"`: an HMAC in a header (RFC 2104).
+    HmacHeader(HmacHeader),
+    /// `scheme = "custom:name"`: the signer that whoever runs the connector registers by that name.
+    Custom(String),
+}
+
+impl SigningScheme {
+    /// The word that the spec uses for it.
+    pub fn word(&self) -> String {
+        match self {
+            SigningScheme::AwsSigV4 { .. } => "aws-sigv4".to_owned(),
+            SigningScheme::HmacHeader(_) => "hmac-header".to_owned(),
+            SigningScheme::Custom(name) => format!("custom:{name}"),
+        }
+    }
+}
+
+/// An HMAC in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HmacHeader {
+    /// The key; `{signing_key}` by default.
+    pub key: Template,
+    /// The header that takes the signature.
+    pub header: String,
+    /// The algorithm.
+    pub algorithm: HmacAlgorithm,
+    /// How the signature's bytes are written.
+    pub encoding: SignatureEncoding,
+    /// What stands before the signature.
+    pub prefix: Template,
+    /// What is signed: of [`HmacHeader::PARTS`], fields and text.
+    pub string: Template,
+    /// The header that takes the timestamp.
+    pub timestamp_header: Option<String>,
+    /// Whether the timestamp counts milliseconds, and not seconds.
+    pub timestamp_millis: bool,
+}
+
+impl HmacHeader {
+    /// The places of the signed text that the request itself fills.
+    pub const PARTS: [&'static str; 6] = ["method", "path", "query", "timestamp", "body", "body_sha256"];
+}
+
+/// The algorithm of an HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// HMAC-SHA256.
+    Sha256,
+    /// HMAC-SHA512.
+    Sha512,
 }
 
 /// One field of the form in which a connection is made.
