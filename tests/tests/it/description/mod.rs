@@ -1,18 +1,58 @@
-//! GitHub's description of its API: whether what a connector asks is something that GitHub answers.
+//! Services' own descriptions of their APIs: whether what a connector asks is something that its service answers.
 //!
-//! The description itself is not ours to keep. Where it lies beside the workspace, requests are looked up in it; elsewhere in an
-//! extract that names what the connector uses.
+//! The descriptions themselves are not ours to keep. Where they lie beside the workspace, requests are looked up in them;
+//! elsewhere in extracts that name what the connectors use.
+
+mod reader;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Read,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use serde_json::{Map, Value, value::RawValue};
-use wiremock::Request;
+use serde_json::Value;
+use wiremock::{Request, http::Url};
+
+use self::reader::Format;
+pub(crate) use self::watch::Watch;
+
+/// A service and where its description is to be had.
+#[derive(Debug)]
+pub(crate) struct Service {
+    name: &'static str,
+    /// The description, where it lies beside the workspace.
+    file: &'static str,
+    format: Format,
+    /// What stands before the description's paths.
+    base: &'static str,
+    /// The parameter that is the credential, which the connector sends in a header.
+    credential: Option<&'static str>,
+    extract: &'static str,
+    known: OnceLock<Description>,
+}
+
+pub(crate) static GITHUB: Service = Service {
+    name: "GitHub",
+    file: "github.json.gz",
+    format: Format::OpenApi3,
+    base: "",
+    credential: None,
+    extract: "github-extract.json",
+    known: OnceLock::new(),
+};
+
+pub(crate) static SLACK: Service = Service {
+    name: "Slack",
+    file: "slack-web.json.gz",
+    format: Format::Swagger2,
+    base: "/api",
+    credential: Some("token"),
+    extract: "slack-extract.json",
+    known: OnceLock::new(),
+};
 
 /// A request as a test's server saw it.
 #[derive(Debug, Clone)]
@@ -24,12 +64,17 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn new(request: &Request) -> Seen {
+    fn new(request: &Request) -> Seen {
+        let kind = request.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        let body = match kind {
+            Some("application/x-www-form-urlencoded") => form(&request.body),
+            _ => serde_json::from_slice(&request.body).unwrap_or_default(),
+        };
         Seen {
             method: request.method.to_string(),
             path: request.url.path().to_owned(),
             query: request.url.query_pairs().map(|(name, _)| name.into_owned()).collect(),
-            body: serde_json::from_slice(&request.body).unwrap_or_default(),
+            body,
         }
     }
 
@@ -39,8 +84,14 @@ impl Seen {
     }
 }
 
+fn form(body: &[u8]) -> Value {
+    // The parser of queries is that of forms.
+    let url = Url::parse(&format!("http://form/?{}", std::str::from_utf8(body).unwrap())).unwrap();
+    url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
 /// What an operation takes.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 struct Operation {
     /// Query parameters, and whether they must be there.
     query: BTreeMap<String, bool>,
@@ -50,7 +101,7 @@ struct Operation {
 }
 
 /// What a value in a body may hold.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 enum Body {
     /// Nothing is said of what is inside.
     #[default]
@@ -60,63 +111,75 @@ enum Body {
 }
 
 /// Operations by method and path template.
+#[derive(Debug)]
 struct Description(BTreeMap<(String, String), Operation>);
 
-/// What is wrong with requests, by GitHub's description or our extract of it.
-pub(crate) fn problems(requests: &[Seen]) -> Vec<String> {
-    static KNOWN: OnceLock<Description> = OnceLock::new();
-    let known = KNOWN.get_or_init(|| official().unwrap_or_else(extract));
-    requests
-        .iter()
-        .filter_map(|seen| known.problem(seen).map(|problem| format!("{}: {problem}", seen.name())))
-        .collect()
+/// What our extract says of an operation.
+struct Extracted {
+    name: (String, String),
+    operation: Operation,
+    /// Whether the service documents it elsewhere than in its description.
+    beyond: bool,
 }
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// GitHub's description, where it is to be had.
-fn official() -> Option<Description> {
-    let packed = fs::File::open(workspace().join("../shared/facts/github.json.gz")).ok()?;
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
-    // Read no deeper than needed: the whole is large, and a connector uses little of it.
-    let root: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap();
-    let components: BTreeMap<String, BTreeMap<String, &RawValue>> =
-        serde_json::from_str(root["components"].get()).unwrap();
-    let paths: BTreeMap<String, &RawValue> = serde_json::from_str(root["paths"].get()).unwrap();
-    let reader = Reader { components };
-    let mut operations = BTreeMap::new();
-    for template in extract().0.keys().map(|(_, template)| template).collect::<BTreeSet<_>>() {
-        let Some(path) = paths.get(template) else { continue };
-        let methods: Map<String, Value> = serde_json::from_str(path.get()).unwrap();
-        for (method, operation) in methods.iter().filter(|(method, _)| *method != "parameters") {
-            operations.insert((method.to_uppercase(), template.clone()), reader.operation(operation));
-        }
+impl Service {
+    /// What is wrong with requests, by the service's description or our extract of it.
+    fn problems(&self, requests: &[Seen]) -> Vec<String> {
+        let known = self.known.get_or_init(|| self.read());
+        let found = requests.iter().filter_map(|seen| {
+            let problem = match seen.path.strip_prefix(self.base) {
+                Some(path) => known.problem(path, seen),
+                None => Some(format!("no path outside `{}`", self.base)),
+            };
+            problem.map(|problem| format!("{}: {problem}", seen.name()))
+        });
+        found.collect()
     }
-    Some(Description(operations))
-}
 
-/// The extract: for each operation its query parameters and the fields of its body, `!` behind what must be there.
-fn extract() -> Description {
-    let text = fs::read_to_string(workspace().join("tests/data/github-extract.json")).unwrap();
-    let entries: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-    let operations = entries.iter().map(|(name, entry)| {
-        let (method, template) = name.split_once(' ').unwrap();
-        let mut operation = Operation::default();
-        for name in entry["query"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            operation.query.insert(name.trim_end_matches('!').to_owned(), name.ends_with('!'));
-        }
-        if let Some(fields) = entry["body"].as_array() {
-            for name in fields.iter().filter_map(Value::as_str).filter(|name| name.ends_with('!')) {
-                operation.required.insert(name.trim_end_matches('!').to_owned());
+    fn read(&self) -> Description {
+        let extract = self.extract();
+        let official = self.official(&extract);
+        let whole = official.is_none();
+        let mut operations = official.map(|official| official.0).unwrap_or_default();
+        let more = extract.into_iter().filter(|entry| whole || entry.beyond);
+        operations.extend(more.map(|entry| (entry.name, entry.operation)));
+        Description(operations)
+    }
+
+    /// The service's description of what is in the extract, where it is to be had.
+    fn official(&self, extract: &[Extracted]) -> Option<Description> {
+        let file = workspace().join("../shared/facts").join(self.file);
+        let packed = fs::File::open(file).ok()?;
+        let templates = extract.iter().map(|entry| entry.name.1.as_str()).collect();
+        Some(Description(reader::read(packed, self.format, self.credential, &templates)))
+    }
+
+    /// The extract: for each operation its query parameters and the fields of its body, `!` behind what must be there; and for what
+    /// the description lacks, by `beyond`, where the service documents it.
+    fn extract(&self) -> Vec<Extracted> {
+        let text = fs::read_to_string(workspace().join("tests/data").join(self.extract)).unwrap();
+        let entries: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+        let operations = entries.iter().map(|(name, entry)| {
+            let (method, template) = name.split_once(' ').unwrap();
+            let mut operation = Operation::default();
+            for name in entry["query"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                operation.query.insert(name.trim_end_matches('!').to_owned(), name.ends_with('!'));
             }
-            operation.body = extracted(fields);
-        }
-        ((method.to_owned(), template.to_owned()), operation)
-    });
-    Description(operations.collect())
+            if let Some(fields) = entry["body"].as_array() {
+                for name in fields.iter().filter_map(Value::as_str).filter(|name| name.ends_with('!')) {
+                    operation.required.insert(name.trim_end_matches('!').to_owned());
+                }
+                operation.body = extracted(fields);
+            }
+            let beyond = entry["beyond"].is_string();
+            Extracted { name: (method.to_owned(), template.to_owned()), operation, beyond }
+        });
+        operations.collect()
+    }
 }
 
 /// `["title!", "config.url"]` as a tree.
@@ -140,64 +203,10 @@ fn extracted(names: &[Value]) -> Body {
     Body::Fields(fields)
 }
 
-/// Reads OpenAPI 3.0.
-struct Reader<'a> {
-    components: BTreeMap<String, BTreeMap<String, &'a RawValue>>,
-}
-
-impl Reader<'_> {
-    fn resolved(&self, value: &Value) -> Value {
-        let Some(reference) = value["$ref"].as_str() else { return value.clone() };
-        let mut names = reference.trim_start_matches("#/components/").split('/');
-        let (kind, name) = (names.next().unwrap(), names.next().unwrap());
-        self.resolved(&serde_json::from_str(self.components[kind][name].get()).unwrap())
-    }
-
-    fn operation(&self, operation: &Value) -> Operation {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let parameters = parameters.map(|parameter| self.resolved(parameter));
-        let query = parameters
-            .filter(|parameter| parameter["in"] == "query")
-            .map(|parameter| (parameter["name"].as_str().unwrap().to_owned(), parameter["required"] == true));
-        let body = self.resolved(&operation["requestBody"]);
-        let schema = self.resolved(&body["content"]["application/json"]["schema"]);
-        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        Operation {
-            query: query.collect(),
-            required: required.map(str::to_owned).collect(),
-            body: self.body(&schema, 0),
-        }
-    }
-
-    fn body(&self, schema: &Value, depth: usize) -> Body {
-        let schema = self.resolved(schema);
-        let mut fields = BTreeMap::new();
-        if let Some(properties) = schema["properties"].as_object() {
-            for (name, schema) in properties {
-                let body = if depth < 3 { self.body(schema, depth + 1) } else { Body::Any };
-                fields.insert(name.clone(), body);
-            }
-        }
-        for alternatives in [&schema["oneOf"], &schema["anyOf"], &schema["allOf"]] {
-            for alternative in alternatives.as_array().into_iter().flatten() {
-                if let Body::Fields(more) = self.body(alternative, depth) {
-                    fields.extend(more);
-                }
-            }
-        }
-        if schema["items"].is_object() && depth < 3 {
-            return self.body(&schema["items"], depth + 1);
-        }
-        if fields.is_empty() { Body::Any } else { Body::Fields(fields) }
-    }
-}
-
 impl Description {
-    fn problem(&self, seen: &Seen) -> Option<String> {
-        let fitting = self
-            .0
-            .iter()
-            .filter(|((method, template), _)| *method == seen.method && fits(template, &seen.path));
+    fn problem(&self, path: &str, seen: &Seen) -> Option<String> {
+        let fitting =
+            self.0.iter().filter(|((method, template), _)| *method == seen.method && fits(template, path));
         // `/issues/comments/{id}` before `/issues/{number}/..`: the template with the fewest places is meant.
         let Some((_, operation)) = fitting.min_by_key(|((_, template), _)| template.matches('{').count())
         else {
@@ -244,25 +253,6 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
-#[test]
-fn the_extract_says_what_github_says() {
-    let Some(official) = official() else { return };
-    for (name, ours) in extract().0 {
-        let Some(theirs) = official.0.get(&name) else { panic!("GitHub has no {name:?}") };
-        let query: Vec<_> = ours.query.iter().filter(|(name, _)| !theirs.query.contains_key(*name)).collect();
-        assert!(query.is_empty(), "{name:?} has no query parameters {query:?}");
-        assert!(
-            within(&ours.body, &theirs.body),
-            "{name:?}: {:?} is not within {:?}",
-            ours.body,
-            theirs.body
-        );
-        assert_eq!(ours.required, theirs.required, "{name:?}");
-        let required = |operation: &Operation| operation.query.values().filter(|required| **required).count();
-        assert_eq!(required(&ours), required(theirs), "{name:?}");
-    }
-}
-
 /// Whether everything that one body may hold, the other may too.
 fn within(inner: &Body, outer: &Body) -> bool {
     match (inner, outer) {
@@ -275,7 +265,36 @@ fn within(inner: &Body, outer: &Body) -> bool {
 }
 
 #[test]
-fn what_github_does_not_describe_is_noticed() {
+fn the_extracts_say_what_the_services_say() {
+    for service in [&GITHUB, &SLACK] {
+        let extract = service.extract();
+        let Some(official) = service.official(&extract) else { continue };
+        for Extracted { name, operation: ours, beyond } in extract {
+            let place = format!("{} {name:?}", service.name);
+            let Some(theirs) = official.0.get(&name) else {
+                assert!(beyond, "{place} is not described");
+                continue;
+            };
+            assert!(!beyond, "{place} is described");
+            let query: Vec<_> =
+                ours.query.iter().filter(|(name, _)| !theirs.query.contains_key(*name)).collect();
+            assert!(query.is_empty(), "{place} has no query parameters {query:?}");
+            assert!(
+                within(&ours.body, &theirs.body),
+                "{place}: {:?} is not within {:?}",
+                ours.body,
+                theirs.body
+            );
+            assert_eq!(ours.required, theirs.required, "{place}");
+            let required =
+                |operation: &Operation| operation.query.values().filter(|required| **required).count();
+            assert_eq!(required(&ours), required(theirs), "{place}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_described_is_noticed() {
     let seen = |method: &str, path: &str, query: &[&str], body: Value| Seen {
         method: method.into(),
         path: path.into(),
@@ -298,8 +317,32 @@ fn what_github_does_not_describe_is_noticed() {
             "the body has no field `config.uri`",
         ),
     ] {
-        let found = problems(std::slice::from_ref(&wrong));
+        let found = GITHUB.problems(std::slice::from_ref(&wrong));
         assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
     }
-    assert_eq!(problems(&[seen("GET", "/repos/a/b/contents/docs/guide.md", &["ref"], Value::Null)]), [""; 0]);
+    assert_eq!(
+        GITHUB.problems(&[seen("GET", "/repos/a/b/contents/docs/guide.md", &["ref"], Value::Null)]),
+        [""; 0]
+    );
+
+    for (wrong, problem) in [
+        (seen("POST", "/chat.postMessage", &[], Value::Null), "no path outside `/api`"),
+        (seen("GET", "/api/chat.postMessage", &[], Value::Null), "no such operation"),
+        (seen("GET", "/api/users.lookupByEmail", &[], Value::Null), "the query parameter `email` is missing"),
+        (
+            seen("POST", "/api/chat.update", &[], serde_json::json!({ "channel": "C1" })),
+            "the body has no `ts`",
+        ),
+        (
+            seen("POST", "/api/chat.delete", &[], serde_json::json!({ "message": "1.2" })),
+            "the body has no field `message`",
+        ),
+        (
+            seen("POST", "/api/oauth.v2.access", &[], serde_json::json!({ "code": "a" })),
+            "the body has no `grant_type`",
+        ),
+    ] {
+        let found = SLACK.problems(std::slice::from_ref(&wrong));
+        assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
+    }
 }
