@@ -19,6 +19,7 @@ fn arrows_only_run_down() {
     for (package, never) in [
         ("linchpin", &["tokio", "reqwest", "hyper", "linchpin-runtime"][..]),
         ("linchpin-github", &["tokio", "reqwest", "hyper", "linchpin-runtime"]),
+        ("linchpin-slack", &["tokio", "reqwest", "hyper", "linchpin-runtime"]),
         ("linchpin-build", &["tokio", "reqwest", "hyper", "linchpin", "linchpin-runtime"]),
         ("linchpin-runtime", &["linchpin-cli", "linchpin-build", "linchpin-github", "rusqlite"]),
         ("linchpin-cli", &["linchpin-github", "linchpin-testing", "wiremock"]),

@@ -10,3 +10,4 @@ mod github;
 mod host;
 mod oauth;
 mod outsider;
+mod slack;
