@@ -15,7 +15,7 @@ use std::{
 };
 
 use linchpin::{
-    Code, Context, Error, Result,
+    Code, Context, Error, Result, Tokens,
     extract::Call,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
 };
@@ -170,6 +170,12 @@ impl Runtime {
         }
         let mut call = Call::new(watch.session.context());
         given.put_into(&mut call);
+        if takes(flow, Slot::Tokens) {
+            let grant = watch.session.connection.grant().await?.and_then(|kept| kept.grant);
+            let values = grant.map(|grant| grant.values).unwrap_or_default();
+            watch.session.trace.0.hide(values.values().map(|value| value.expose().to_owned()));
+            call.tokens = Tokens::new(values);
+        }
         let produced = watch.over(async { (flow.run)(call).await }).await;
         // A flow may have swallowed the refusal of its write; what follows would not be what it really does.
         if watch.session.policy().stop_at_write

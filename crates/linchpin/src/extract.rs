@@ -1,6 +1,6 @@
 //! Parameters: each says what it adds to the flow's schema, and takes itself out of a call.
 
-use std::{fmt, ops::Deref};
+use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use crate::{
     Code, Context, Error, Result, Secret,
@@ -32,6 +32,8 @@ pub struct Call {
     pub delivery: Option<Delivery>,
     /// Where the last look ended, as JSON text.
     pub cursor: Option<String>,
+    /// The tokens of the connection's grant.
+    pub tokens: Tokens,
 }
 
 impl Call {
@@ -47,6 +49,7 @@ impl Call {
             registered: None,
             delivery: None,
             cursor: None,
+            tokens: Tokens::default(),
         }
     }
 }
@@ -89,10 +92,11 @@ impl ParameterInfo {
 /// | [`Payload<T>`] | the body of a delivery | webhook event |
 /// | [`Delivery`] | a whole delivery | webhook event |
 /// | [`Cursor<T>`] | where the last look ended | monitor |
+/// | [`Tokens`] | the tokens of the connection's grant | revoke |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
     label = "not a parameter of this kind of flow",
-    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; and every flow `Connection`"
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
     /// The place it takes; a flow takes something in each place once.
@@ -189,6 +193,28 @@ pub struct Payload<T>(pub T);
 /// Where a monitor's last look ended; nothing at the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor<T>(pub Option<T>);
+
+/// The tokens of the connection's grant, for services that take each of them by a call of its own. Empty for a method without a
+/// grant; the tokens of its form are fields of `Connection`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens(BTreeMap<String, Secret>);
+
+impl Tokens {
+    /// The values of a grant by name.
+    pub fn new(values: BTreeMap<String, Secret>) -> Tokens {
+        Tokens(values)
+    }
+
+    /// What authenticates requests.
+    pub fn access(&self) -> Option<&Secret> {
+        self.0.get("access_token")
+    }
+
+    /// What is exchanged for a new grant.
+    pub fn refresh(&self) -> Option<&Secret> {
+        self.0.get("refresh_token")
+    }
+}
 
 impl Selected {
     /// These outputs, by key.
@@ -390,13 +416,26 @@ impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl Parameter<kind::Revoke> for Tokens {
+    const SLOT: Slot = Slot::Tokens;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Tokens)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Ok(std::mem::take(&mut call.tokens))
+    }
+}
+
 /// The method and the fields of a connection, as the runtime has them.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionValues {
     /// The key of the authentication method; empty for a connector without authentication.
     pub method: String,
     /// The fields by key, secret ones not told apart.
-    pub fields: std::collections::BTreeMap<String, Secret>,
+    pub fields: BTreeMap<String, Secret>,
 }
 
 impl ConnectionValues {

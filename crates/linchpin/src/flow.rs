@@ -185,6 +185,8 @@ pub enum Slot {
     Delivery,
     /// Where the last look ended.
     Cursor,
+    /// The tokens of the connection's grant.
+    Tokens,
 }
 
 /// What a flow gave, without its type.

@@ -62,7 +62,7 @@ pub use crate::{
     connector::Connector,
     context::Context,
     error::{Actor, Code, Details, Error, Result, Violation},
-    extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret},
+    extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens},
     records::Records,
     request::{RequestBuilder, Response},
     secret::Secret,

@@ -4,7 +4,10 @@
 
 mod auth;
 mod command;
+mod description;
+mod edge;
 mod github;
 mod host;
 mod oauth;
 mod outsider;
+mod slack;

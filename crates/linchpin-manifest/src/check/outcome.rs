@@ -21,7 +21,12 @@ pub(super) fn covers(wide: &ResponseMatch, narrow: &ResponseMatch) -> bool {
     let headers = wide.headers.iter().all(|(name, value)| {
         narrow.headers.iter().any(|(other, theirs)| name.eq_ignore_ascii_case(other) && value == theirs)
     });
-    let body = wide.body.iter().all(|condition| narrow.body.contains(condition));
+    let body = wide.body.iter().all(|(pointer, any)| {
+        narrow.body.iter().any(|(other, theirs)| {
+            // Nothing in the list is a mistake of its own.
+            pointer == other && !theirs.is_empty() && theirs.iter().all(|literal| any.contains(literal))
+        })
+    });
     let text = match (&wide.text, &narrow.text) {
         (None, _) => true,
         (Some(wide), Some(narrow)) => narrow.contains(wide),

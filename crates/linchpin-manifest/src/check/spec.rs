@@ -216,6 +216,14 @@ impl<'a> Check<'a> {
                     "put the narrower rule first, or take one away",
                 );
             }
+            for (pointer, _) in rule.when.body.iter().filter(|(_, any)| any.is_empty()) {
+                self.at(
+                    &rules::LP160,
+                    &join(&format!("{when}/body"), pointer),
+                    format!("`{pointer}` is compared with nothing"),
+                    "list the values that it may have",
+                );
+            }
             for (at, status) in rule.when.status.iter().enumerate() {
                 let others = rule.when.status.iter().enumerate();
                 let covered = others

@@ -89,7 +89,7 @@ fn matcher(when: &Node) -> ResponseMatch {
     ResponseMatch {
         status,
         headers: pairs(when, "header"),
-        body: literals(when, "body"),
+        body: alternatives(when, "body"),
         text: text(when, "text"),
     }
 }
@@ -104,6 +104,7 @@ fn outcome(node: &Node) -> OutcomeRule {
             Some("rate_limited") => Outcome::RateLimited,
             Some("refresh_then_retry") => Outcome::RefreshThenRetry,
             Some("not_found") => Outcome::NotFound,
+            Some("forbidden") => Outcome::Forbidden,
             _ => Outcome::Fail,
         },
         message: text(node, "message"),
@@ -509,15 +510,28 @@ fn templates(node: &Node, key: &str) -> Vec<(String, Template)> {
 
 fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
     let entries = node.get(key).map_or(&[][..], Node::entries);
-    let literals = entries.iter().filter_map(|(key, node)| {
-        let literal = match &node.value {
-            Value::Text(text) => Literal::Text(text.clone()),
-            Value::Integer(Some(number)) => Literal::Integer(*number),
-            Value::Float(number) => Literal::Float(*number),
-            Value::Bool(value) => Literal::Bool(*value),
-            _ => return None,
+    entries.iter().filter_map(|(key, node)| Some((key.clone(), literal(node)?))).collect()
+}
+
+/// As [`literals`], where a list stands for any of its values.
+fn alternatives(node: &Node, key: &str) -> Vec<(String, Vec<Literal>)> {
+    let entries = node.get(key).map_or(&[][..], Node::entries);
+    let alternatives = entries.iter().filter_map(|(key, node)| {
+        let any = match &node.value {
+            Value::List(nodes) => nodes.iter().map(literal).collect::<Option<_>>()?,
+            _ => vec![literal(node)?],
         };
-        Some((key.clone(), literal))
+        Some((key.clone(), any))
     });
-    literals.collect()
+    alternatives.collect()
+}
+
+fn literal(node: &Node) -> Option<Literal> {
+    Some(match &node.value {
+        Value::Text(text) => Literal::Text(text.clone()),
+        Value::Integer(Some(number)) => Literal::Integer(*number),
+        Value::Float(number) => Literal::Float(*number),
+        Value::Bool(value) => Literal::Bool(*value),
+        _ => return None,
+    })
 }

@@ -232,6 +232,7 @@ static OUTCOME: Table = Table {
                 ("rate_limited", "The service wants fewer calls."),
                 ("refresh_then_retry", "The token is refreshed and the call tried once more."),
                 ("not_found", "The thing asked for does not exist."),
+                ("forbidden", "The credentials do not allow this."),
             ]),
             "What follows.",
         ),
@@ -251,7 +252,11 @@ static WHEN: Table = Table {
             Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Any) },
             "Response headers and their values.",
         ),
-        may("body", BODY, "Values in the JSON body, by JSON pointer."),
+        may(
+            "body",
+            Shape::Map { keys: Format::Pointer, values: &Shape::OneOrList(&Shape::Literal) },
+            "Values in the JSON body, by JSON pointer; of a list any.",
+        ),
         may("text", TEXT, "Text that the body contains."),
     ],
 };

@@ -176,7 +176,7 @@ overlap = "10m"
         assert_eq!(spec.http.timeout, Duration::from_secs(10));
         assert_eq!(spec.http.limits, Limits { body: 1 << 20, pages: 7 });
         assert_eq!(spec.http.outcomes[1].when.status, [StatusMatch::Code(404), StatusMatch::Class(5)]);
-        assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), Literal::Integer(7))]);
+        assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), vec![Literal::Integer(7)])]);
         let page = spec.http.pagination.unwrap();
         assert_eq!(page.style, PageStyle::Cursor { cursor: "/next".into(), query: "cursor".into() });
         assert_eq!(page.page_size, Some(("per_page".to_owned(), 100)));
@@ -264,6 +264,30 @@ name = "Opened"
         );
         let found: Vec<_> = codes(&text).into_iter().filter(|(_, code)| *code != "LP190").collect();
         assert_eq!(found.iter().map(|(_, code)| *code).collect::<Vec<_>>(), ["LP104"]);
+    }
+
+    #[test]
+    fn of_listed_values_any_may_be_there() {
+        for (first, second, told) in [
+            ("[1, 2]", "3", None),
+            ("[1, 2]", "2", Some("LP161")),
+            ("[1, 2]", "[2, 1]", Some("LP161")),
+            ("2", "[1, 2]", None),
+            ("1", "[]", Some("LP160")),
+            ("1", "[[2]]", Some("LP103")),
+        ] {
+            let rule = |values: &str| {
+                format!(
+                    "[[http.outcome]]\nwhen = {{ body = {{ \"/why\" = {values} }} }}\nthen = \"forbidden\"\n"
+                )
+            };
+            let found = codes(&format!("{TRACKER}{}{}", rule(first), rule(second)));
+            let found = found
+                .into_iter()
+                .map(|(_, code)| code)
+                .find(|code| ["LP103", "LP160", "LP161"].contains(code));
+            assert_eq!(found, told, "{first} and {second}");
+        }
     }
 
     #[test]

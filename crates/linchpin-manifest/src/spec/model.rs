@@ -172,8 +172,8 @@ pub struct ResponseMatch {
     pub status: Vec<StatusMatch>,
     /// Response headers by name, compared as text without regard to case in the name.
     pub headers: Vec<(String, String)>,
-    /// Values in the JSON body by JSON pointer.
-    pub body: Vec<(String, Literal)>,
+    /// Values in the JSON body by JSON pointer; any of those listed for one.
+    pub body: Vec<(String, Vec<Literal>)>,
     /// Text that the body contains.
     pub text: Option<String>,
 }
@@ -218,6 +218,8 @@ pub enum Outcome {
     RefreshThenRetry,
     /// The thing asked for does not exist.
     NotFound,
+    /// The credentials do not allow this.
+    Forbidden,
 }
 
 /// `[auth.<key>]`: one way to authenticate.

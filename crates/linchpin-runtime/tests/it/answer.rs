@@ -35,6 +35,9 @@ const RULES: SpecFile = spec!(
     "when = { body = { \"/load\" = 0.5, \"/list/1/state\" = \"busy\" } }"
     "then = \"retry\""
     "[[http.outcome]]"
+    "when = { body = { \"/why\" = [\"scope\", 7] } }"
+    "then = \"forbidden\""
+    "[[http.outcome]]"
     "when = { status = 409 }"
     "then = \"ignore\""
     "[auth.token]"
@@ -69,6 +72,9 @@ async fn the_first_rule_that_matches_decides() {
             Code::ServiceFailed,
             Actor::Nobody,
         ),
+        (status(200).set_body_json(json!({ "why": "scope" })), Code::Forbidden, Actor::Owner),
+        (status(400).set_body_json(json!({ "why": 7 })), Code::Forbidden, Actor::Owner),
+        (status(400).set_body_json(json!({ "why": ["scope", 7] })), Code::Rejected, Actor::Caller),
         // No rule: the status decides.
         (status(401), Code::Unauthorized, Actor::Owner),
         (status(410), Code::NotFound, Actor::Caller),

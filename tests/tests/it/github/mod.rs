@@ -3,7 +3,6 @@
 mod account;
 mod choice;
 mod comment;
-mod description;
 mod fault;
 mod file;
 mod hook;

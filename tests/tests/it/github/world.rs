@@ -1,20 +1,21 @@
 //! A GitHub on loopback with a connection to it, and every request looked up in GitHub's own description.
 
-use std::sync::{Arc, Mutex};
-
 use linchpin::{Context, Delivery, Result, Secret, extract::ConnectionValues};
 use linchpin_github::mock::{Github, TOKEN};
-use linchpin_runtime::{Connection, Invocation, Output, ResultCheck, Runtime};
+use linchpin_runtime::{Connection, Invocation, ResultCheck, Runtime};
 use serde_json::Value;
-use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
+use wiremock::MockServer;
 
-use super::description::{self, Seen};
+use crate::{
+    description::{GITHUB, Watch},
+    edge,
+};
 
 /// A test's own GitHub. When it goes, every request that it saw must have been one that GitHub describes.
 pub(crate) struct World {
     pub(crate) github: Github,
     pub(crate) server: MockServer,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    watch: Watch,
 }
 
 /// What a call is given.
@@ -28,24 +29,12 @@ pub(crate) struct Given {
     pub(crate) delivery: Option<Delivery>,
 }
 
-/// Notes each request, and answers none.
-struct Note(Arc<Mutex<Vec<Seen>>>);
-
-impl Match for Note {
-    fn matches(&self, request: &Request) -> bool {
-        self.0.lock().unwrap().push(Seen::new(request));
-        false
-    }
-}
-
 impl World {
     pub(crate) async fn new() -> World {
         let server = MockServer::start().await;
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let note = Mock::given(Note(seen.clone())).respond_with(ResponseTemplate::new(500));
-        note.with_priority(1).mount(&server).await;
+        let watch = Watch::over(&server, &GITHUB).await;
         let github = Github::mount(&server).await;
-        World { github, server, seen }
+        World { github, server, watch }
     }
 
     fn connection(&self) -> Connection {
@@ -87,36 +76,16 @@ impl World {
         if let Some(delivery) = given.delivery {
             invocation = invocation.delivery(delivery);
         }
-        Ok(match Runtime::new().run(invocation).await?.output {
-            Output::Value(text) => serde_json::from_str(&text).unwrap(),
-            Output::Records(mut records) => {
-                let mut all = Vec::new();
-                while let Some(batch) = records.next_batch(usize::MAX).await? {
-                    let lines = serde_json::Deserializer::from_slice(batch.lines).into_iter::<Value>();
-                    all.extend(lines.map(|line| line.unwrap()));
-                }
-                Value::Array(all)
-            }
-            _ => Value::Null,
-        })
+        edge::json(invocation).await
     }
 
     /// The requests so far, as method and path.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(Seen::name).collect()
+        self.watch.requests()
     }
 
     /// The body of the last request.
     pub(crate) fn last_body(&self) -> Value {
-        self.seen.lock().unwrap().last().map(|seen| seen.body.clone()).unwrap_or_default()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let problems = description::problems(&self.seen.lock().unwrap());
-            assert!(problems.is_empty(), "GitHub does not describe what was asked:\n{}", problems.join("\n"));
-        }
+        self.watch.last_body()
     }
 }

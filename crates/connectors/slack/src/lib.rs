@@ -1,0 +1,22 @@
+//! Slack for linchpin: messages, channels, people and reactions.
+//!
+//! | module | flows |
+//! | :- | :- |
+//! | [`account`] | whose connection it is, and its end |
+//! | [`message`], [`schedule`], [`reaction`] | what is said, now and later |
+//! | [`channel`], [`user`] | where, and by whom |
+//! | [`choice`] | choices of fields |
+
+pub mod account;
+mod call;
+pub mod channel;
+pub mod choice;
+pub mod message;
+#[cfg(feature = "mock")]
+pub mod mock;
+pub mod reaction;
+pub mod schedule;
+pub mod time;
+pub mod user;
+
+linchpin::connector!("../../../specs/slack.toml");
