@@ -22,6 +22,7 @@ mod session;
 mod stream;
 mod template;
 mod trace;
+mod transfer;
 pub mod webhook;
 
 pub use crate::{
