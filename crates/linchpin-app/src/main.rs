@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use linchpin_cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::new([linchpin_github::connector()])
+    Cli::new([linchpin_github::connector(), linchpin_google_drive::connector()])
         .command(tour::command(), tour::run)
         .run(std::env::args_os())
         .into()

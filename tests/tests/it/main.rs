@@ -4,6 +4,8 @@
 
 mod architecture;
 mod command;
+mod description;
+mod drive;
 mod github;
 mod host;
 mod oauth;
