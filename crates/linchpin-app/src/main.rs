@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use linchpin_cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::new([linchpin_github::connector(), linchpin_slack::connector()])
+    Cli::new([linchpin_github::connector(), linchpin_google_drive::connector(), linchpin_slack::connector()])
         .command(tour::command(), tour::run)
         .run(std::env::args_os())
         .into()

@@ -62,7 +62,7 @@ pub(crate) struct Run {
     /// The input as a JSON file, `-` for stdin
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) input: Option<String>,
-    /// One field of the input, read by its type; `a.b=` nests, a list takes several, `@FILE` is a file's content for a File
+    /// One field of the input, read by its type; `a.b=` nests, a list takes several, `@FILE` is a file for a field that takes one
     #[arg(long, value_name = "FIELD=VALUE")]
     pub(crate) set: Vec<String>,
     /// The options: a JSON file, or single ones as k=v
@@ -94,6 +94,10 @@ pub(crate) struct Run {
     /// So many records at the most; 200 unless they are streamed
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// Where the file goes that the flow gives, `-` for stdout; by default under its own name into this folder, where nothing is
+    /// overwritten
+    #[arg(short, long, value_name = "FILE|-")]
+    pub(crate) output: Option<PathBuf>,
     /// Show the requests
     #[arg(long)]
     pub(crate) trace: bool,

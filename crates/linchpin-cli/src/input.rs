@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
 
 use linchpin::{
-    File,
+    File, FileRef,
     shape::{FieldInfo, Shape},
 };
 use serde_json::value::RawValue;
 
-use crate::{catalogue::suggest, exit::Failure};
+use crate::{catalogue::suggest, exit::Failure, local};
 
 /// JSON as it was written: only objects are taken apart, so that numbers keep their digits.
 #[derive(Debug)]
@@ -18,8 +18,13 @@ enum Node {
     Text(String),
 }
 
-/// The input or options of a call: a file, with single fields set over it.
-pub(crate) fn build(file: Option<&str>, set: &[String], shape: Option<Shape>) -> Result<String, Failure> {
+/// The input or options of a call: a file, with single fields set over it. What is to be streamed is added to `files`.
+pub(crate) fn build(
+    file: Option<&str>,
+    set: &[String],
+    shape: Option<Shape>,
+    files: &mut Vec<FileRef>,
+) -> Result<String, Failure> {
     let mut root = match file {
         Some(file) => {
             parse(&read(file)?).map_err(|error| Failure::usage(format!("`{file}` is not JSON: {error}")))?
@@ -39,7 +44,7 @@ pub(crate) fn build(file: Option<&str>, set: &[String], shape: Option<Shape>) ->
             of = field(of, name, path)?;
             at = fields.entry(name.to_owned()).or_insert_with(|| Node::Object(BTreeMap::new()));
         }
-        put(at, value, of, path)?;
+        put(at, value, of, path, files)?;
     }
     Ok(root.text())
 }
@@ -128,22 +133,28 @@ fn plain(shape: Shape) -> Shape {
     }
 }
 
-fn put(at: &mut Node, value: &str, shape: Option<Shape>, path: &str) -> Result<(), Failure> {
+fn put(
+    at: &mut Node,
+    value: &str,
+    shape: Option<Shape>,
+    path: &str,
+    files: &mut Vec<FileRef>,
+) -> Result<(), Failure> {
     if let Some(Shape::List(of)) = shape.map(plain)
         && !value.starts_with('[')
     {
-        let item = node(value, Some(of()), path)?;
+        let item = node(value, Some(of()), path, files)?;
         match at {
             Node::List(items) => items.push(item),
             at => *at = Node::List(vec![item]),
         }
         return Ok(());
     }
-    *at = node(value, shape, path)?;
+    *at = node(value, shape, path, files)?;
     Ok(())
 }
 
-fn node(value: &str, shape: Option<Shape>, path: &str) -> Result<Node, Failure> {
+fn node(value: &str, shape: Option<Shape>, path: &str, files: &mut Vec<FileRef>) -> Result<Node, Failure> {
     let json = |like: &str| {
         parse(value).map_err(|_| Failure::usage(format!("`{path}` is {like}, and `{value}` is none")))
     };
@@ -158,6 +169,18 @@ fn node(value: &str, shape: Option<Shape>, path: &str) -> Result<Node, Failure> 
             Err(_) => return Err(Failure::usage(format!("`{path}` is a number, and `{value}` is none"))),
         },
         Some(Shape::File) if value.starts_with('@') => file(&value[1..])?,
+        Some(Shape::FileRef) => match value.strip_prefix('@') {
+            Some(file) => {
+                let file = local::open(file)?;
+                let text = serde_json::to_string(&file).map_err(|error| Failure::usage(error.to_string()))?;
+                files.push(file);
+                Node::Text(text)
+            }
+            None => {
+                return Err(Failure::usage(format!("`{path}` is a file, and `{value}` is none"))
+                    .help("write `@PATH`"));
+            }
+        },
         Some(Shape::File) => json("a file, as `@PATH` or JSON")?,
         Some(Shape::List(_)) => json("a list")?,
         Some(Shape::Struct(_) | Shape::Map(_)) => json("an object")?,
@@ -205,7 +228,7 @@ mod tests {
 
     fn built(set: &[&str]) -> Result<String, String> {
         let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
-        build(None, &set, Some(New::shape())).map_err(|failure| format!("{failure:?}"))
+        build(None, &set, Some(New::shape()), &mut Vec::new()).map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]
@@ -232,6 +255,6 @@ mod tests {
         assert!(built(&["urgent=1"]).unwrap_err().contains("`true` or `false`"));
         assert!(built(&["title"]).unwrap_err().contains("FIELD=VALUE"));
         assert!(built(&["title.x=1"]).unwrap_err().contains("has no fields"));
-        assert!(build(None, &["a=b".into()], None).is_err());
+        assert!(build(None, &["a=b".into()], None, &mut Vec::new()).is_err());
     }
 }

@@ -16,6 +16,7 @@ mod exit;
 mod explain;
 mod input;
 mod json;
+mod local;
 mod run;
 mod scaffold;
 mod terminal;

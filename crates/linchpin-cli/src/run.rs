@@ -26,6 +26,7 @@ use crate::{
     connection::{client, executor, stored},
     exit::{Exit, Failure, note, write_stdout},
     input, json,
+    local::Saver,
 };
 
 /// So many records at the most unless they are streamed.
@@ -44,7 +45,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         let invocation = invocation(connector, &connection, flow, args, format)?;
         let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
         let (trace, ended) = match runtime.run(invocation).await {
-            Ok(ran) => (ran.trace, show(ran.output, args, format).await),
+            Ok(ran) => (ran.trace, show(ran.output, &mut Saver::new(args, &ran.files), args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
         };
         // What a token endpoint is about to answer must still be stored.
@@ -88,7 +89,9 @@ fn invocation(
     let mut invocation = Invocation::new(connection, flow).dry_run(args.dry_run).check(ResultCheck::Strict);
     if args.input.is_some() || !args.set.is_empty() {
         let shape = flow.shape_of(Slot::Input);
-        invocation = invocation.input(input::build(args.input.as_deref(), &args.set, shape)?);
+        let mut files = Vec::new();
+        invocation = invocation.input(input::build(args.input.as_deref(), &args.set, shape, &mut files)?);
+        invocation = files.into_iter().fold(invocation, Invocation::file);
     }
     if !args.options.is_empty() {
         let (single, files): (Vec<String>, Vec<String>) = args
@@ -100,7 +103,8 @@ fn invocation(
             return Err(Failure::usage("`--options` takes one file").help("give further options as k=v"));
         }
         let file = files.first().map(String::as_str);
-        invocation = invocation.options(input::build(file, &single, flow.shape_of(Slot::Options))?);
+        invocation =
+            invocation.options(input::build(file, &single, flow.shape_of(Slot::Options), &mut Vec::new())?);
     }
     if !args.select.is_empty() {
         invocation = invocation.selected(args.select.clone());
@@ -193,23 +197,29 @@ fn verify(
     Ok(())
 }
 
-async fn show(output: Output, args: &Run, format: Format) -> Result<Exit, Failure> {
+async fn show(output: Output, saver: &mut Saver<'_>, args: &Run, format: Format) -> Result<Exit, Failure> {
     match output {
         Output::Value(text) => {
+            saver.save().await?;
             let text = if format == Format::Json { text } else { json::indent(&text) };
-            write_stdout(format!("{text}\n").as_bytes())?;
+            saver.print(format!("{text}\n").as_bytes())?;
         }
-        Output::Records(records) if args.stream => stream(records, args.limit).await?,
-        Output::Records(records) => list(records, args.limit.unwrap_or(LIMIT), format).await?,
+        Output::Records(records) if args.stream => stream(records, saver, args.limit).await?,
+        Output::Records(records) => list(records, saver, args.limit.unwrap_or(LIMIT), format).await?,
         Output::Planned(planned) => print_planned(&planned, format)?,
-        _ if format == Format::Json => write_stdout(b"null\n")?,
+        _ if format == Format::Json => saver.print(b"null\n")?,
         _ => {}
     }
     Ok(Exit::Ok)
 }
 
 /// Records as one array.
-async fn list(mut records: RecordStream, limit: usize, format: Format) -> Result<(), Failure> {
+async fn list(
+    mut records: RecordStream,
+    saver: &mut Saver<'_>,
+    limit: usize,
+    format: Format,
+) -> Result<(), Failure> {
     let mut array = b"[".to_vec();
     let mut count = 0;
     while count < limit
@@ -220,9 +230,10 @@ async fn list(mut records: RecordStream, limit: usize, format: Format) -> Result
             array.extend_from_slice(line);
             count += 1;
         }
+        saver.save().await?;
     }
     array.extend_from_slice(if count == 0 { b"]\n" } else { b"\n]\n" });
-    write_stdout(&array)?;
+    saver.print(&array)?;
     if count == limit && limit > 0 && records.next_batch(1).await?.is_some() {
         let text = "there are more: give `--limit N` or `--stream`";
         note(format, "note", format!("these are the first {count} records; {text}"));
@@ -231,7 +242,11 @@ async fn list(mut records: RecordStream, limit: usize, format: Format) -> Result
 }
 
 /// Records as JSON Lines, as they come.
-async fn stream(mut records: RecordStream, limit: Option<usize>) -> Result<(), Failure> {
+async fn stream(
+    mut records: RecordStream,
+    saver: &mut Saver<'_>,
+    limit: Option<usize>,
+) -> Result<(), Failure> {
     // Drawn only where a person looks and the records go elsewhere: at one terminal both would be written over each other.
     let progress = match io::stdout().is_terminal() {
         true => ProgressBar::hidden(),
@@ -243,7 +258,8 @@ async fn stream(mut records: RecordStream, limit: Option<usize>) -> Result<(), F
         && let Some(batch) = records.next_batch(limit - count).await?
     {
         count += batch.count;
-        write_stdout(batch.lines)?;
+        saver.save().await?;
+        saver.print(batch.lines)?;
         progress.set_message(format!("{count} records"));
         progress.tick();
     }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use linchpin::{Code, Error, Result, request::Request};
+use linchpin::{
+    Code, Error, Result,
+    request::{Body, Request},
+};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -15,13 +18,14 @@ use crate::connection::Signed;
 ///
 /// The flow's own fields stay byte for byte as they are. One of the same name is refused: of two values nobody could say which
 /// one the service takes.
-pub(crate) fn carried(request: &Request, signed: Option<&Signed>) -> Result<Option<Bytes>> {
+pub(crate) fn carried(request: &Request, signed: Option<&Signed>) -> Result<Option<Body>> {
     let fields = signed.map_or(&[][..], |signed| &signed.body);
     match &request.body {
-        Some(body) if !fields.is_empty() => {
+        Some(Body::Bytes(body)) if !fields.is_empty() => {
             let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-            merged(kind.unwrap_or_default(), body, fields).map(Some)
+            merged(kind.unwrap_or_default(), body, fields).map(|body| Some(Body::Bytes(body)))
         }
+        Some(Body::File(_)) if !fields.is_empty() => Err(refused("the body is a file".to_owned())),
         body => Ok(body.clone()),
     }
 }

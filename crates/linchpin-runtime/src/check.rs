@@ -283,6 +283,7 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Number => "a number",
         Shape::DateTime => "a date and time as a text",
         Shape::File => "a file: an object with `name` and `content`",
+        Shape::FileRef => "a file: an object with the handle of one in `file`",
         Shape::Map(_) | Shape::Struct(_) => "an object",
         Shape::List(_) => "a list",
         Shape::Choice(_) => "one of a set of texts",
@@ -379,6 +380,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
         match self.present() {
             Shape::Struct(of) => self.object(of, map),
             Shape::File => self.object(&FILE, map),
+            Shape::FileRef => self.object(&FILE_REF, map),
             Shape::Map(of) => {
                 let (label, secret) = (self.label, self.secret);
                 while let Some(key) = map.next_key::<String>()? {
@@ -561,11 +563,22 @@ static FILE: StructShape = StructShape {
     ],
 };
 
+/// How a [`linchpin::FileRef`] looks in JSON.
+static FILE_REF: StructShape = StructShape {
+    id: "linchpin::FileRef",
+    fields: &[
+        part_of_file("file", "File", || Shape::Text),
+        part_of_file("name", "Name", || Shape::Optional(|| Shape::Text)),
+        part_of_file("type", "Type", || Shape::Optional(|| Shape::Text)),
+        part_of_file("size", "Size", || Shape::Optional(|| Shape::Integer { min: 0, max: u64::MAX as i128 })),
+    ],
+};
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use linchpin::{DateTime, File, Number, fields, schema, shape::FieldType};
+    use linchpin::{DateTime, File, FileRef, Number, fields, schema, shape::FieldType};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -590,6 +603,7 @@ mod tests {
         inner: Option<Inner>,
         map: Option<BTreeMap<String, u8>>,
         file: Option<File>,
+        large: Option<FileRef>,
         any: Option<Value>,
         #[field(default)]
         defaulted: u16,
@@ -622,7 +636,15 @@ mod tests {
                 .prop_map(Value::from),
         ];
         leaf.prop_recursive(2, 12, 3, |inner| {
-            let key = prop_oneof![Just("id"), Just("next"), Just("name"), Just("content"), Just("other")];
+            let key = prop_oneof![
+                Just("id"),
+                Just("next"),
+                Just("name"),
+                Just("content"),
+                Just("file"),
+                Just("size"),
+                Just("other")
+            ];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::btree_map(key.prop_map(str::to_owned), inner, 0..3)
@@ -645,6 +667,7 @@ mod tests {
             Just("inner"),
             Just("map"),
             Just("file"),
+            Just("large"),
             Just("any"),
             Just("defaulted"),
             Just("unknown"),

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use linchpin::{
-    Code, Delivery, Error, Result, Secret, Violation,
+    Code, Delivery, Error, FileRef, Result, Secret, Violation,
     extract::Call,
     flow::{FlowDescriptor, Slot},
     shape::{Shape, StructShape},
@@ -23,6 +23,7 @@ pub struct Invocation {
     pub(crate) connection: Connection,
     pub(crate) flow: &'static FlowDescriptor,
     pub(crate) call: Given,
+    pub(crate) files: Vec<FileRef>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) cancel: Option<Cancel>,
     pub(crate) dry_run: bool,
@@ -62,6 +63,7 @@ impl Invocation {
             connection: connection.clone(),
             flow,
             call: Given::default(),
+            files: Vec::new(),
             deadline: None,
             cancel: None,
             dry_run: false,
@@ -88,6 +90,12 @@ impl Invocation {
     /// Run-time inputs as the text of a JSON object; none by default.
     pub fn input(mut self, json: impl Into<String>) -> Invocation {
         self.call.input = Some(json.into());
+        self
+    }
+
+    /// A file, which the input names by its [handle](FileRef::handle).
+    pub fn file(mut self, file: FileRef) -> Invocation {
+        self.files.push(file);
         self
     }
 

@@ -26,6 +26,7 @@ mod steps;
 mod stream;
 mod template;
 mod trace;
+mod transfer;
 pub mod webhook;
 
 pub use crate::{

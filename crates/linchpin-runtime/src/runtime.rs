@@ -17,6 +17,7 @@ use std::{
 use linchpin::{
     Code, Context, Error, Result, Tokens,
     extract::Call,
+    file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -67,6 +68,9 @@ struct Shared {
 pub struct Ran {
     /// What the flow gave.
     pub output: Output,
+    /// The files that the output names by their handles; those of a stream are added while it is read. They can be read, and given to
+    /// other calls, as long as somebody has them.
+    pub files: Files,
     /// The requests; those of a stream are added while it is read.
     pub trace: Trace,
 }
@@ -131,21 +135,23 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, deadline, cancel, dry_run, check } = invocation;
+        let Invocation { connection, flow, call, files, deadline, cancel, dry_run, check } = invocation;
+        let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
+        policy.cancel = cancel;
         policy.stop_at_write = dry_run && session::writes(flow);
         let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
         let session = Session::new(self.clone(), connection, policy, secrets);
-        let watch = Watch { session, cancel };
+        let watch = Watch { session, files };
         match self.produce(&watch, flow, call, check).await {
-            Ok(output) => Ok(Ran { output, trace: watch.session.trace.clone() }),
+            Ok(output) => Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() }),
             Err(error) => {
                 let trace = watch.session.trace.clone();
                 if error.code() == Code::DryRun
                     && let Some(planned) = watch.session.take_planned()
                 {
-                    return Ok(Ran { output: Output::Planned(planned), trace });
+                    return Ok(Ran { output: Output::Planned(planned), files: Files::default(), trace });
                 }
                 Err(Failed { error: trace.0.scrub(error), trace })
             }
@@ -249,7 +255,7 @@ impl Runtime {
         args: impl IntoArgs<F::Args>,
     ) -> Result<(<F::Output as Gives>::Value, Trace), Failed> {
         let session = Session::new(self.clone(), connection.clone(), Policy::of(F::DESCRIPTOR), Vec::new());
-        let watch = Watch { session, cancel: None };
+        let watch = Watch { session, files: Files::default() };
         let trace = watch.session.trace.clone();
         let cx = watch.session.context();
         let work = async {
@@ -313,6 +319,13 @@ impl RuntimeBuilder {
         let RuntimeBuilder { signers, roots } = self;
         Runtime(Arc::new(Shared { signers, clients: Clients::trusting(roots), ..Shared::default() }))
     }
+}
+
+/// The files of a call before it runs.
+fn given(files: Vec<linchpin::FileRef>) -> Files {
+    let given = Files::default();
+    files.into_iter().for_each(|file| given.give(file));
+    given
 }
 
 /// What a misfit of the output means.
@@ -380,19 +393,20 @@ impl Cancel {
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     pub(crate) session: Arc<Session>,
-    pub(crate) cancel: Option<Cancel>,
+    pub(crate) files: Files,
 }
 
 impl Watch {
     pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = pin!(work);
-        let caught =
-            std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        let caught = std::future::poll_fn(move |cx| {
+            match catch_unwind(AssertUnwindSafe(|| self.files.within(|| work.as_mut().poll(cx)))) {
                 Ok(polled) => polled,
                 Err(payload) => Poll::Ready(Err(panicked(&*payload))),
-            });
+            }
+        });
         let cancelled = || Error::coded(Code::Cancelled, "the call was cancelled");
-        match (self.session.policy().deadline, &self.cancel) {
+        match (self.session.policy().deadline, &self.session.policy().cancel) {
             (None, None) => caught.await,
             (Some((at, given)), None) => {
                 tokio::time::timeout_at(at, caught).await.unwrap_or_else(|_| Err(late(given)))

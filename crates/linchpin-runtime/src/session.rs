@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -15,12 +16,12 @@ use http::{
     header::{ACCEPT, LOCATION},
 };
 use linchpin::{
-    Code, Context, Error, Response, Result,
+    Code, Context, Error, FileRef, Response, Result,
     context::Driver,
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::Spec,
-    request::{Request, Target},
+    request::{Body, Request, Target, Upload},
 };
 use url::Url;
 
@@ -30,9 +31,10 @@ use crate::{
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
-    runtime::Runtime,
+    runtime::{Cancel, Runtime},
     signing,
     trace::{Log, Record, Trace},
+    transfer::{self, Open, Progress},
 };
 
 /// How many redirects are followed for one request.
@@ -76,18 +78,20 @@ struct Attempt<'a> {
     safe: bool,
     key: Option<&'a Key>,
     signed: Option<&'a Signed>,
+    /// Whether the body of a good answer stays unread.
+    streams: bool,
 }
 
 /// What came of an attempt.
 enum Tried {
     /// The flow gets this.
-    Answered(Response),
+    Answered(Response, Option<Open>),
     /// The flow gets this, unless fresh tokens help.
     Refused(Result<Response>),
 }
 
 /// What a call allows its requests.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Policy {
     /// When the call must be over, and how long it was given.
     pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
@@ -95,6 +99,8 @@ pub(crate) struct Policy {
     pub(crate) stop_at_write: bool,
     /// Whether writes carry idempotency keys.
     pub(crate) keyed: bool,
+    /// By what whoever made the call takes it back.
+    pub(crate) cancel: Option<Cancel>,
 }
 
 impl Policy {
@@ -149,18 +155,19 @@ impl Session {
         &self.trace.0
     }
 
-    /// The whole way of a request: where to, what with, there and back, and what the answer means.
-    async fn request(&self, request: Request) -> Result<Response> {
+    /// The whole way of a request: where to, what with, there and back, and what the answer means. Where it `streams`, the body
+    /// of a good answer is left to be read.
+    pub(crate) async fn request(&self, request: &Request, streams: bool) -> Result<(Response, Option<Open>)> {
         let ready = &*self.connection.0;
-        let (url, passage) = destination(ready, &request)?;
+        let (url, passage) = destination(ready, request)?;
         let safe = matches!(request.method, Method::GET | Method::HEAD);
-        let key = self.key(&request, safe)?;
+        let key = self.key(request, safe)?;
         let authenticated = passage.trusted && request.authenticated;
         if self.policy.stop_at_write && !safe {
             let signed = self.connection.signed_now().filter(|_| authenticated);
-            let headers = self.headers(&request, signed.as_deref(), key.as_ref());
-            let body = body::carried(&request, signed.as_deref())?;
-            return Err(self.plan(&request, &url, &headers, body));
+            let headers = self.headers(request, signed.as_deref(), key.as_ref());
+            let body = body::carried(request, signed.as_deref())?;
+            return Err(self.plan(request, &url, &headers, body));
         }
         let mut signed = match authenticated {
             true => Some(self.connection.signed(&self.runtime).await?),
@@ -168,9 +175,14 @@ impl Session {
         };
         let mut refreshed = false;
         loop {
-            let attempt = Attempt { request: &request, safe, key: key.as_ref(), signed: signed.as_deref() };
+            let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
             match self.attempt(attempt, url.clone(), passage).await? {
-                Tried::Answered(answer) => return Ok(answer),
+                Tried::Answered(answer, open) => return Ok((answer, open)),
+                Tried::Refused(answer) if request.body.as_ref().is_some_and(|body| !body.repeats()) => {
+                    let hint =
+                        "the file that was sent cannot be opened again, so that the request was not repeated";
+                    return answer.map(|answer| (answer, None)).map_err(|error| error.hint(hint));
+                }
                 Tried::Refused(answer) => {
                     let anew = match &signed {
                         Some(carried) if !refreshed => {
@@ -181,7 +193,7 @@ impl Session {
                     refreshed = true;
                     match anew {
                         Some(anew) => signed = Some(anew?),
-                        None => return answer,
+                        None => return answer.map(|answer| (answer, None)),
                     }
                 }
             }
@@ -196,31 +208,32 @@ impl Session {
         if let Some(signed) = attempt.signed {
             add_credentials(&mut url, &signed.query);
         }
-        let timeout = ready.spec.http.timeout;
-        let (limit, by_deadline) = match self.policy.deadline {
-            Some((deadline, _)) => {
-                let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-                (timeout.min(left), left < timeout)
-            }
-            None => (timeout, false),
-        };
-        if limit.is_zero() {
+        if self.policy.deadline.is_some_and(|(at, _)| at <= tokio::time::Instant::now()) {
             // A timeout looks at its time only after its future, which would already have sent.
-            return Err(self.late(by_deadline));
+            return Err(self.late(true));
         }
-        let mut flight = Flight { log: self.log(), record: None, since: Instant::now() };
-        let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
-        let outcome = match tokio::time::timeout(limit, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(self.late(by_deadline)),
+        let progress = matches!(request.body, Some(Body::File(_))).then(|| Arc::new(Progress::new()));
+        let mut flight = Flight {
+            log: self.trace.clone(),
+            record: None,
+            since: Instant::now(),
+            progress: progress.clone(),
         };
-        let answer = match outcome {
+        let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
+        let outcome = match self.in_time(progress.as_deref(), exchange).await {
+            Err(error) => Err(progress.and_then(|progress| progress.take_failure()).unwrap_or(error)),
+            outcome => outcome,
+        };
+        let (answer, body) = match outcome {
             Ok(answer) => answer,
             Err(error) => {
                 flight.fail(error.code());
                 return Err(error);
             }
         };
+        if let Some(body) = body {
+            return Ok(Tried::Answered(answer, Some(Open { body, flight })));
+        }
         match outcome::judge(&ready.spec.http, &request.method, &answer) {
             Verdict::Refused(error) if request.any_status => {
                 flight.fail(error.code());
@@ -232,16 +245,17 @@ impl Session {
             }
             Verdict::Good => {
                 flight.land();
-                Ok(Tried::Answered(answer))
+                Ok(Tried::Answered(answer, None))
             }
             _ if request.any_status => {
                 flight.land();
-                Ok(Tried::Answered(answer))
+                Ok(Tried::Answered(answer, None))
             }
             Verdict::Empty => {
                 flight.land();
                 let nothing = Bytes::from_static(b"null");
-                Ok(Tried::Answered(Response::new(answer.status, answer.headers, nothing, answer.url)))
+                let answer = Response::new(answer.status, answer.headers, nothing, answer.url);
+                Ok(Tried::Answered(answer, None))
             }
             Verdict::Bad(error) => {
                 flight.fail(error.code());
@@ -250,8 +264,32 @@ impl Session {
         }
     }
 
+    /// Waits for an answer until the call is over, or `http.timeout` has passed; of a body that is a stream it counts from the last
+    /// piece that went up.
+    async fn in_time<T>(
+        &self,
+        progress: Option<&Progress>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let begun = tokio::time::Instant::now();
+        let patience = || progress.map_or(begun, Progress::moved) + self.connection.0.spec.http.timeout;
+        let mut work = pin!(work);
+        loop {
+            let patient = patience();
+            let (at, by_deadline) = match self.policy.deadline {
+                Some((deadline, _)) if deadline < patient => (deadline, true),
+                _ => (patient, false),
+            };
+            match tokio::time::timeout_at(at, work.as_mut()).await {
+                Ok(outcome) => return outcome,
+                Err(_) if !by_deadline && patience() > at => {}
+                Err(_) => return Err(self.late(by_deadline)),
+            }
+        }
+    }
+
     /// The error for a request that took too long.
-    fn late(&self, by_deadline: bool) -> Error {
+    pub(crate) fn late(&self, by_deadline: bool) -> Error {
         let message = match self.policy.deadline {
             Some((_, given)) if by_deadline => format!("the call's {} are over", seconds(given)),
             _ => {
@@ -313,7 +351,7 @@ impl Session {
     }
 
     /// Notes the write at which a dry run stops.
-    fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap, body: Option<Bytes>) -> Error {
+    fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap, body: Option<Body>) -> Error {
         let scrubber = self.log().scrubber();
         let scrub = |text: &str| scrubber.scrub(text).into_owned();
         let headers = headers.iter().map(|(name, value)| {
@@ -327,7 +365,7 @@ impl Session {
             method: request.method.to_string(),
             url: scrub(url.as_str()),
             headers: headers.collect(),
-            body: body.map(|body| scrub(&String::from_utf8_lossy(&body))),
+            body: body.map(|body| scrub(&shown_body(&body))),
         };
         let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
         // The flow may try other writes when the first is refused; the first is what it would have done.
@@ -335,17 +373,17 @@ impl Session {
         Error::coded(Code::DryRun, message)
     }
 
-    /// Sends, and follows redirects.
+    /// Sends, follows redirects, and reads the answer. The body of a good one stays unread where that is asked for.
     async fn exchange(
         &self,
         attempt: Attempt<'_>,
         mut url: Url,
         mut passage: Passage,
         mut headers: HeaderMap,
-        flight: &mut Flight<'_>,
-    ) -> Result<Response> {
+        flight: &mut Flight,
+    ) -> Result<(Response, Option<reqwest::Body>)> {
         let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed } = attempt;
+        let Attempt { request, safe, key, signed, streams } = attempt;
         let mut redirects = 0;
         let mut body = body::carried(request, signed)?;
         loop {
@@ -355,25 +393,34 @@ impl Session {
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
             if authenticated {
-                let body = body.as_deref().unwrap_or_default();
-                signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body)?;
+                signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
             let mut outgoing = reqwest::Request::new(request.method.clone(), url);
             *outgoing.headers_mut() = headers;
-            *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
+            *outgoing.body_mut() = match (&body, &flight.progress) {
+                (None, _) => None,
+                (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
+                (Some(Body::File(_)), None) => None,
+                (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
+            };
             let mut answer = client.execute(outgoing).await.map_err(|error| unreachable(&shown, &error))?;
             let status = answer.status();
             flight.answered(status.as_u16());
 
-            if !safe || !is_redirect(status.as_u16()) {
-                let body = read_body(&mut answer, ready.spec.http.limits.body, &shown, flight).await?;
+            let next = match safe && is_redirect(status.as_u16()) {
+                true => redirect_target(&shown, answer.headers())?,
+                false => None,
+            };
+            let Some(next) = next else {
                 let headers = std::mem::take(answer.headers_mut());
-                return Ok(Response::new(status, headers, body, shown));
-            }
-            let Some(next) = redirect_target(&shown, answer.headers())? else {
-                let body = read_body(&mut answer, ready.spec.http.limits.body, &shown, flight).await?;
-                let headers = std::mem::take(answer.headers_mut());
-                return Ok(Response::new(status, headers, body, shown));
+                let mut response = Response::new(status, headers, Bytes::new(), shown);
+                let judged = || outcome::judge(&ready.spec.http, &request.method, &response);
+                if streams && status.is_success() && matches!(judged(), Verdict::Good) {
+                    return Ok((response, Some(answer.into())));
+                }
+                let limit = ready.spec.http.limits.body;
+                response.body = read_body(&mut answer, limit, &response.url, flight).await?;
+                return Ok((response, None));
             };
             redirects += 1;
             if redirects > REDIRECTS {
@@ -404,6 +451,18 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
         headers.insert(ACCEPT, accept.clone());
     }
     headers
+}
+
+/// A body for people; a file in it is told, not read.
+fn shown_body(body: &Body) -> String {
+    match body {
+        Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Body::File(Upload { before, file, after }) => {
+            let size = file.size().map_or("of unknown size".to_owned(), |size| format!("{size} bytes"));
+            let text = String::from_utf8_lossy;
+            format!("{}<the file `{}`, {size}>{}", text(before), file.file_name(), text(after))
+        }
+    }
 }
 
 pub(crate) fn seconds(time: Duration) -> String {
@@ -516,7 +575,7 @@ async fn read_body(
     answer: &mut reqwest::Response,
     limit: u64,
     url: &str,
-    flight: &mut Flight<'_>,
+    flight: &mut Flight,
 ) -> Result<Bytes> {
     let too_large = || {
         let place = url.split(['?', '#']).next().unwrap_or_default();
@@ -557,7 +616,7 @@ async fn read_body(
     Ok(rest.map_or(first, BytesMut::freeze))
 }
 
-fn answer_status(flight: &Flight<'_>) -> u16 {
+fn answer_status(flight: &Flight) -> u16 {
     flight.record.as_ref().and_then(|record| record.status).unwrap_or_default()
 }
 
@@ -582,13 +641,15 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
 }
 
 /// A request on its way; whatever becomes of it, the trace will have it.
-struct Flight<'a> {
-    log: &'a Log,
+pub(crate) struct Flight {
+    log: Trace,
     record: Option<Record>,
     since: Instant,
+    /// How a body that is a stream goes up.
+    progress: Option<Arc<Progress>>,
 }
 
-impl Flight<'_> {
+impl Flight {
     fn start(&mut self, request: &Request, url: &Arc<str>) {
         self.since = Instant::now();
         self.record = Some(Record {
@@ -596,7 +657,7 @@ impl Flight<'_> {
             url: url.clone(),
             status: None,
             time: Duration::ZERO,
-            sent: request.body.as_ref().map_or(0, |body| body.len() as u64),
+            sent: request.body.as_ref().and_then(Body::size).unwrap_or_default(),
             received: 0,
             error: None,
         });
@@ -612,28 +673,31 @@ impl Flight<'_> {
         }
     }
 
-    fn received(&mut self, count: u64) {
+    pub(crate) fn received(&mut self, count: u64) {
         if let Some(record) = &mut self.record {
             record.received = count;
         }
     }
 
-    fn fail(&mut self, code: Code) {
+    pub(crate) fn fail(&mut self, code: Code) {
         if let Some(record) = &mut self.record {
             record.error = Some(code);
         }
         self.land();
     }
 
-    fn land(&mut self) {
+    pub(crate) fn land(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.time = self.since.elapsed();
-            self.log.add(record);
+            if let Some(progress) = &self.progress {
+                record.sent = progress.sent();
+            }
+            self.log.0.add(record);
         }
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Flight {
     fn drop(&mut self) {
         // Still on its way: whoever waited for it has gone.
         self.fail(Code::Cancelled);
@@ -642,7 +706,22 @@ impl Drop for Flight<'_> {
 
 impl Driver for Session {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
-        Box::pin(async move { self.request(request).await.map_err(|error| self.log().scrub(error)) })
+        Box::pin(async move {
+            let answered = self.request(&request, false).await;
+            answered.map(|(answer, _)| answer).map_err(|error| self.log().scrub(error))
+        })
+    }
+
+    fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>> {
+        Box::pin(async move {
+            let answered = self.request(&request, true).await;
+            let (answer, open) = answered.map_err(|error| self.log().scrub(error))?;
+            Ok(match open {
+                Some(open) => transfer::file(&self, request, &answer, open),
+                // An error that the flow wants to see, or nothing by an outcome rule.
+                None => FileRef::from_bytes("", answer.body),
+            })
+        })
     }
 
     fn spec(&self) -> &Spec {

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Method, header::CONTENT_TYPE};
 use jiff::Timestamp;
 use linchpin::{
+    request::Body,
     Actor, Code, DateTime, Error, Result,
     extract::ConnectionValues,
     manifest::spec::{
@@ -157,9 +158,17 @@ pub(crate) fn sign(
     method: &Method,
     url: &mut Url,
     headers: &mut HeaderMap,
-    body: &[u8],
+    body: Option<&Body>,
 ) -> Result<()> {
     let Some(signing) = &ready.signing else { return Ok(()) };
+    let body = match body {
+        None => &[][..],
+        Some(Body::Bytes(bytes)) => bytes,
+        Some(Body::File(_)) => {
+            let message = "the connection's requests are signed over their body, and a file is not all there to be signed";
+            return Err(Error::coded(Code::NotCarriedOut, message).hint("send its bytes in place of the file"));
+        }
+    };
     let mut request = Outgoing { method, url, headers, body, values: &ready.values, now: ready.clock.now() };
     match signing {
         Signing::Shipped(signer) => signer.sign(&mut request),

@@ -8,6 +8,7 @@ use linchpin_manifest::spec::Spec;
 use crate::{
     Result,
     extract::ConnectionValues,
+    file::FileRef,
     flow::{BoxFuture, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
@@ -22,6 +23,9 @@ pub struct Context(Arc<dyn Driver>);
 pub trait Driver: Send + Sync + 'static {
     /// Sends a request through the whole pipeline, and judges the answer by the spec's outcome rules.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
+
+    /// As [`send`](Driver::send), with the body of a good answer as a file that is not read yet.
+    fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>>;
 
     /// The connector's spec.
     fn spec(&self) -> &Spec;
@@ -39,6 +43,10 @@ impl Context {
     /// What does the work.
     pub fn driver(&self) -> &dyn Driver {
         &*self.0
+    }
+
+    pub(crate) fn shared_driver(&self) -> Arc<dyn Driver> {
+        self.0.clone()
     }
 
     /// A `GET` request: `cx.get(path!("/projects/{id}"))`.

@@ -151,8 +151,8 @@ codes! {
     Cancelled = "LP512", Nobody, "the call was cancelled",
         "Whoever made the call took it back. No further request was sent.";
     /// The answer is larger than the spec allows.
-    ResponseTooLarge = "LP513", Service, "the answer is larger than `http.limits.body`",
-        "The body was not read to its end. If answers of this size are right for the service, raise `http.limits.body` in the spec.";
+    ResponseTooLarge = "LP513", Service, "the answer is larger than the spec allows",
+        "The body was not read to its end. If answers of this size are right for the service, raise `http.limits.body` in the spec, or `http.limits.file` for files that are streamed.";
     /// The answer cannot be read.
     ResponseMalformed = "LP514", Service, "the answer cannot be read as what the flow expects",
         "The body is not valid JSON, or not of the type that the flow decodes. The message says where. If the service is right, the author's type is wrong.";

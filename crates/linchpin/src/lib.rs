@@ -23,6 +23,7 @@ pub mod context;
 pub mod describe;
 mod error;
 pub mod extract;
+pub mod file;
 pub mod flow;
 pub mod json;
 mod page;
@@ -63,6 +64,7 @@ pub use crate::{
     context::Context,
     error::{Actor, Code, Details, Error, Result, Violation},
     extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens},
+    file::FileRef,
     records::Records,
     request::{RequestBuilder, Response},
     secret::Secret,
@@ -76,8 +78,9 @@ pub use crate::{
 pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
-        File, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result, Revoked,
-        Secret, Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke, webhook,
+        File, FileRef, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result,
+        Revoked, Secret, Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke,
+        webhook,
     };
 }
 

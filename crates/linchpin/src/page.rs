@@ -186,7 +186,7 @@ pub(crate) fn next_link(header: &str) -> Option<String> {
     }
 }
 
-fn parameter_value(text: &str) -> (String, &str) {
+pub(crate) fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ',']).unwrap_or(text.len());
         return (text[..end].trim().to_owned(), &text[end..]);

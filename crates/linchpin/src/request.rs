@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Code, Context, Error, Result,
+    file::{self, FileRef},
     json::{self, Misfit},
     records::{PageRequest, Records},
     shape::{FieldType, Fields},
@@ -221,11 +222,51 @@ pub struct Request {
     /// Headers beside those of the spec and the credentials.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Option<Bytes>,
+    pub body: Option<Body>,
     /// Whether the connection's credentials go with it.
     pub authenticated: bool,
     /// Whether an answer with an error status is the flow's own business.
     pub any_status: bool,
+}
+
+/// What a request sends.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Bytes that are all there.
+    Bytes(Bytes),
+    /// A file, as a stream.
+    File(Upload),
+}
+
+/// A file as a body, or as the last part of one.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// What stands before the file.
+    pub before: Bytes,
+    /// The file.
+    pub file: FileRef,
+    /// What stands behind it.
+    pub after: Bytes,
+}
+
+impl Body {
+    /// How many bytes it has, where that is known before they are sent.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::File(Upload { before, file, after }) => {
+                file.size()?.checked_add((before.len() + after.len()) as u64)
+            }
+        }
+    }
+
+    /// Whether it can be sent a second time.
+    pub fn repeats(&self) -> bool {
+        match self {
+            Body::Bytes(_) => true,
+            Body::File(upload) => upload.file.reopens(),
+        }
+    }
 }
 
 /// Where a request goes.
@@ -312,7 +353,7 @@ impl RequestBuilder {
     /// Sends a value as JSON.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
         match self.request {
-            Ok(_) => self.json_body(json::to_vec(value)),
+            Ok(_) => self.json_body(file::outside(|| json::to_vec(value))),
             Err(_) => self,
         }
     }
@@ -332,7 +373,7 @@ impl RequestBuilder {
     ///
     /// The names are those in JSON. One that is no field is a mistake, and the request is not sent.
     pub fn json_without<T: Fields>(self, value: &T, names: &[&str]) -> RequestBuilder {
-        let whole = json::to_string(value);
+        let whole = file::outside(|| json::to_string(value));
         self.json_members(whole, names, |name| T::index_of(name, 0).is_some())
     }
 
@@ -377,6 +418,44 @@ impl RequestBuilder {
         })
     }
 
+    /// Sends a file as a stream, with its media type, or `application/octet-stream` where it has none.
+    pub fn upload(self, file: &FileRef) -> RequestBuilder {
+        self.with(|request| {
+            let media_type = media_type(file)?;
+            request.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
+            let (before, after) = Default::default();
+            request.body = Some(Body::File(Upload { before, file: file.clone(), after }));
+            Ok(())
+        })
+    }
+
+    /// Sends what is to be known of a file as JSON and then the file as a stream, as `multipart/related` (RFC 2387).
+    ///
+    /// The file's name stands in no header: where the service takes one, put it into the JSON.
+    pub fn related<T: Serialize + ?Sized>(self, metadata: &T, file: &FileRef) -> RequestBuilder {
+        self.with(|request| {
+            let json = file::outside(|| serde_json::to_string(metadata)).map_err(|error| {
+                Error::coded(Code::RequestInvalid, format!("the metadata cannot be JSON: {error}"))
+            })?;
+            let media_type = media_type(file)?;
+            let media_type = media_type.to_str().unwrap_or(OCTETS);
+            // Random, so that no file can hold it.
+            let boundary = file::random_hex();
+            let before = format!(
+                "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json}\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
+            );
+            let after = format!("\r\n--{boundary}--\r\n");
+            let whole = format!("multipart/related; boundary={boundary}");
+            let whole = HeaderValue::try_from(whole).map_err(|_| {
+                Error::coded(Code::RequestInvalid, "the boundary of the parts is no header value")
+            })?;
+            request.headers.insert(header::CONTENT_TYPE, whole);
+            let upload = Upload { before: before.into(), file: file.clone(), after: after.into() };
+            request.body = Some(Body::File(upload));
+            Ok(())
+        })
+    }
+
     /// Sends without the connection's credentials.
     pub fn unauthenticated(self) -> RequestBuilder {
         self.with(|request| {
@@ -401,6 +480,20 @@ impl RequestBuilder {
     /// the spec; without a rule that matches, every status other than 2xx and 304 is.
     pub async fn send(self) -> Result<Response> {
         self.cx.driver().send(self.request?).await
+    }
+
+    /// Sends the request, and gives the body of its answer as a file that is read when somebody wants it.
+    ///
+    /// The answer is judged by its status and headers: what stands in a file that came with 2xx is the file's own business. An error's
+    /// body is read and judged as [`send`](RequestBuilder::send) does. `http.timeout` then bounds each wait for more bytes in place of
+    /// the whole answer, and `http.limits.file` how many there may be. The file's name, type and size are those of the headers; where
+    /// the service says more elsewhere, [`FileRef::named`] and its neighbours tell it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](RequestBuilder::send).
+    pub async fn download(self) -> Result<FileRef> {
+        self.cx.shared_driver().download(self.request?).await
     }
 
     /// The list that this request begins, page by page as the spec's `http.pagination` says.
@@ -435,7 +528,7 @@ impl Request {
 
     fn set_body(&mut self, media_type: &'static str, body: Bytes) {
         self.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
-        self.body = Some(body);
+        self.body = Some(Body::Bytes(body));
     }
 
     /// The query parameters beside those of the target, encoded; empty without any.
@@ -446,6 +539,19 @@ impl Request {
         }
         query
     }
+}
+
+/// The media type of what is not known to be anything else.
+const OCTETS: &str = "application/octet-stream";
+
+/// A file's media type, which may have come from anywhere, as what a header can hold.
+fn media_type(file: &FileRef) -> Result<HeaderValue> {
+    let Some(text) = file.media_type() else { return Ok(HeaderValue::from_static(OCTETS)) };
+    let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.is_empty();
+    HeaderValue::from_str(text).ok().filter(|_| visible).ok_or_else(|| {
+        let message = format!("the file's media type {text:?} cannot stand in a header");
+        Error::coded(Code::RequestInvalid, message)
+    })
 }
 
 fn push_pair(pairs: &mut String, name: &str, value: &str) {

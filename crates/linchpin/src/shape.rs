@@ -32,6 +32,8 @@ pub enum Shape {
     DateTime,
     /// A file: see [`File`](crate::File).
     File,
+    /// A file that is not in memory, by its handle: see [`FileRef`](crate::FileRef).
+    FileRef,
     /// Any JSON value.
     Any,
     /// An object with any keys and values of one type.
@@ -127,7 +129,7 @@ pub struct ChoiceInfo {
 /// A type whose values may cross the edge of a flow.
 ///
 /// `#[fields]` implements it for structs and for enums of plain variants. Texts, numbers, truth values, [`DateTime`](crate::DateTime),
-/// [`Number`](crate::Number), [`File`](crate::File), `serde_json::Value`, and lists, maps and options of all of these have it too.
+/// [`Number`](crate::Number), [`File`](crate::File), [`FileRef`](crate::FileRef), `serde_json::Value`, and lists, maps and options of all of these have it too.
 ///
 /// A type with serde code of its own can be given one by hand:
 ///

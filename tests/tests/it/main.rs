@@ -5,6 +5,7 @@
 mod auth;
 mod command;
 mod description;
+mod drive;
 mod edge;
 mod github;
 mod host;

@@ -29,6 +29,7 @@ pub(super) fn spec(root: &Node) -> Spec {
 
 fn http(node: &Node) -> Http {
     let limits = node.get("limits");
+    let size = |name: &str| limits.and_then(|node| text(node, name)).and_then(|text| unit::parse_size(&text));
     let error = node.get("error");
     Http {
         base_url: template(node, "base_url").unwrap_or_default(),
@@ -45,10 +46,8 @@ fn http(node: &Node) -> Http {
         },
         outcomes: nodes(node, "outcome").iter().map(outcome).collect(),
         limits: Limits {
-            body: limits
-                .and_then(|node| text(node, "body"))
-                .and_then(|text| unit::parse_size(&text))
-                .unwrap_or(32 << 20),
+            body: size("body").unwrap_or(32 << 20),
+            file: size("file").unwrap_or(16 << 30),
             pages: limits.and_then(|node| whole(node, "pages")).unwrap_or(10_000),
         },
     }

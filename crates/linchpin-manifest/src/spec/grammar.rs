@@ -215,6 +215,7 @@ static ERROR: Table = Table {
 static LIMITS: Table = Table {
     keys: &[
         may("body", Shape::Text(Format::Size), "Bytes of one response body; 32MiB by default."),
+        may("file", Shape::Text(Format::Size), "Bytes of one file that is streamed; 16GiB by default."),
         may("pages", Shape::Integer { least: 1, most: i64::MAX }, "Pages of one list; 10000 by default."),
     ],
 };

@@ -91,7 +91,7 @@ timeout = "10s"
 pagination = { style = "cursor", cursor = "/next", query = "cursor", items = "/data", page_size = { query = "per_page", value = 100 } }
 idempotency = { header = "Idempotency-Key" }
 error = { message = "/message", code = "/code", request_id = "x-request-id" }
-limits = { body = "1MiB", pages = 7 }
+limits = { body = "1MiB", file = "2GiB", pages = 7 }
 
 [[http.outcome]]
 when = { status = 403, header = { x-ratelimit-remaining = "0" } }
@@ -174,7 +174,7 @@ overlap = "10m"
             (&KeyPlace::Header("X-Api-Key".into()), "Token {api_key}".into())
         );
         assert_eq!(spec.http.timeout, Duration::from_secs(10));
-        assert_eq!(spec.http.limits, Limits { body: 1 << 20, pages: 7 });
+        assert_eq!(spec.http.limits, Limits { body: 1 << 20, file: 2 << 30, pages: 7 });
         assert_eq!(spec.http.outcomes[1].when.status, [StatusMatch::Code(404), StatusMatch::Class(5)]);
         assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), vec![Literal::Integer(7)])]);
         let page = spec.http.pagination.unwrap();
@@ -199,7 +199,7 @@ overlap = "10m"
         let text = "schema = 1\nkey = \"a\"\nname = \"A\"\nversion = \"1.0.0\"\n[http]\nbase_url = \"https://a.example\"\n";
         let spec = parse("a.toml", text).spec.unwrap();
         assert_eq!(spec.http.timeout, Duration::from_secs(30));
-        assert_eq!(spec.http.limits, Limits { body: 32 << 20, pages: 10_000 });
+        assert_eq!(spec.http.limits, Limits { body: 32 << 20, file: 16 << 30, pages: 10_000 });
         assert!(spec.auth.is_empty() && spec.http.pagination.is_none());
     }
 

@@ -68,6 +68,8 @@ pub struct Http {
 pub struct Limits {
     /// Bytes of one response body; 32 MiB by default.
     pub body: u64,
+    /// Bytes of one file that is streamed; 16 GiB by default.
+    pub file: u64,
     /// Pages of one list; 10,000 by default.
     pub pages: u64,
 }

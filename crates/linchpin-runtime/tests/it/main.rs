@@ -5,6 +5,7 @@
 mod answer;
 mod auth;
 mod call;
+mod file;
 mod redirect;
 mod service;
 mod stream;

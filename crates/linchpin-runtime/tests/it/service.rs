@@ -24,6 +24,9 @@ pub(crate) struct Service {
 /// A request, and the wire on which its answer goes. The connection is closed when it goes.
 pub(crate) struct Exchange {
     pub(crate) path: String,
+    /// The request's line and headers, in lower case.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
     wire: TcpStream,
 }
 
@@ -80,8 +83,13 @@ impl Exchange {
             .map(|(name, value)| (name.to_lowercase(), value))
             .collect();
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-        wire.read_exact(&mut vec![0; length]).await.ok()?;
-        Some(Exchange { path, wire })
+        let mut body = vec![0; length];
+        wire.read_exact(&mut body).await.ok()?;
+        if headers.get("transfer-encoding").is_some_and(|encoding| *encoding == "chunked") {
+            body = chunked(&mut wire).await?;
+        }
+        let head = head.to_lowercase();
+        Some(Exchange { path, head, body, wire })
     }
 
     /// Sends bytes as they are.
@@ -102,6 +110,24 @@ impl Exchange {
     /// Waits until whoever asked has closed the connection.
     pub(crate) async fn gone(mut self) {
         while self.wire.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// A body in chunks (RFC 9112 §7.1), without trailers.
+async fn chunked(wire: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(wire.read_u8().await.ok()?);
+        }
+        let length = usize::from_str_radix(std::str::from_utf8(&line).ok()?.trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        wire.read_exact(&mut chunk).await.ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..length]);
     }
 }
 

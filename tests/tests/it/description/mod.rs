@@ -30,6 +30,8 @@ pub(crate) struct Service {
     base: &'static str,
     /// The parameter that is the credential, which the connector sends in a header.
     credential: Option<&'static str>,
+    /// What stands before the base where a file goes along.
+    uploads: Option<&'static str>,
     extract: &'static str,
     known: OnceLock<Description>,
 }
@@ -40,7 +42,19 @@ pub(crate) static GITHUB: Service = Service {
     format: Format::OpenApi3,
     base: "",
     credential: None,
+    uploads: None,
     extract: "github-extract.json",
+    known: OnceLock::new(),
+};
+
+pub(crate) static GOOGLE_DRIVE: Service = Service {
+    name: "Google Drive",
+    file: "google-drive.json.gz",
+    format: Format::OpenApi3,
+    base: "/drive/v3",
+    credential: None,
+    uploads: Some("/upload"),
+    extract: "google-drive-extract.json",
     known: OnceLock::new(),
 };
 
@@ -50,6 +64,7 @@ pub(crate) static SLACK: Service = Service {
     format: Format::Swagger2,
     base: "/api",
     credential: Some("token"),
+    uploads: None,
     extract: "slack-extract.json",
     known: OnceLock::new(),
 };
@@ -68,6 +83,7 @@ impl Seen {
         let kind = request.headers.get("content-type").and_then(|kind| kind.to_str().ok());
         let body = match kind {
             Some("application/x-www-form-urlencoded") => form(&request.body),
+            Some(kind) if kind.starts_with("multipart/related") => metadata(&request.body),
             _ => serde_json::from_slice(&request.body).unwrap_or_default(),
         };
         Seen {
@@ -88,6 +104,12 @@ fn form(body: &[u8]) -> Value {
     // The parser of queries is that of forms.
     let url = Url::parse(&format!("http://form/?{}", std::str::from_utf8(body).unwrap())).unwrap();
     url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
+/// The first part of a body, which says what the file in the second is.
+fn metadata(body: &[u8]) -> Value {
+    let begin = body.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;
+    serde_json::Deserializer::from_slice(&body[begin..]).into_iter().next().unwrap().unwrap()
 }
 
 /// What an operation takes.
@@ -131,7 +153,8 @@ impl Service {
     fn problems(&self, requests: &[Seen]) -> Vec<String> {
         let known = self.known.get_or_init(|| self.read());
         let found = requests.iter().filter_map(|seen| {
-            let problem = match seen.path.strip_prefix(self.base) {
+            let path = self.uploads.and_then(|uploads| seen.path.strip_prefix(uploads)).unwrap_or(&seen.path);
+            let problem = match path.strip_prefix(self.base) {
                 Some(path) => known.problem(path, seen),
                 None => Some(format!("no path outside `{}`", self.base)),
             };
@@ -266,7 +289,7 @@ fn within(inner: &Body, outer: &Body) -> bool {
 
 #[test]
 fn the_extracts_say_what_the_services_say() {
-    for service in [&GITHUB, &SLACK] {
+    for service in [&GITHUB, &GOOGLE_DRIVE, &SLACK] {
         let extract = service.extract();
         let Some(official) = service.official(&extract) else { continue };
         for Extracted { name, operation: ours, beyond } in extract {
@@ -343,6 +366,20 @@ fn what_is_not_described_is_noticed() {
         ),
     ] {
         let found = SLACK.problems(std::slice::from_ref(&wrong));
+        assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
+    }
+
+    for (wrong, problem) in [
+        (seen("GET", "/files", &[], Value::Null), "no path outside `/drive/v3`"),
+        (seen("GET", "/drive/v3/flies", &[], Value::Null), "no such operation"),
+        (seen("GET", "/drive/v3/files", &["page_size"], Value::Null), "no query parameter `page_size`"),
+        (seen("GET", "/drive/v3/changes", &[], Value::Null), "the query parameter `pageToken` is missing"),
+        (
+            seen("POST", "/upload/drive/v3/files", &["uploadType"], serde_json::json!({ "title": "x" })),
+            "the body has no field `title`",
+        ),
+    ] {
+        let found = GOOGLE_DRIVE.problems(std::slice::from_ref(&wrong));
         assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn read(
         let Some(path) = reader.level("#/paths").get(*template).copied() else { continue };
         let methods: Map<String, Value> = serde_json::from_str(path.get()).unwrap();
         for (method, operation) in methods.iter().filter(|(method, _)| *method != "parameters") {
-            operations.insert((method.to_uppercase(), (*template).to_owned()), reader.operation(operation));
+            let common = methods.get("parameters").unwrap_or(&Value::Null);
+            let operation = reader.operation(common, operation);
+            operations.insert((method.to_uppercase(), (*template).to_owned()), operation);
         }
     }
     operations
@@ -73,8 +75,19 @@ impl<'a> Reader<'a> {
         self.resolved(&serde_json::from_str(self.level(outer)[name].get()).unwrap())
     }
 
-    fn operation(&self, operation: &Value) -> Operation {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
+    /// What a body is made of: JSON, or what stands in its place where files may come too.
+    fn content<'v>(&self, body: &'v Value) -> &'v Value {
+        let content = &body["content"];
+        match content.get("application/json") {
+            Some(json) => json,
+            None => &content["application/octet-stream"],
+        }
+    }
+
+    /// An operation, with the parameters that all operations of its path take.
+    fn operation(&self, common: &Value, operation: &Value) -> Operation {
+        let parameters = [common, &operation["parameters"]];
+        let parameters = parameters.into_iter().filter_map(Value::as_array).flatten();
         let parameters: Vec<Value> = parameters.map(|parameter| self.resolved(parameter)).collect();
         let of = |place: &'static str| parameters.iter().filter(move |parameter| parameter["in"] == place);
         let name = |parameter: &Value| parameter["name"].as_str().unwrap().to_owned();
@@ -90,7 +103,7 @@ impl<'a> Reader<'a> {
             return Operation { query, required: required.collect(), body: Body::Fields(fields) };
         }
         let body = self.resolved(&operation["requestBody"]);
-        let schema = self.resolved(&body["content"]["application/json"]["schema"]);
+        let schema = self.resolved(&self.content(&body)["schema"]);
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let required = required.map(str::to_owned).collect();
         Operation { query, required, body: self.body(&schema, 0) }
