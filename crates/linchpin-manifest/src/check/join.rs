@@ -384,10 +384,12 @@ impl<'a> Check<'a> {
             self.found.push(diagnostic);
         }
         let revoke = self.of(FlowKind::Revoke).next();
-        let revocable = spec
-            .auth
-            .iter()
-            .find(|method| matches!(method.kind, AuthKind::Bearer { .. } | AuthKind::OAuth2(_)));
+        // The runtime asks a revocation endpoint by itself.
+        let revocable = spec.auth.iter().find(|method| match &method.kind {
+            AuthKind::Bearer { .. } => true,
+            AuthKind::OAuth2(oauth) => oauth.revocation_url.is_none(),
+            _ => false,
+        });
         match (revocable, revoke) {
             (Some(method), None) => {
                 let diagnostic = Diagnostic::new(
