@@ -102,7 +102,7 @@ async fn files_of_64_mib_go_down_and_up_in_little_memory() {
     let both = peak() - before;
     let entries = trace.entries();
     assert_eq!(entries.iter().map(|entry| entry.sent.max(entry.received)).max(), Some(count));
-    println!("grew by {} KiB down, {} KiB down and up", down >> 10, both >> 10);
+    eprintln!("grew by {} KiB down, {} KiB down and up", down >> 10, both >> 10);
     assert!(both < GROWTH, "grew by {both} bytes");
 
     // What is measured is measured: a file in memory is seen.

@@ -381,8 +381,10 @@ impl<'a> Check<'a> {
             self.found.push(diagnostic);
         }
         let revoke = self.of(FlowKind::Revoke).next();
-        let revocable = spec.auth.iter().find(|method| match method.kind {
-            AuthKind::Bearer { .. } | AuthKind::OAuth2(_) => true,
+        // The runtime asks a revocation endpoint by itself.
+        let revocable = spec.auth.iter().find(|method| match &method.kind {
+            AuthKind::Bearer { .. } => true,
+            AuthKind::OAuth2(oauth) => oauth.revocation_url.is_none(),
             // What else is sent is the user's own, or dies by itself soon.
             AuthKind::None
             | AuthKind::Basic { .. }

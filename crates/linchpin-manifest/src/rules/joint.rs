@@ -7,7 +7,7 @@ bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[rev
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>\n#[revoke]\nasync fn revoke(cx: Context) -> Result<String>";
 
 LP302 Warning "no function takes back what the service can revoke"
-"When a user deletes a connection, its token should die at the service too. Add a `#[revoke]` function where the service has a call for it."
+"When a user deletes a connection, its token should die at the service too. Name its revocation endpoint (RFC 7009) in `revocation_url`, or add a `#[revoke]` function where the service has a call of its own for it."
 bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>"
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }" + "#[authping]\nasync fn authping(cx: Context) -> Result<String>\n#[revoke]\nasync fn revoke(cx: Context) -> Result<String>";
 

@@ -199,7 +199,7 @@ impl State {
             };
             let invalid = || (400, "invalid", "Invalid Value".to_owned());
             if let Some(flag) = term.strip_prefix("trashed = ") {
-                found.retain(|file| file["trashed"].to_string() == flag);
+                found.retain(|file| file["trashed"] == (flag == "true"));
             } else if let Some(folder) = term.strip_suffix(" in parents") {
                 let folder = value(folder).ok_or_else(invalid)?;
                 found.retain(|file| file["parents"][0] == folder.as_str());
