@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
-    AuthKind, AuthMethod, ClientOwner, ConnectionFieldKind, KeyPlace, Literal, SignatureEncoding,
-    SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
+    AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, KeyPlace, Literal,
+    SignatureEncoding, SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest.
@@ -47,6 +47,9 @@ pub struct Manifest {
     pub http: Http,
     /// Ways to authenticate, by key.
     pub auth: Vec<Auth>,
+    /// Values to copy elsewhere or for flows to use, by key.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub config: Vec<Config>,
     /// How deliveries arrive and are trusted, by key.
     pub hooks: Vec<Hook>,
     /// What can happen at the service, by key.
@@ -138,6 +141,26 @@ pub struct ConnectionField {
     /// The value where none is given; never of a secret.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub default: Option<String>,
+}
+
+/// A value to copy elsewhere, or for flows to use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Config {
+    /// The value's key.
+    pub key: String,
+    /// What users see.
+    pub label: String,
+    /// Whether users see the value.
+    pub visible: bool,
+    /// Whether it is shown only when asked for.
+    pub secret: bool,
+    /// The value, which may hold `{field}` templates; never of a secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+    /// The helper that gives it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub helper: Option<String>,
 }
 
 /// What is public of an authorization server.
@@ -345,6 +368,7 @@ impl Manifest {
                 hosts: spec.http.hosts.iter().map(Template::to_string).collect(),
             },
             auth: spec.auth.iter().map(auth).collect(),
+            config: spec.config.iter().map(config).collect(),
             hooks: spec.hooks.iter().map(|own| hook(own, flows)).collect(),
             events: spec.events.iter().map(|own| event(own, flows)).collect(),
             monitors: Vec::new(),
@@ -356,6 +380,7 @@ impl Manifest {
             manifest.monitors.extend(monitor);
         }
         manifest.auth.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.config.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.hooks.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.events.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.monitors.sort_by(|a, b| a.key.cmp(&b.key));
@@ -461,6 +486,21 @@ fn auth(method: &AuthMethod) -> Auth {
 
 fn names(templates: &[(String, Template)]) -> Vec<String> {
     templates.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn config(config: &crate::spec::Config) -> Config {
+    let (value, helper) = match &config.source {
+        ConfigSource::Value(template) => (Some(template.to_string()).filter(|_| !config.secret), None),
+        ConfigSource::Helper(helper) => (None, Some(helper.clone())),
+    };
+    Config {
+        key: config.key.clone(),
+        label: config.label.clone(),
+        visible: config.visible,
+        secret: config.secret,
+        value,
+        helper,
+    }
 }
 
 fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
