@@ -325,7 +325,11 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
     let produce = quote_spanned!(ident.span()=> __p::produce);
     let call = if parameters.is_empty() { quote!(__call) } else { quote!(mut __call) };
     let extra = match kind {
-        Kind::Helper => quote!(impl __p::Helper for #ident {}),
+        Kind::Helper if uses.is_empty() => quote!(impl __p::Helper for #ident {}),
+        Kind::Helper => {
+            let check = quote_spanned!(ident.span()=> const _: () = __p::unconnected(#first::CONNECTED, &[#(#uses::SLOT),*]););
+            quote!(impl __p::Helper for #ident {} #check)
+        }
         Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
         _ => TokenStream::new(),
     };
@@ -345,6 +349,7 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
                     name: #name,
                     kind: #info,
                     docs: #docs,
+                    connected: #first::CONNECTED,
                     parameters: &[#(#uses::info),*],
                     result: #returns::info,
                     run: __run,

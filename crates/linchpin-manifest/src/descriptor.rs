@@ -47,6 +47,9 @@ pub struct FlowDescriptor {
     pub description: String,
     /// Whether the function has a doc comment.
     pub documented: bool,
+    /// Whether it has none of the connection's credentials.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unconnected: bool,
     /// What an action does at the service.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub effect: Option<Effect>,

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
-    AuthKind, AuthMethod, ClientOwner, ConnectionFieldKind, KeyPlace, Literal, SignatureEncoding,
-    SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
+    AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, KeyPlace, Literal,
+    SignatureEncoding, SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest; the schemas of one that was just joined are those of the descriptor.
@@ -25,6 +25,9 @@ pub struct Manifest<'a> {
     pub accent_colour: Option<String>,
     /// Ways to authenticate, by key.
     pub auth: Vec<Auth>,
+    /// Values to copy elsewhere or for flows to use, by key.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub config: Vec<Config>,
     /// One or two sentences for a catalogue.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub description: Option<String>,
@@ -141,6 +144,26 @@ pub struct ConnectionField {
     /// `text`, `host` or `choice`.
     #[serde(rename = "type")]
     pub kind: String,
+}
+
+/// A value to copy elsewhere, or for flows to use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Config {
+    /// The helper that gives it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub helper: Option<String>,
+    /// The value's key.
+    pub key: String,
+    /// What users see.
+    pub label: String,
+    /// Whether it is shown only when asked for.
+    pub secret: bool,
+    /// The value, which may hold `{field}` templates; never of a secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+    /// Whether users see the value.
+    pub visible: bool,
 }
 
 /// What is public of an authorization server.
@@ -348,6 +371,7 @@ impl<'a> Manifest<'a> {
                 hosts: spec.http.hosts.iter().map(Template::to_string).collect(),
             },
             auth: spec.auth.iter().map(auth).collect(),
+            config: spec.config.iter().map(config).collect(),
             hooks: spec.hooks.iter().map(|own| hook(own, flows)).collect(),
             events: spec.events.iter().map(|own| event(own, flows)).collect(),
             monitors: Vec::new(),
@@ -359,6 +383,7 @@ impl<'a> Manifest<'a> {
             manifest.monitors.extend(monitor);
         }
         manifest.auth.sort_by(|a, b| a.key.cmp(&b.key));
+        manifest.config.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.hooks.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.events.sort_by(|a, b| a.key.cmp(&b.key));
         manifest.monitors.sort_by(|a, b| a.key.cmp(&b.key));
@@ -464,6 +489,21 @@ fn auth(method: &AuthMethod) -> Auth {
 
 fn names(templates: &[(String, Template)]) -> Vec<String> {
     templates.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn config(config: &crate::spec::Config) -> Config {
+    let (value, helper) = match &config.source {
+        ConfigSource::Value(template) => (Some(template.to_string()).filter(|_| !config.secret), None),
+        ConfigSource::Helper(helper) => (None, Some(helper.clone())),
+    };
+    Config {
+        key: config.key.clone(),
+        label: config.label.clone(),
+        visible: config.visible,
+        secret: config.secret,
+        value,
+        helper,
+    }
 }
 
 fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {

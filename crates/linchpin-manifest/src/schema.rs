@@ -234,6 +234,17 @@ pub fn manifest() -> String {
             "steps": list(step, "The requests that bring a session, in order."),
         }),
     );
+    let config = closed(
+        &["key", "label", "visible", "secret"],
+        json!({
+            "key": key,
+            "label": words("What users see."),
+            "visible": { "type": "boolean", "description": "Whether users see the value." },
+            "secret": { "type": "boolean", "description": "Whether it is shown only when asked for." },
+            "value": words("The value, which may hold `{field}` templates; never of a secret."),
+            "helper": words("The helper that gives it."),
+        }),
+    );
     let signature = closed(
         &["scheme", "header", "prefix", "encoding", "key"],
         json!({
@@ -340,6 +351,7 @@ pub fn manifest() -> String {
                 "hosts": list(json!({ "type": "string" }), "Further hosts that get credentials."),
             })),
             "auth": list(auth, "Ways to authenticate, by key."),
+            "config": list(config, "Values to copy elsewhere or for flows to use, by key."),
             "hooks": list(hook, "How deliveries arrive and are trusted, by key."),
             "events": list(event, "What can happen at the service, by key."),
             "monitors": list(monitor, "What is looked for on a schedule, by key."),

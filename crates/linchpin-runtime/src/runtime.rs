@@ -15,10 +15,11 @@ use std::{
 };
 
 use linchpin::{
-    Code, Context, Error, Result, Tokens,
+    Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
+    manifest::spec::ConfigSource,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -30,6 +31,7 @@ use crate::{
     session::{self, Planned, Policy, Session},
     signing::Signer,
     stream::RecordStream,
+    template,
     trace::Trace,
     webhook,
 };
@@ -235,6 +237,43 @@ impl Runtime {
             self.0.checkable.write().unwrap_or_else(PoisonError::into_inner).insert(key, checkable);
             checkable
         })
+    }
+
+    /// The configuration values of a connection, by key: what the spec writes, and what its helpers give.
+    ///
+    /// Whether users see one is the spec's word: [`Spec::config`](linchpin::manifest::spec::Spec::config).
+    ///
+    /// # Errors
+    ///
+    /// Whatever a helper gives, and [`Code::OutputInvalid`] when it has the connection's credentials or gives no text.
+    pub async fn config(&self, connection: &Connection) -> Result<BTreeMap<String, Secret>> {
+        let mut values = BTreeMap::new();
+        for config in &connection.spec().config {
+            let value = match &config.source {
+                ConfigSource::Value(template) => template::text(template, connection.values())?,
+                ConfigSource::Helper(name) => self.given(connection, name).await?,
+            };
+            values.insert(config.key.clone(), Secret::new(value));
+        }
+        Ok(values)
+    }
+
+    /// What a helper without a connection gives.
+    async fn given(&self, connection: &Connection, name: &str) -> Result<String> {
+        let invocation = Invocation::named(connection, name)?;
+        let unfit = |problem: &str| {
+            let message = format!("the helper `{name}` {problem}, so that it gives no configuration value");
+            Error::coded(Code::OutputInvalid, message)
+        };
+        if invocation.flow.connected {
+            return Err(unfit("has the connection's credentials").hint("let it take `cx: Unconnected`"));
+        }
+        match self.run(invocation).await?.output {
+            Output::Value(json) => {
+                serde_json::from_str(&json).map_err(|_| unfit("gives something else than a text"))
+            }
+            _ => Err(unfit("gives something else than a text")),
+        }
     }
 
     /// A context for calling flows by their types: `F::call(cx, args)`. No JSON, no checks at an edge, no deadline.

@@ -10,13 +10,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Method, header::CONTENT_TYPE};
 use jiff::Timestamp;
 use linchpin::{
-    request::Body,
     Actor, Code, DateTime, Error, Result,
     extract::ConnectionValues,
     manifest::spec::{
         AuthKind, AuthMethod, HmacAlgorithm, HmacHeader, SignatureEncoding, SigningScheme, Template,
         TemplatePart,
     },
+    request::Body,
 };
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256, Sha512};
@@ -166,7 +166,9 @@ pub(crate) fn sign(
         Some(Body::Bytes(bytes)) => bytes,
         Some(Body::File(_)) => {
             let message = "the connection's requests are signed over their body, and a file is not all there to be signed";
-            return Err(Error::coded(Code::NotCarriedOut, message).hint("send its bytes in place of the file"));
+            return Err(
+                Error::coded(Code::NotCarriedOut, message).hint("send its bytes in place of the file")
+            );
         }
     };
     let mut request = Outgoing { method, url, headers, body, values: &ready.values, now: ready.clock.now() };

@@ -324,6 +324,7 @@ fn action(create: Create, file: &str, line: u32) -> FlowDescriptor {
         result: ResultShape::Value,
         cursor: None,
         next_cursor: None,
+        unconnected: false,
         place: descriptor::Place { file: file.to_owned(), line, column: 1 },
     }
 }

@@ -97,6 +97,37 @@ impl Context {
     }
 }
 
+/// What a helper takes in place of [`Context`] that gives a configuration value: requests to the service without the
+/// connection's credentials, and nothing else of the connection.
+///
+/// ```
+/// use linchpin::prelude::*;
+///
+/// /// The account that a trust policy names.
+/// #[helper]
+/// async fn account(cx: Unconnected) -> Result<String> {
+///     cx.get(path!("/about/account")).send().await?.json()
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Unconnected(Context);
+
+impl Unconnected {
+    pub(crate) fn of(cx: Context) -> Unconnected {
+        Unconnected(cx)
+    }
+
+    /// A `GET` request without credentials.
+    pub fn get(&self, path: impl IntoPath) -> RequestBuilder {
+        self.0.get(path).unauthenticated()
+    }
+
+    /// A `POST` request without credentials.
+    pub fn post(&self, path: impl IntoPath) -> RequestBuilder {
+        self.0.post(path).unauthenticated()
+    }
+}
+
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Context({})", self.0.spec().key)

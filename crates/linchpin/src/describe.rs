@@ -58,6 +58,7 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         title: flow.title(),
         description: flow.description(),
         documented: !flow.docs.trim().is_empty(),
+        unconnected: !flow.connected,
         effect,
         idempotency,
         hook: text(hook),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use crate::{
-    Code, Context, Error, Result, Secret,
+    Code, Context, Error, Result, Secret, Unconnected,
     flow::{Flow, FlowDescriptor, Gives, Registers, Slot, kind},
     json::{self, Misfit},
     shape::{FieldType, Fields, ShapeFn},
@@ -82,6 +82,7 @@ impl ParameterInfo {
 /// | parameter | what it takes | kinds of flows |
 /// | :- | :- | :- |
 /// | [`Context`] | what the flow works with; always the first | all |
+/// | [`Unconnected`] | in its place: requests without the connection's credentials | helper of a configuration value |
 /// | [`Input<T>`] | run-time inputs | action, helper |
 /// | [`Options<T>`] | design-time options | action, webhook, monitor |
 /// | [`Selected`] | the outputs that the caller picked | action |
@@ -121,13 +122,27 @@ pub trait Parameter<K>: Sized + Send + 'static {
     note = "put `cx: Context` before the other parameters"
 )]
 pub trait FirstParameter {
+    /// Whether the connection's credentials come with it.
+    const CONNECTED: bool;
+
     fn first(cx: Context) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
 impl FirstParameter for Context {
+    const CONNECTED: bool = true;
+
     fn first(cx: Context) -> Context {
         cx
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl FirstParameter for Unconnected {
+    const CONNECTED: bool = false;
+
+    fn first(cx: Context) -> Unconnected {
+        Unconnected::of(cx)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct FlowDescriptor {
     pub kind: KindInfo,
     /// The doc comment, lines joined by line breaks; empty where there is none.
     pub docs: &'static str,
+    /// Whether its first parameter is the context, with the connection's credentials.
+    pub connected: bool,
     /// What the parameters after the context are.
     pub parameters: &'static [fn() -> ParameterInfo],
     /// What the function gives.

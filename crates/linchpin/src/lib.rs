@@ -61,7 +61,7 @@ pub use linchpin_macros::webhook;
 
 pub use crate::{
     connector::Connector,
-    context::Context,
+    context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
     extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens},
     file::FileRef,
@@ -79,8 +79,8 @@ pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
         File, FileRef, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result,
-        Revoked, Secret, Selected, SigningSecret, action, authping, fields, helper, monitor, path, revoke,
-        webhook,
+        Revoked, Secret, Selected, SigningSecret, Unconnected, action, authping, fields, helper, monitor,
+        path, revoke, webhook,
     };
 }
 
@@ -137,6 +137,19 @@ pub mod __private {
                 );
                 other += 1;
             }
+            at += 1;
+        }
+    }
+
+    /// Fails to compile when a helper without a connection takes one by another parameter.
+    #[track_caller]
+    pub const fn unconnected(connected: bool, slots: &[Slot]) {
+        let mut at = 0;
+        while at < slots.len() {
+            assert!(
+                connected || !matches!(slots[at], Slot::Connection | Slot::Context),
+                "a helper that takes `Unconnected` has nothing of the connection; take this parameter away, or take `Context` in its place"
+            );
             at += 1;
         }
     }

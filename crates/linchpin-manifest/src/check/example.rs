@@ -167,6 +167,7 @@ impl Reader {
             title: docs.first().map_or_else(|| spec::title_case(key), |title| (*title).to_owned()),
             description: docs.get(1..).unwrap_or_default().join("\n").trim().to_owned(),
             documented: !docs.is_empty(),
+            unconnected: rest.starts_with("cx: Unconnected"),
             effect: match word {
                 "read" => Some(Effect::Read),
                 "create" => Some(Effect::Create),

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::field::{self, Field};
 use super::{LABEL_HELP, is_label};
-use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency};
+use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::diagnostic::{self, Diagnostic, Location};
 use crate::rules::{self, Rule};
 use crate::source::{Source, join as join_path};
-use crate::spec::{AuthKind, Parsed, Spec, list, nearest, unit};
+use crate::spec::{AuthKind, Config, ConfigSource, Parsed, Spec, list, nearest, unit};
 
 /// What the rules of flows (`LP2xx`), and of spec and flows together (`LP3xx`), have to say, sorted.
 ///
@@ -41,6 +41,7 @@ pub fn join(
         check.events();
         check.monitors();
         check.idempotency();
+        check.config();
     }
     diagnostic::sort(&mut check.found);
     check.found
@@ -360,6 +361,10 @@ impl<'a> Check<'a> {
         let Some(texts) = self.files.values().cloned().collect::<Option<Vec<_>>>() else { return };
         for flow in self.of(FlowKind::Helper) {
             let key = flow.key.as_str();
+            let configures = |config: &Config| config.source == ConfigSource::Helper(key.to_owned());
+            if self.spec.config.iter().any(configures) {
+                continue;
+            }
             if !used.contains(&key) && !texts.iter().any(|source| mentions(&source.text, key)) {
                 let message = format!("`{key}` is never used");
                 let help = format!("use it as `choices = {key}` or `cx.call::<{key}>(..)`, or take it away");
@@ -409,6 +414,40 @@ impl<'a> Check<'a> {
                 self.at(&rules::LP303, flow, message, "take it away, or add the method to the spec");
             }
             _ => {}
+        }
+    }
+
+    fn config(&mut self) {
+        let spec = self.spec;
+        let helpers: Vec<&str> = self.of(FlowKind::Helper).map(|flow| flow.key.as_str()).collect();
+        for config in &spec.config {
+            let ConfigSource::Helper(name) = &config.source else { continue };
+            let at = format!("{}/helper", join_path("/config", &config.key));
+            let Some(flow) = self.of(FlowKind::Helper).find(|flow| flow.key == *name) else {
+                let help = match nearest(name, &helpers) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known helpers are {}", list(&helpers)),
+                };
+                let message = format!("no helper is called `{name}`");
+                let label = self.source.value(&at);
+                self.found.push(Diagnostic::new(&rules::LP332, message).label(label, "").help(help));
+                continue;
+            };
+            let takes_input = flow.input["properties"].as_object().is_some_and(|fields| !fields.is_empty());
+            let (problem, help) = if !flow.unconnected {
+                ("has the connection's credentials", "let it take `cx: Unconnected`")
+            } else if takes_input {
+                ("takes an input, which nobody gives it", "take the `Input` away")
+            } else if flow.result != ResultShape::Value || flow.output["type"] != "string" {
+                ("gives something else than a text", "let it give `Result<String>`")
+            } else {
+                continue;
+            };
+            let diagnostic = Diagnostic::new(&rules::LP332, format!("the helper `{name}` {problem}"))
+                .label(self.source.value(&at), "named here")
+                .label(self.place(flow), "the helper")
+                .help(help);
+            self.found.push(diagnostic);
         }
     }
 

@@ -10,9 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConnectionField, ConnectionFieldKind, HmacHeader,
-    JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed, SigningScheme, Spec, StepBody,
-    Template, TemplatePart, TokenFailure, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConfigSource, ConnectionField,
+    ConnectionFieldKind, HmacHeader, JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed,
+    SigningScheme, Spec, StepBody, Template, TemplatePart, TokenFailure, is_token, list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -24,6 +24,7 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     check.auth();
     check.fields();
     check.templates();
+    check.config();
     check.hooks();
     check.events();
     check.not_yet();
@@ -638,6 +639,12 @@ impl<'a> Check<'a> {
         for (index, host) in spec.http.hosts.iter().enumerate() {
             add(format!("/http/hosts/{index}"), host, &spec.auth, Role::Host);
         }
+        for config in &spec.config {
+            if let ConfigSource::Value(template) = &config.source {
+                let path = format!("{}/value", join("/config", &config.key));
+                add(path, template, &spec.auth, Role::Value);
+            }
+        }
         for method in &spec.auth {
             let path = join("/auth", &method.key);
             let own = std::slice::from_ref(method);
@@ -875,6 +882,43 @@ impl<'a> Check<'a> {
                          say `type = \"host\"` and let the field end the host",
                     );
                 self.found.push(diagnostic);
+            }
+        }
+    }
+
+    fn config(&mut self) {
+        let spec = self.spec;
+        for config in &spec.config {
+            let path = join("/config", &config.key);
+            if !is_label(&config.label) && !config.label.is_empty() && config.label.trim() == config.label {
+                let message = format!("the label of `{}` has a forbidden character", config.key);
+                self.at(&rules::LP151, &format!("{path}/label"), message, LABEL_HELP);
+            }
+            let (value, helper) = (format!("{path}/value"), format!("{path}/helper"));
+            if self.has(&value) == self.has(&helper) {
+                let message = match self.has(&value) {
+                    true => format!("`{}` comes from two places", config.key),
+                    false => format!("nothing says where `{}` comes from", config.key),
+                };
+                self.key(&rules::LP185, &path, message, "say `value = \"..\"` or `helper = \"name\"`");
+                continue;
+            }
+            let ConfigSource::Value(template) = &config.source else { continue };
+            if config.secret && template.fields().next().is_none() {
+                self.at(
+                    &rules::LP186,
+                    &value,
+                    format!("everyone can read the secret `{}` here", config.key),
+                    "make it of a secret field, as in `value = \"{token}\"`, or let a helper give it",
+                );
+            }
+            let shown = template.fields().find(|key| {
+                let fields = spec.auth.iter().flat_map(|method| &method.fields);
+                !config.secret && fields.into_iter().any(|field| field.key == *key && field.secret)
+            });
+            if let Some(key) = shown {
+                let message = format!("`{}` shows the secret `{{{key}}}`", config.key);
+                self.at(&rules::LP186, &value, message, "say `secret = true`");
             }
         }
     }

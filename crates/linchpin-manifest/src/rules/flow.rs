@@ -112,7 +112,7 @@ bad "" + "#[fields]\nstruct Query {\n    #[field(default = \"ten\")]\n    limit:
 good "" + "#[fields]\nstruct Query {\n    #[field(default = \"ten\")]\n    limit: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>";
 
 LP230 Warning "a helper is never used"
-"No field takes its choices from it, and its name stands nowhere else in the files of the flows. Use it, or take it away."
+"No field takes its choices and no configuration value comes from it, and its name stands nowhere else in the files of the flows. Use it, or take it away."
 bad "" + "#[helper]\nasync fn projects(cx: Context) -> Result<String>"
 good "" + "#[helper]\nasync fn projects(cx: Context) -> Result<String>\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context) -> Result<String>\n    { cx.call::<projects>(()).await }";
 

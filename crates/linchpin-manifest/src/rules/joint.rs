@@ -111,6 +111,11 @@ LP331 Warning "no action uses the idempotency key of the spec"
 bad "[http]\nidempotency = { header = \"Idempotency-Key\" }" + "/// Create Issue\n#[action(create, idempotency = \"none\")]\nasync fn create_issue(cx: Context) -> Result<String>"
 good "[http]\nidempotency = { header = \"Idempotency-Key\" }" + "/// Create Issue\n#[action(create, idempotency = \"key\")]\nasync fn create_issue(cx: Context) -> Result<String>";
 
+LP332 Error "a configuration value comes from no helper that could give it"
+"The value is shown before a connection works, and to whoever sets it up. So its helper is one that by its type has no credentials: it takes `Unconnected` in place of `Context`, no input, and gives a text."
+bad "[config.account]\nhelper = \"account\"" + "#[helper]\nasync fn account(cx: Context) -> Result<String>"
+good "[config.account]\nhelper = \"account\"" + "#[helper]\nasync fn account(cx: Unconnected) -> Result<String>";
+
 LP390 Warning "this build knows the flow, but cannot carry all of it out yet"
 "The flow is registered, described and can be called by hand, but what its attribute asks for beyond that does not happen yet. The message names it."
 bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"

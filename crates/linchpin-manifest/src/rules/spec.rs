@@ -341,6 +341,16 @@ LP184 Error "a signed method does not fit its scheme"
 bad "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nheader = \"X-Signature\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }"
 good "[auth.aws]\nkind = \"signed\"\nscheme = \"aws-sigv4\"\nregion = \"eu-west-1\"\nservice = \"s3\"\nsession_token = \"{session_token}\"\nfields.access_key = { secret = false }\nfields.secret_key = { secret = true }\nfields.session_token = { secret = true, optional = true }";
 
+LP185 Error "nothing, or too much, says where a configuration value comes from"
+"A configuration value is either written in the spec or given by a helper."
+bad "[config.account]\nlabel = \"Account\""
+good "[config.account]\nlabel = \"Account\"\nvalue = \"123456789012\"";
+
+LP186 Error "a configuration value does not keep its secret"
+"What is made of a secret field is itself secret, and says so. A secret that stands in the spec is none: everyone can read it there."
+bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\n[config.header]\nvalue = \"Bearer {token}\""
+good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\n[config.header]\nvalue = \"Bearer {token}\"\nsecret = true";
+
 LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."
 bad "[[http.outcome]]\nwhen = { status = 503 }\nthen = \"retry\""

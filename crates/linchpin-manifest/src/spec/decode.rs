@@ -21,6 +21,7 @@ pub(super) fn spec(root: &Node) -> Spec {
         icon: text(root, "icon"),
         http: http(root.get("http").unwrap_or(&empty)),
         auth: map(root, "auth", auth),
+        config: map(root, "config", config),
         hooks: map(root, "hook", hook),
         events: map(root, "event", event),
         monitors: map(root, "monitor", monitor),
@@ -380,6 +381,19 @@ fn field(key: &str, node: &Node) -> ConnectionField {
         kind,
         pattern: text(node, "pattern"),
         default: text(node, "default"),
+    }
+}
+
+fn config(key: &str, node: &Node) -> Config {
+    Config {
+        key: key.to_owned(),
+        label: text(node, "label").unwrap_or_else(|| title_case(key)),
+        visible: node.get("visible").is_none() || bool(node, "visible"),
+        secret: bool(node, "secret"),
+        source: match text(node, "helper") {
+            Some(helper) => ConfigSource::Helper(helper),
+            None => ConfigSource::Value(template(node, "value").unwrap_or_default()),
+        },
     }
 }
 

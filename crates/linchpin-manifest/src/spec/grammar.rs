@@ -102,6 +102,11 @@ pub(crate) static ROOT: Table = Table {
             "Ways to authenticate, by key.",
         ),
         may(
+            "config",
+            Shape::Map { keys: Format::Key, values: &Shape::Table(&CONFIG) },
+            "Values that whoever sets the connector up needs elsewhere, or that flows use, by key.",
+        ),
+        may(
             "hook",
             Shape::Map { keys: Format::Key, values: &Shape::Table(&HOOK) },
             "How deliveries arrive and are trusted, by key.",
@@ -636,6 +641,16 @@ static FIELD: Table = Table {
         may("choices", Shape::List(&TEXT), "The values to choose from."),
         may("pattern", TEXT, "A regular expression that the whole value must match."),
         may("default", TEXT, "The value where none is given."),
+    ],
+};
+
+static CONFIG: Table = Table {
+    keys: &[
+        may("label", TEXT, "What users see; the key in title case by default."),
+        may("visible", Shape::Bool, "Whether users see the value, to copy it elsewhere; `true` by default."),
+        may("secret", Shape::Bool, "Shown only when asked for, and never logged; `false` by default."),
+        may("value", TEMPLATE, "The value; may hold `{field}` templates."),
+        may("helper", Shape::Text(Format::Key), "The `#[helper]` that gives it, which takes `Unconnected`."),
     ],
 };
 

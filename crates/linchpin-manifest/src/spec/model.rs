@@ -28,6 +28,8 @@ pub struct Spec {
     pub http: Http,
     /// Ways to authenticate, in the order of the file.
     pub auth: Vec<AuthMethod>,
+    /// Values to copy elsewhere or for flows to use, in the order of the file.
+    pub config: Vec<Config>,
     /// How deliveries arrive and are trusted, in the order of the file.
     pub hooks: Vec<Hook>,
     /// What can happen at the service, in the order of the file.
@@ -710,6 +712,31 @@ pub enum ConnectionFieldKind {
     Host,
     /// `choices = [..]`: one of these.
     Choice(Vec<String>),
+}
+
+/// `[config.<key>]`: a value to copy elsewhere, or for flows to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The value's key.
+    pub key: String,
+    /// What users see; the key in title case by default.
+    pub label: String,
+    /// Whether users see the value.
+    pub visible: bool,
+    /// Shown only when asked for, and never logged.
+    pub secret: bool,
+    /// Where it comes from.
+    pub source: ConfigSource,
+}
+
+/// Where a configuration value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// The spec, with the connection's fields.
+    Value(Template),
+    /// A helper that has none of the connection's credentials.
+    Helper(String),
 }
 
 /// `[hook.<key>]`: how deliveries arrive and are trusted.

@@ -1,6 +1,7 @@
 //! Every kind of authentication, by the requests that it leads to.
 
 mod certificate;
+mod config;
 mod jwt;
 mod key;
 mod session;
