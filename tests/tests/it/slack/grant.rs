@@ -68,7 +68,7 @@ impl Home {
     async fn revoke(&self) -> (TokenFate, bool) {
         let report = self.host.revoke(DEFAULT_TENANT, "work").await.unwrap();
         assert!(self.host.connections(Filter::default()).await.unwrap().is_empty(), "gone at once");
-        (report.attempt.tokens["credentials"].clone(), report.done)
+        (report.attempt.tokens["credentials"], report.done)
     }
 }
 
