@@ -197,15 +197,11 @@ impl Host {
             return Ok(connection);
         }
         let values = self.0.values(row)?;
-        let (_, method) = self.0.method(&row.connector, &values.method)?;
         let grants = StoredGrant {
             host: Arc::downgrade(&self.0),
             id: row.id.clone(),
             holder: self.0.holder.clone(),
-            idle_lifetime: match method.as_ref().map(|method| &method.kind) {
-                Some(AuthKind::OAuth2(oauth)) => oauth.idle_lifetime,
-                _ => None,
-            },
+            idle_lifetime: self.idle_lifetime(&row.connector, &row.method)?,
         };
         let connection = self.0.make(&row.connector, values, Some(Arc::new(grants))).await?;
         let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
