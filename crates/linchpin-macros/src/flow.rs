@@ -316,14 +316,13 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
     let first = quote_spanned!(context.span()=> <#context as __p::FirstParameter>);
     let takes = uses.iter().zip(&locals).map(|(of, local)| {
         quote! {
-            let #local = match #of::take(&mut __call) {
+            let #local = match #of::take(__call) {
                 ::core::result::Result::Ok(__taken) => __taken,
                 ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
             };
         }
     });
-    let produce = quote_spanned!(ident.span()=> __p::produce);
-    let call = if parameters.is_empty() { quote!(__call) } else { quote!(mut __call) };
+    let call = if parameters.is_empty() { quote!(_) } else { quote!(__call) };
     let extra = match kind {
         Kind::Helper if uses.is_empty() => quote!(impl __p::Helper for #ident {}),
         Kind::Helper => {
@@ -352,7 +351,7 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
                     connected: #first::CONNECTED,
                     parameters: &[#(#uses::info),*],
                     result: #returns::info,
-                    run: __run,
+                    run: |__call| __p::run::<#ident>(__call, __take, #returns::produce),
                     place: (::core::file!(), #line, #column),
                 };
 
@@ -362,11 +361,9 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             }
             #extra
 
-            fn __run(#call: __p::Call) -> __p::BoxFuture<'static, __p::Result<__p::Produced>> {
-                #produce(async move {
-                    #(#takes)*
-                    #returns::produce(#ident(#first::first(__p::context(__call)), #(#locals),*).await)
-                })
+            fn __take(#call: &mut __p::Call) -> __p::Result<<#ident as __p::Flow>::Args> {
+                #(#takes)*
+                ::core::result::Result::Ok((#(#locals,)*))
             }
 
             __p::inventory::submit! {

@@ -154,16 +154,19 @@ pub mod __private {
         }
     }
 
-    /// Puts what runs an author's function where the runtime takes it from.
-    pub fn produce(
-        flow: impl Future<Output = Result<Produced>> + Send + 'static,
+    /// Runs a flow: takes its parameters out of the call, calls it, and makes of its result what the runtime takes.
+    ///
+    /// In a generic function the future is `Send` because [`Flow::call`] says so. Written out beside the flow, rustc
+    /// would look into the author's function once more, and report one that is not `Send` twice.
+    pub fn run<F: Flow>(
+        mut call: Call,
+        take: fn(&mut Call) -> Result<F::Args>,
+        produce: fn(F::Output) -> Result<Produced>,
     ) -> BoxFuture<'static, Result<Produced>> {
-        Box::pin(flow)
-    }
-
-    /// The context of a call whose parameters have been taken: the last that is needed of it.
-    pub fn context(call: Call) -> Context {
-        call.cx
+        Box::pin(async move {
+            let args = take(&mut call)?;
+            produce(F::call(call.cx, args).await)
+        })
     }
 
     /// The default of a field as JSON.

@@ -232,6 +232,19 @@ fn card(schema: &mut Value, attribute: &str) {
         }
         None => {}
     }
+    let length =
+        if schema["type"] == "array" { ("minItems", "maxItems") } else { ("minLength", "maxLength") };
+    for (argument, keyword) in [
+        ("min", "minimum"),
+        ("max", "maximum"),
+        ("min_length", length.0),
+        ("max_length", length.1),
+        ("pattern", "pattern"),
+    ] {
+        if let Some(bound) = value(argument) {
+            schema[keyword] = serde_json::from_str(bound).unwrap();
+        }
+    }
     if let Some(default) = value("default") {
         schema["default"] = serde_json::from_str(default).unwrap();
     }

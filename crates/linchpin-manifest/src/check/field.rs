@@ -89,6 +89,31 @@ fn collect<'a>(
     }
 }
 
+/// The types that a schema takes, but for null; none where it leaves them open.
+pub(super) fn types<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    collect_types(root, schema, DEPTH, &mut found);
+    found
+}
+
+fn collect_types<'a>(root: &'a Value, schema: &'a Value, depth: usize, found: &mut Vec<&'a str>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    match schema.get("type") {
+        Some(Value::String(one)) => found.push(one),
+        Some(Value::Array(several)) => found.extend(several.iter().filter_map(Value::as_str)),
+        _ => {}
+    }
+    if let Some(schema) =
+        schema.get("$ref").and_then(Value::as_str).and_then(|target| root.pointer(target.strip_prefix('#')?))
+    {
+        collect_types(root, schema, depth, found);
+    }
+    for schema in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        collect_types(root, schema, depth, found);
+    }
+    found.retain(|kind| *kind != "null");
+}
+
 /// Whether a schema has the place that a pointer names; nothing where the schema leaves it open.
 pub(super) fn has(root: &Value, pointer: &str) -> Option<bool> {
     let steps: Vec<String> =

@@ -209,6 +209,11 @@ impl<'a> Check<'a> {
     fn cards(&mut self) {
         let mut used: Vec<&str> = Vec::new();
         for flow in &self.connector.flows {
+            for schema in [&flow.options, &flow.input, &flow.output] {
+                for field in field::fields(schema) {
+                    self.bounds(flow, schema, &field);
+                }
+            }
             if flow.kind == FlowKind::WebhookEvent {
                 continue;
             }
@@ -243,6 +248,48 @@ impl<'a> Check<'a> {
             }
         }
         self.unused(&used);
+    }
+
+    fn bounds(&mut self, flow: &FlowDescriptor, root: &Value, field: &Field<'_>) {
+        // JSON Schema lets a keyword be that says nothing of a value's type: the bound would hold nothing back.
+        const BOUNDS: [(&str, &str, &[&str]); 7] = [
+            ("minimum", "min", &["integer", "number"]),
+            ("maximum", "max", &["integer", "number"]),
+            ("minLength", "min_length", &["string"]),
+            ("maxLength", "max_length", &["string"]),
+            ("minItems", "min_length", &["array"]),
+            ("maxItems", "max_length", &["array"]),
+            ("pattern", "pattern", &["string"]),
+        ];
+        let name = field.name;
+        let types = field::types(root, field.schema);
+        for (keyword, argument, bound) in BOUNDS {
+            if field.schema.get(keyword).is_some()
+                && !types.is_empty()
+                && !types.iter().any(|kind| bound.contains(kind))
+            {
+                let message =
+                    format!("`{name}` in `{}` has `{argument}`, which binds no {}", flow.key, noun(types[0]));
+                let help = "`min` and `max` bind numbers, `min_length` and `max_length` texts and lists, `pattern` texts; take it away, or change the field's type";
+                self.at(&rules::LP232, flow, message, help);
+            }
+        }
+        if let Some(pattern) = field.schema.get("pattern").and_then(Value::as_str)
+            && let Err(error) = regex::Regex::new(pattern)
+        {
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!(
+                "the pattern `{pattern}` of `{name}` in `{}` is not a regular expression: {reason}",
+                flow.key
+            );
+            self.at(
+                &rules::LP233,
+                flow,
+                message,
+                "write it as the crate `regex` reads it: without look-around and back-references",
+            );
+        }
     }
 
     fn card(&mut self, flow: &FlowDescriptor, root: &Value, field: &Field<'_>, top: &[&str]) {
@@ -701,6 +748,17 @@ impl<'a> Check<'a> {
                 self.found.push(diagnostic);
             }
         }
+    }
+}
+
+/// What authors call a type of JSON Schema.
+fn noun(kind: &str) -> &str {
+    match kind {
+        "string" => "text",
+        "boolean" => "truth value",
+        "array" => "list",
+        "integer" => "number",
+        other => other,
     }
 }
 

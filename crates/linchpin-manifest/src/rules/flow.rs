@@ -120,4 +120,14 @@ LP231 Error "a choice is listed twice"
 "The second one can never be told from the first. Take it away, or mend its value."
 bad "" + "#[fields]\nstruct Query {\n    #[field(choices = [\"open\", \"open\"])]\n    state: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>"
 good "" + "#[fields]\nstruct Query {\n    #[field(choices = [\"open\", \"closed\"])]\n    state: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>";
+
+LP232 Error "a field has a bound that its type does not have"
+"JSON Schema lets such a bound stand and holds nothing back by it. `min` and `max` bind numbers, `min_length` and `max_length` texts and lists, `pattern` texts."
+bad "" + "#[fields]\nstruct Query {\n    #[field(min = 1)]\n    title: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>"
+good "" + "#[fields]\nstruct Query {\n    #[field(min_length = 1)]\n    title: String,\n    #[field(min = 1)]\n    number: i64,\n    #[field(max_length = 3)]\n    labels: Vec<String>,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>";
+
+LP233 Error "a pattern is not a regular expression"
+"Inputs are checked by the crate `regex` before a flow runs, and no value would fit. It knows no look-around and no back-references."
+bad "" + "#[fields]\nstruct Query {\n    #[field(pattern = \"^[a-z+$\")]\n    owner: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>"
+good "" + "#[fields]\nstruct Query {\n    #[field(pattern = \"^[a-z]+$\")]\n    owner: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>";
 }
