@@ -151,7 +151,13 @@ impl Connector {
     }
 
     fn read(&self) -> Result<&Arc<Spec>> {
-        let read = self.0.spec.get_or_init(|| read(self.spec_file()).map(Arc::new));
+        let read = self.0.spec.get_or_init(|| match &self.0.info {
+            // `connector!` found no error in it.
+            Info::Registered(info) => spec::read_checked(info.spec.text)
+                .ok_or_else(|| format!("`{}` is not TOML", info.spec.path))
+                .map(Arc::new),
+            Info::Built { spec, .. } => read(*spec).map(Arc::new),
+        });
         read.as_ref().map_err(|problem| Error::coded(Code::NotCarriedOut, problem.clone()))
     }
 

@@ -66,6 +66,21 @@ pub fn parse(path: &str, text: &str) -> Parsed {
     Parsed { source, spec: usable.then(|| draft.clone()), diagnostics, draft }
 }
 
+/// Reads a spec in which [`parse`] has found no error, at a third of its cost: no places, no rules.
+///
+/// `connector!` parses a spec while the connector is compiled; the same text need not be checked again in each process
+/// that runs it. Of a text that never was checked, what is wrong is left out or replaced by its default.
+///
+/// ```
+/// use linchpin_manifest::spec;
+///
+/// let text = "schema = 1\nkey = \"tracker\"\nname = \"Tracker\"\nversion = \"0.1.0\"\n[http]\nbase_url = \"https://tracker.example\"\n";
+/// assert_eq!(spec::parse("specs/tracker.toml", text).spec, spec::read_checked(text));
+/// ```
+pub fn read_checked(text: &str) -> Option<Spec> {
+    tree::read_without_places(text).map(|tree| decode::spec(&tree))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -156,6 +171,7 @@ overlap = "10m"
     #[test]
     fn a_whole_spec_is_read_in_the_order_of_the_file() {
         let parsed = parse("specs/tracker.toml", TRACKER);
+        assert_eq!(read_checked(TRACKER), parsed.spec);
         let spec = parsed.spec.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
         let keys: Vec<&str> = spec.auth.iter().map(|method| method.key.as_str()).collect();
         assert_eq!(keys, ["token", "basic", "key", "own"]);

@@ -1,5 +1,6 @@
 //! A TOML document as a tree that keeps the order of the file and the place of everything.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -69,10 +70,9 @@ impl Node {
 /// Reads a document: its tree, its places, and what is not TOML in it.
 pub(super) fn read(path: &str, text: &str) -> (Arc<Source>, Node, Vec<Diagnostic>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut source = Source { path: path.to_owned(), text: text.to_owned(), ..Source::default() };
-    source.spans.insert(String::new(), Spans { key: 0..0, value: 0..0 });
-    let value = Value::Table(entries("", table.get_ref(), &mut source));
-    let source = Arc::new(source);
+    let mut spans = BTreeMap::from([(String::new(), Spans { key: 0..0, value: 0..0 })]);
+    let value = Value::Table(entries("", table.get_ref(), &mut Some(&mut spans)));
+    let source = Arc::new(Source { path: path.to_owned(), text: text.to_owned(), spans });
     let diagnostics = errors
         .iter()
         .map(|error| {
@@ -85,39 +85,51 @@ pub(super) fn read(path: &str, text: &str) -> (Arc<Source>, Node, Vec<Diagnostic
     (source, Node { path: String::new(), value }, diagnostics)
 }
 
+/// Reads a document in which nobody will ask for a place: its tree, without paths.
+pub(super) fn read_without_places(text: &str) -> Option<Node> {
+    let table = DeTable::parse(text).ok()?;
+    Some(Node { path: String::new(), value: Value::Table(entries("", table.get_ref(), &mut None)) })
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn entries(path: &str, table: &DeTable<'_>, source: &mut Source) -> Vec<(String, Node)> {
+/// Where every value stands, by its path.
+type Places<'a> = Option<&'a mut BTreeMap<String, Spans>>;
+
+fn entries(path: &str, table: &DeTable<'_>, places: &mut Places<'_>) -> Vec<(String, Node)> {
     let mut sorted: Vec<_> = table.iter().collect();
     // The parser sorts by name; users should see the order of the file.
     sorted.sort_by_key(|(key, value)| key.span().start.min(value.span().start));
     sorted
         .into_iter()
         .map(|(key, value)| {
-            let path = join(path, key.get_ref());
-            (key.get_ref().to_string(), node(path, key.span(), value, source))
+            let path = if places.is_some() { join(path, key.get_ref()) } else { String::new() };
+            (key.get_ref().to_string(), node(path, key.span(), value, places))
         })
         .collect()
 }
 
-fn node(path: String, key: Range<usize>, value: &Spanned<DeValue<'_>>, source: &mut Source) -> Node {
-    source.spans.insert(path.clone(), Spans { key, value: value.span() });
+fn node(path: String, key: Range<usize>, value: &Spanned<DeValue<'_>>, places: &mut Places<'_>) -> Node {
+    if let Some(places) = places {
+        places.insert(path.clone(), Spans { key, value: value.span() });
+    }
     let value = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => Value::Integer(integer(number)),
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Datetime(_) => Value::Time,
-        DeValue::Array(items) => Value::List(
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| node(join(&path, &index.to_string()), item.span(), item, source))
-                .collect(),
-        ),
-        DeValue::Table(table) => Value::Table(entries(&path, table, source)),
+        DeValue::Array(items) => {
+            let mut list = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                let path = if places.is_some() { join(&path, &index.to_string()) } else { String::new() };
+                list.push(node(path, item.span(), item, places));
+            }
+            Value::List(list)
+        }
+        DeValue::Table(table) => Value::Table(entries(&path, table, places)),
     };
     Node { path, value }
 }
