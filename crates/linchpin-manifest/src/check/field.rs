@@ -60,31 +60,36 @@ fn collect<'a>(
     found: &mut Vec<Field<'a>>,
 ) {
     let Some(depth) = depth.checked_sub(1) else { return };
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        // A type that holds itself shows the same fields again.
-        if !open.contains(&target) {
-            open.push(target);
-            if let Some(schema) = target.strip_prefix('#').and_then(|path| root.pointer(path)) {
-                collect(root, schema, pointer, depth, open, found);
+    // Most schemas are of a plain type: one look at what they have is cheaper than asking for each keyword.
+    for (keyword, value) in schema.as_object().into_iter().flatten() {
+        match (keyword.as_str(), value) {
+            // A type that holds itself shows the same fields again.
+            ("$ref", Value::String(target)) if !open.contains(&target.as_str()) => {
+                open.push(target);
+                if let Some(schema) = target.strip_prefix('#').and_then(|path| root.pointer(path)) {
+                    collect(root, schema, pointer, depth, open, found);
+                }
+                open.pop();
             }
-            open.pop();
-        }
-    }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let siblings: Rc<[&str]> = properties.keys().map(String::as_str).collect();
-        for (name, schema) in properties {
-            let pointer = crate::source::join(pointer, name);
-            let label = card(schema, "label").and_then(Value::as_str).unwrap_or(name);
-            found.push(Field { pointer: pointer.clone(), name, label, schema, siblings: siblings.clone() });
-            collect(root, schema, &pointer, depth, open, found);
-        }
-    }
-    if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-        collect(root, items, &format!("{pointer}/*"), depth, open, found);
-    }
-    for key in ["allOf", "anyOf", "oneOf"] {
-        for schema in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
-            collect(root, schema, pointer, depth, open, found);
+            ("properties", Value::Object(properties)) => {
+                let siblings: Rc<[&str]> = properties.keys().map(String::as_str).collect();
+                for (name, schema) in properties {
+                    let pointer = crate::source::join(pointer, name);
+                    let label = card(schema, "label").and_then(Value::as_str).unwrap_or(name);
+                    let siblings = siblings.clone();
+                    found.push(Field { pointer: pointer.clone(), name, label, schema, siblings });
+                    collect(root, schema, &pointer, depth, open, found);
+                }
+            }
+            ("items", Value::Object(_)) => {
+                collect(root, value, &format!("{pointer}/*"), depth, open, found);
+            }
+            ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => {
+                for schema in schemas {
+                    collect(root, schema, pointer, depth, open, found);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -209,21 +209,19 @@ impl<'a> Check<'a> {
     fn cards(&mut self) {
         let mut used: Vec<&str> = Vec::new();
         for flow in &self.connector.flows {
-            for schema in [&flow.options, &flow.input, &flow.output] {
-                for field in field::fields(schema) {
-                    self.bounds(flow, schema, &field);
-                }
-            }
-            if flow.kind == FlowKind::WebhookEvent {
-                continue;
-            }
             let top: Vec<&str> = [&flow.options, &flow.input]
                 .into_iter()
                 .filter_map(|schema| schema.get("properties").and_then(Value::as_object))
                 .flat_map(|properties| properties.keys().map(String::as_str))
                 .collect();
-            for schema in [&flow.options, &flow.input] {
+            for (schema, given) in [(&flow.options, true), (&flow.input, true), (&flow.output, false)] {
                 let fields = field::fields(schema);
+                for field in &fields {
+                    self.bounds(flow, schema, field);
+                }
+                if !given || flow.kind == FlowKind::WebhookEvent {
+                    continue;
+                }
                 for (index, field) in fields.iter().enumerate() {
                     self.card(flow, schema, field, &top);
                     if let Some((helper, _)) = field.helper() {
@@ -251,25 +249,24 @@ impl<'a> Check<'a> {
     }
 
     fn bounds(&mut self, flow: &FlowDescriptor, root: &Value, field: &Field<'_>) {
-        // JSON Schema lets a keyword be that says nothing of a value's type: the bound would hold nothing back.
-        const BOUNDS: [(&str, &str, &[&str]); 7] = [
-            ("minimum", "min", &["integer", "number"]),
-            ("maximum", "max", &["integer", "number"]),
-            ("minLength", "min_length", &["string"]),
-            ("maxLength", "max_length", &["string"]),
-            ("minItems", "min_length", &["array"]),
-            ("maxItems", "max_length", &["array"]),
-            ("pattern", "pattern", &["string"]),
-        ];
         let name = field.name;
-        let types = field::types(root, field.schema);
-        for (keyword, argument, bound) in BOUNDS {
-            if field.schema.get(keyword).is_some()
-                && !types.is_empty()
+        for keyword in field.schema.as_object().into_iter().flat_map(|schema| schema.keys()) {
+            let (argument, bound): (&str, &[&str]) = match keyword.as_str() {
+                "minimum" => ("min", &["integer", "number"]),
+                "maximum" => ("max", &["integer", "number"]),
+                "minLength" => ("min_length", &["string"]),
+                "maxLength" => ("max_length", &["string"]),
+                "minItems" => ("min_length", &["array"]),
+                "maxItems" => ("max_length", &["array"]),
+                "pattern" => ("pattern", &["string"]),
+                _ => continue,
+            };
+            let types = field::types(root, field.schema);
+            if let Some(first) = types.first()
                 && !types.iter().any(|kind| bound.contains(kind))
             {
                 let message =
-                    format!("`{name}` in `{}` has `{argument}`, which binds no {}", flow.key, noun(types[0]));
+                    format!("`{name}` in `{}` has `{argument}`, which binds no {}", flow.key, noun(first));
                 let help = "`min` and `max` bind numbers, `min_length` and `max_length` texts and lists, `pattern` texts; take it away, or change the field's type";
                 self.at(&rules::LP232, flow, message, help);
             }
