@@ -226,6 +226,10 @@ fn assertion(node: &Node, own_key: bool) -> Assertion {
         },
         key: template(node, "key").or_else(|| own_key.then(|| place("private_key"))),
         key_id: template(node, "key_id"),
+        audience: match text(node, "audience").as_deref() {
+            Some("endpoint") => AssertionAudience::Endpoint,
+            _ => AssertionAudience::TokenUrl,
+        },
         lifetime: duration(node, "lifetime").unwrap_or(Duration::from_secs(300)),
     }
 }

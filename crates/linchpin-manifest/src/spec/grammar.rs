@@ -586,6 +586,14 @@ static ASSERTION: Table = Table {
             "The private key; `{private_key}` by default where the client is the customer's, and the secret of the developer's client where it is not.",
         ),
         KEY_ID,
+        may(
+            "audience",
+            Shape::Word(&[
+                ("token_url", "The token endpoint, also where another one is asked (RFC 7523 §3)."),
+                ("endpoint", "The one that is asked: for services that check it at each."),
+            ]),
+            "Which endpoint it names as its audience; `token_url` by default.",
+        ),
         ASSERTION_LIFETIME,
     ],
 };
