@@ -211,7 +211,11 @@ static IDEMPOTENCY: Table =
 
 static ERROR: Table = Table {
     keys: &[
-        may("message", POINTER, "JSON pointer to the message."),
+        may(
+            "message",
+            Shape::OneOrList(&POINTER),
+            "JSON pointer to the message, or several: the first at which there is a text counts.",
+        ),
         may("code", POINTER, "JSON pointer to the service's own code."),
         may("request_id", HEADER, "The response header with the request's id."),
     ],

@@ -148,8 +148,8 @@ pub enum RateLimitScope {
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ErrorShape {
-    /// JSON pointer to the message.
-    pub message: Option<String>,
+    /// JSON pointers to the message; the first at which there is a text counts.
+    pub message: Vec<String>,
     /// JSON pointer to the service's own code.
     pub code: Option<String>,
     /// The response header with the request's id.
