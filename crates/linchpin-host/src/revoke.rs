@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use linchpin::{
     Actor, Code, Error, Result, RevokeOutcome, Revoked, Secret, extract::ConnectionValues, flow::FlowKind,
+    manifest::spec::AuthKind,
 };
 use linchpin_runtime::{Connection, Grant, Invocation, Output};
 use serde::{Deserialize, Serialize};
@@ -176,7 +177,8 @@ impl Host {
         Ok(Report { tenant: revocation.tenant, name: revocation.name, attempt, done })
     }
 
-    /// The author's `#[revoke]`, or RFC 7009 where there is none; what became of each token, and the last problem.
+    /// RFC 7009 where the spec has a `revocation_url` for the method, and the author's `#[revoke]` elsewhere; what became of each
+    /// token, and the last problem.
     async fn kill(&self, revocation: &Revocation) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
         let text = self.0.vault.open(&place(&revocation.id), &revocation.sealed)?;
         let payload: Payload = serde_json::from_slice(&text).map_err(|_| {
@@ -186,7 +188,9 @@ impl Host {
         let values = ConnectionValues { method: revocation.method.clone(), fields: fields.collect() };
         let grant = payload.grant.map(|text| Grant::from_secret(&Secret::new(text))).transpose()?;
         let (connection, _) = self.0.make_loose(&revocation.connector, values, grant).await?;
-        if let Some(flow) = flow(&connection, FlowKind::Revoke) {
+        if !has_endpoint(&connection)
+            && let Some(flow) = flow(&connection, FlowKind::Revoke)
+        {
             let invocation = Invocation::new(&connection, flow).deadline(LIMIT);
             let ended = self.0.runtime.run(invocation).await.map_err(Error::from);
             let (fate, problem) = match ended {
@@ -266,6 +270,15 @@ impl Host {
 
 fn place(id: &str) -> Place {
     Place { kind: Kind::Revocation, id: id.to_owned() }
+}
+
+/// Whether the spec says where tokens of the connection's method are revoked.
+fn has_endpoint(connection: &Connection) -> bool {
+    let method = connection.spec().auth.iter().find(|method| method.key == connection.values().method);
+    match method.map(|method| &method.kind) {
+        Some(AuthKind::OAuth2(oauth)) => oauth.revocation_url.is_some(),
+        _ => false,
+    }
 }
 
 /// What an author's `#[revoke]` said.
