@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use linchpin::{
     Actor, Code, Error, Result, RevokeOutcome, Revoked, Secret, extract::ConnectionValues, flow::FlowKind,
-    manifest::spec::AuthKind,
 };
 use linchpin_runtime::{Connection, Grant, Invocation, Output};
 use serde::{Deserialize, Serialize};
@@ -177,8 +176,8 @@ impl Host {
         Ok(Report { tenant: revocation.tenant, name: revocation.name, attempt, done })
     }
 
-    /// RFC 7009 where the spec has a `revocation_url` for the method, and the author's `#[revoke]` elsewhere; what became of each
-    /// token, and the last problem.
+    /// The author's `#[revoke]`; without one, or where it leaves the tokens to the endpoint of the spec, RFC 7009. What became of
+    /// each token, and the last problem.
     async fn kill(&self, revocation: &Revocation) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
         let text = self.0.vault.open(&place(&revocation.id), &revocation.sealed)?;
         let payload: Payload = serde_json::from_slice(&text).map_err(|_| {
@@ -188,16 +187,16 @@ impl Host {
         let values = ConnectionValues { method: revocation.method.clone(), fields: fields.collect() };
         let grant = payload.grant.map(|text| Grant::from_secret(&Secret::new(text))).transpose()?;
         let (connection, _) = self.0.make_loose(&revocation.connector, values, grant).await?;
-        if !has_endpoint(&connection)
-            && let Some(flow) = flow(&connection, FlowKind::Revoke)
-        {
+        if let Some(flow) = flow(&connection, FlowKind::Revoke) {
             let invocation = Invocation::new(&connection, flow).deadline(LIMIT);
             let ended = self.0.runtime.run(invocation).await.map_err(Error::from);
             let (fate, problem) = match ended {
                 Ok(ran) => (said(&ran.output), None),
-                Err(error) => (fate(&error), Some(error)),
+                Err(error) => (Some(fate(&error)), Some(error)),
             };
-            return Ok(([(CREDENTIALS.to_owned(), fate)].into(), problem));
+            if let Some(fate) = fate {
+                return Ok(([(CREDENTIALS.to_owned(), fate)].into(), problem));
+            }
         }
         self.kill_by_protocol(&connection).await
     }
@@ -272,21 +271,13 @@ fn place(id: &str) -> Place {
     Place { kind: Kind::Revocation, id: id.to_owned() }
 }
 
-/// Whether the spec says where tokens of the connection's method are revoked.
-fn has_endpoint(connection: &Connection) -> bool {
-    let method = connection.spec().auth.iter().find(|method| method.key == connection.values().method);
-    match method.map(|method| &method.kind) {
-        Some(AuthKind::OAuth2(oauth)) => oauth.revocation_url.is_some(),
-        _ => false,
-    }
-}
-
-/// What an author's `#[revoke]` said.
-fn said(output: &Output) -> TokenFate {
-    let Output::Value(json) = output else { return TokenFate::Revoked };
+/// What an author's `#[revoke]` said; nothing where it leaves the tokens to the endpoint of the spec.
+fn said(output: &Output) -> Option<TokenFate> {
+    let Output::Value(json) = output else { return Some(TokenFate::Revoked) };
     match serde_json::from_str::<Revoked>(json).map(|revoked| revoked.outcome) {
-        Ok(RevokeOutcome::AlreadyGone) => TokenFate::AlreadyGone,
-        _ => TokenFate::Revoked,
+        Ok(RevokeOutcome::AtEndpoint) => None,
+        Ok(RevokeOutcome::AlreadyGone) => Some(TokenFate::AlreadyGone),
+        _ => Some(TokenFate::Revoked),
     }
 }
 

@@ -149,14 +149,17 @@ async fn a_revoke_kills_both_tokens_and_the_row() {
 
 /// Revoke
 ///
-/// Says of every token that it is gone, and asks nobody.
+/// Says of a token that cannot be refreshed that it is gone, and leaves others to the endpoint.
 #[revoke]
-pub(crate) async fn revoke(_cx: Context) -> Result<Revoked> {
-    Ok(Revoked::already_gone())
+pub(crate) async fn revoke(_cx: Context, tokens: linchpin::Tokens) -> Result<Revoked> {
+    Ok(match tokens.refresh() {
+        Some(_) => Revoked::at_endpoint(),
+        None => Revoked::already_gone(),
+    })
 }
 
 #[tokio::test]
-async fn the_author_revokes_what_the_spec_has_no_endpoint_for() {
+async fn the_author_revokes_or_leaves_it_to_the_endpoint() {
     let (world, folder) = (World::start().await, tempfile::tempdir().unwrap());
     let connector = Connector::builder(SPEC).flow::<get_me>().flow::<authping>().flow::<revoke>().build();
     let host = builder(folder.path(), &world.server.uri()).await.connector(connector.unwrap());
