@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use linchpin_cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::new([linchpin_github::connector(), linchpin_google_drive::connector(), linchpin_slack::connector()])
-        .command(tour::command(), tour::run)
-        .run(std::env::args_os())
-        .into()
+    let connectors = [
+        linchpin_github::connector(),
+        linchpin_google_drive::connector(),
+        linchpin_okta::connector(),
+        linchpin_slack::connector(),
+    ];
+    Cli::new(connectors).command(tour::command(), tour::run).run(std::env::args_os()).into()
 }

@@ -176,7 +176,8 @@ impl Host {
         Ok(Report { tenant: revocation.tenant, name: revocation.name, attempt, done })
     }
 
-    /// The author's `#[revoke]`, or RFC 7009 where there is none; what became of each token, and the last problem.
+    /// The author's `#[revoke]`; without one, or where it leaves the tokens to the endpoint of the spec, RFC 7009. What became of
+    /// each token, and the last problem.
     async fn kill(&self, revocation: &Revocation) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
         let text = self.0.vault.open(&place(&revocation.id), &revocation.sealed)?;
         let payload: Payload = serde_json::from_slice(&text).map_err(|_| {
@@ -191,9 +192,11 @@ impl Host {
             let ended = self.0.runtime.run(invocation).await.map_err(Error::from);
             let (fate, problem) = match ended {
                 Ok(ran) => (said(&ran.output), None),
-                Err(error) => (fate(&error), Some(error)),
+                Err(error) => (Some(fate(&error)), Some(error)),
             };
-            return Ok(([(CREDENTIALS.to_owned(), fate)].into(), problem));
+            if let Some(fate) = fate {
+                return Ok(([(CREDENTIALS.to_owned(), fate)].into(), problem));
+            }
         }
         self.kill_by_protocol(&connection).await
     }
@@ -268,12 +271,13 @@ fn place(id: &str) -> Place {
     Place { kind: Kind::Revocation, id: id.to_owned() }
 }
 
-/// What an author's `#[revoke]` said.
-fn said(output: &Output) -> TokenFate {
-    let Output::Value(json) = output else { return TokenFate::Revoked };
+/// What an author's `#[revoke]` said; nothing where it leaves the tokens to the endpoint of the spec.
+fn said(output: &Output) -> Option<TokenFate> {
+    let Output::Value(json) = output else { return Some(TokenFate::Revoked) };
     match serde_json::from_str::<Revoked>(json).map(|revoked| revoked.outcome) {
-        Ok(RevokeOutcome::AlreadyGone) => TokenFate::AlreadyGone,
-        _ => TokenFate::Revoked,
+        Ok(RevokeOutcome::AtEndpoint) => None,
+        Ok(RevokeOutcome::AlreadyGone) => Some(TokenFate::AlreadyGone),
+        _ => Some(TokenFate::Revoked),
     }
 }
 

@@ -20,8 +20,8 @@ use linchpin::{
     extract::ConnectionValues,
     flow::BoxFuture,
     manifest::spec::{
-        Assertion, AuthKind, AuthMethod, ClientAuthentication, ClientOwner, JwtBearer, OAuth2, OAuth2Grant,
-        Spec, Template, TokenFailure, TokenOutcome, TokenResponse,
+        Assertion, AssertionAudience, AuthKind, AuthMethod, ClientAuthentication, ClientOwner, JwtBearer,
+        OAuth2, OAuth2Grant, Spec, Template, TokenFailure, TokenOutcome, TokenResponse,
     },
 };
 use oauth2::{
@@ -215,10 +215,11 @@ impl Server {
         }
     }
 
-    /// The parameters of a request by which an OAuth client proves itself, beside its id and secret (RFC 7523 §2.2).
-    pub(crate) fn proof(&self) -> Result<Vec<(String, String)>> {
+    /// The parameters of a request by which an OAuth client proves itself at the endpoint with this URL, beside its id and secret
+    /// (RFC 7523 §2.2).
+    pub(crate) fn proof(&self, asked: &Template) -> Result<Vec<(String, String)>> {
         let oauth = self.oauth()?;
-        let (ClientAuthentication::PrivateKeyJwt(_), Some(client)) =
+        let (ClientAuthentication::PrivateKeyJwt(assertion), Some(client)) =
             (&oauth.client_authentication, &self.client)
         else {
             return Ok(Vec::new());
@@ -227,7 +228,11 @@ impl Server {
         claims.insert("iss".to_owned(), client.id.as_str().into());
         claims.insert("sub".to_owned(), client.id.as_str().into());
         claims.insert("jti".to_owned(), jwt::fresh_id()?.into());
-        let assertion = self.assertion(&oauth.token_url, claims)?;
+        let audience = match assertion.audience {
+            AssertionAudience::TokenUrl => &oauth.token_url,
+            AssertionAudience::Endpoint => asked,
+        };
+        let assertion = self.assertion(audience, claims)?;
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         Ok(vec![
             ("client_assertion_type".to_owned(), kind.to_owned()),
@@ -235,8 +240,8 @@ impl Server {
         ])
     }
 
-    /// An assertion (RFC 7523 §3). It is meant for the token endpoint that the spec names, also where an operator's mock stands
-    /// for the service.
+    /// An assertion (RFC 7523 §3). It is meant for the endpoint as the spec names it, also where an operator's mock stands for the
+    /// service.
     fn assertion(&self, audience: &Template, mut claims: Map<String, Value>) -> Result<String> {
         let (Some(assertion), Some(key)) = (assertion(self.method()), &self.key) else {
             let message = format!("the method `{}` has no key to sign with", self.method().key);
@@ -277,18 +282,11 @@ impl Server {
         Ok(TokenUrl::from_url(self.url(self.endpoint()?.url)?))
     }
 
-    /// What every request to the token endpoint says beside what its grant says.
-    fn token_params(&self) -> Result<Vec<(String, String)>> {
+    /// What every request for tokens says beside what its grant says, at the endpoint with this URL.
+    fn token_params(&self, url: &Template) -> Result<Vec<(String, String)>> {
         let mut params = self.params(self.endpoint()?.params)?;
-        params.extend(self.proof()?);
+        params.extend(self.proof(url)?);
         Ok(params)
-    }
-
-    fn refresh_url(&self) -> Result<TokenUrl> {
-        match &self.oauth()?.refresh_url {
-            Some(url) => Ok(TokenUrl::from_url(self.url(url)?)),
-            None => self.token_url(),
-        }
     }
 
     pub(crate) fn authorization_url(&self) -> Result<AuthUrl> {
@@ -316,7 +314,7 @@ impl Server {
             hidden.push(verifier.secret().clone());
             request = request.set_pkce_verifier(verifier);
         }
-        for (name, value) in self.token_params()? {
+        for (name, value) in self.token_params(self.endpoint()?.url)? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, None);
@@ -326,10 +324,12 @@ impl Server {
 
     /// Exchanges a refresh token (RFC 6749 §6).
     async fn refresh(self: &Arc<Server>, runtime: &Runtime, old: &Grant, token: &Secret) -> Result<Grant> {
-        let client = self.client()?.set_token_uri(self.refresh_url()?);
+        let oauth = self.oauth()?;
+        let url = oauth.refresh_url.as_ref().unwrap_or(&oauth.token_url);
+        let client = self.client()?.set_token_uri(TokenUrl::from_url(self.url(url)?));
         let token = RefreshToken::new(token.expose().to_owned());
         let mut request = client.exchange_refresh_token(&token);
-        for (name, value) in self.token_params()? {
+        for (name, value) in self.token_params(url)? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, Some(old));
@@ -344,7 +344,7 @@ impl Server {
         if let Some(scopes) = self.scopes()? {
             request = request.add_scope(scopes);
         }
-        for (name, value) in self.token_params()? {
+        for (name, value) in self.token_params(self.endpoint()?.url)? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk::new(self, runtime, None);
@@ -397,7 +397,7 @@ impl Server {
         let mut request = client.revoke_token(token).map_err(|error| {
             Error::coded(Code::RequestInvalid, format!("no token can be revoked: {error}"))
         })?;
-        for (name, value) in self.proof()? {
+        for (name, value) in self.proof(template)? {
             request = request.add_extra_param(name, value);
         }
         let talk = Talk { instead: Some(url), ..Talk::new(self, runtime, None) };

@@ -217,7 +217,7 @@ impl<'de> Visitor<'de> for Pointed<'_> {
 fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message: Option<&str>) -> Error {
     let words = match message {
         Some(message) => Some(message.to_owned()),
-        None => found(answer, http.error.message.as_deref(), &MESSAGES).or_else(|| plain_text(answer)),
+        None => found(answer, &http.error.message, &MESSAGES).or_else(|| plain_text(answer)),
     };
     let place = answer.url.split(['?', '#']).next().unwrap_or_default();
     let status = answer.status.as_u16();
@@ -230,7 +230,7 @@ fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message:
         },
     };
     let mut error = Error::coded(code, text).status(status);
-    if let Some(service_code) = found(answer, http.error.code.as_deref(), &CODES) {
+    if let Some(service_code) = found(answer, http.error.code.as_slice(), &CODES) {
         error = error.service_code(service_code);
     }
     let request_id = match &http.error.request_id {
@@ -252,15 +252,15 @@ fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message:
 }
 
 /// A text or number of the body, made fit for one line of a message.
-fn found(answer: &Response, pointer: Option<&str>, guesses: &[&str]) -> Option<String> {
+fn found(answer: &Response, pointers: &[String], guesses: &[&str]) -> Option<String> {
     let text = |pointer: &str| match value_at(&answer.body, pointer)? {
         Value::String(text) => Some(one_line(&text)).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    match pointer {
-        Some(pointer) => text(pointer),
-        None => guesses.iter().find_map(|pointer| text(pointer)),
+    match pointers {
+        [] => guesses.iter().find_map(|pointer| text(pointer)),
+        pointers => pointers.iter().find_map(|pointer| text(pointer)),
     }
 }
 

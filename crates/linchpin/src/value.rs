@@ -67,6 +67,8 @@ pub enum RevokeOutcome {
     Revoked,
     /// Already gone
     AlreadyGone,
+    /// Left to the revocation endpoint
+    AtEndpoint,
 }
 
 impl Revoked {
@@ -78,6 +80,12 @@ impl Revoked {
     /// The token was dead already.
     pub fn already_gone() -> Revoked {
         Revoked { outcome: RevokeOutcome::AlreadyGone }
+    }
+
+    /// Nothing is done here: the tokens of this connection's method are revoked at the `revocation_url` that the spec has for it
+    /// (RFC 7009), as they are in connectors without `#[revoke]`. For connectors in which only some methods have such an endpoint.
+    pub fn at_endpoint() -> Revoked {
+        Revoked { outcome: RevokeOutcome::AtEndpoint }
     }
 }
 

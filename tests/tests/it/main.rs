@@ -10,5 +10,6 @@ mod edge;
 mod github;
 mod host;
 mod oauth;
+mod okta;
 mod outsider;
 mod slack;

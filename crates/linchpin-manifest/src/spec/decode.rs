@@ -41,7 +41,7 @@ fn http(node: &Node) -> Http {
         rate_limit: node.get("rate_limit").and_then(rate_limit),
         idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
         error: ErrorShape {
-            message: error.and_then(|node| pointer(node, "message")),
+            message: error.map(|node| pointers(node, "message")).unwrap_or_default(),
             code: error.and_then(|node| pointer(node, "code")),
             request_id: error.and_then(|node| header(node, "request_id")),
         },
@@ -226,6 +226,10 @@ fn assertion(node: &Node, own_key: bool) -> Assertion {
         },
         key: template(node, "key").or_else(|| own_key.then(|| place("private_key"))),
         key_id: template(node, "key_id"),
+        audience: match text(node, "audience").as_deref() {
+            Some("endpoint") => AssertionAudience::Endpoint,
+            _ => AssertionAudience::TokenUrl,
+        },
         lifetime: duration(node, "lifetime").unwrap_or(Duration::from_secs(300)),
     }
 }
@@ -480,6 +484,14 @@ fn template(node: &Node, key: &str) -> Option<Template> {
 
 fn pointer(node: &Node, key: &str) -> Option<String> {
     text(node, key).filter(|text| is_pointer(text))
+}
+
+/// One pointer, or a list of them.
+fn pointers(node: &Node, key: &str) -> Vec<String> {
+    let mut pointers = list(node, key);
+    pointers.extend(text(node, key));
+    pointers.retain(|text| is_pointer(text));
+    pointers
 }
 
 fn header(node: &Node, key: &str) -> Option<String> {

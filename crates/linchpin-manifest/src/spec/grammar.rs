@@ -211,7 +211,11 @@ static IDEMPOTENCY: Table =
 
 static ERROR: Table = Table {
     keys: &[
-        may("message", POINTER, "JSON pointer to the message."),
+        may(
+            "message",
+            Shape::OneOrList(&POINTER),
+            "JSON pointer to the message, or several: the first at which there is a text counts.",
+        ),
         may("code", POINTER, "JSON pointer to the service's own code."),
         may("request_id", HEADER, "The response header with the request's id."),
     ],
@@ -586,6 +590,14 @@ static ASSERTION: Table = Table {
             "The private key; `{private_key}` by default where the client is the customer's, and the secret of the developer's client where it is not.",
         ),
         KEY_ID,
+        may(
+            "audience",
+            Shape::Word(&[
+                ("token_url", "The token endpoint, also where another one is asked (RFC 7523 §3)."),
+                ("endpoint", "The one that is asked: for services that check it at each."),
+            ]),
+            "Which endpoint it names as its audience; `token_url` by default.",
+        ),
         ASSERTION_LIFETIME,
     ],
 };

@@ -148,8 +148,8 @@ pub enum RateLimitScope {
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ErrorShape {
-    /// JSON pointer to the message.
-    pub message: Option<String>,
+    /// JSON pointers to the message; the first at which there is a text counts.
+    pub message: Vec<String>,
     /// JSON pointer to the service's own code.
     pub code: Option<String>,
     /// The response header with the request's id.
@@ -422,8 +422,20 @@ pub struct Assertion {
     pub key: Option<Template>,
     /// The id by which the service knows the key.
     pub key_id: Option<Template>,
+    /// Whom it is meant for, where the claims do not say.
+    pub audience: AssertionAudience,
     /// How long it is good; five minutes by default.
     pub lifetime: Duration,
+}
+
+/// Which endpoint of the authorization server an assertion names as its audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AssertionAudience {
+    /// The token endpoint, also where another one is asked (RFC 7523 §3).
+    #[default]
+    TokenUrl,
+    /// The one that is asked.
+    Endpoint,
 }
 
 /// How a JSON web token is signed (RFC 7518 §3.1).

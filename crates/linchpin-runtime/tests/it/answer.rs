@@ -89,6 +89,25 @@ async fn the_first_rule_that_matches_decides() {
 }
 
 #[tokio::test]
+async fn the_first_place_with_a_message_counts() {
+    const CAUSES: SpecFile = spec!(
+        "error = { message = [\"/causes/0/text\", \"/text\"] }"
+        "[auth.token]"
+        "kind = \"bearer\""
+        "fields.token = { label = \"Token\", secret = true }"
+    );
+    for (body, words) in [
+        (json!({ "text": "not valid", "causes": [{ "text": "the name is taken" }] }), "the name is taken"),
+        (json!({ "text": "not valid", "causes": [] }), "not valid"),
+        (json!({ "text": "not valid", "causes": [{ "text": "" }] }), "not valid"),
+        (json!({ "message": "guessed" }), "Bad Request"),
+    ] {
+        let error = answered(CAUSES, ResponseTemplate::new(400).set_body_json(body)).await;
+        assert!(error.message().ends_with(words), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_rule_can_make_a_success_of_an_error() {
     let server = MockServer::start().await;
     on(&server, "/thing", ResponseTemplate::new(404).set_body_json(json!({ "gone": true }))).await;

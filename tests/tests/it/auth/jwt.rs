@@ -66,6 +66,16 @@ const SPEC: SpecFile = SpecFile {
         scopes = ["read"]
         fields.key_id = { secret = false }
         fields.private_key = { secret = true }
+
+        [auth.strict]
+        kind = "oauth2"
+        grant = "client_credentials"
+        client = "customer"
+        client_authentication = "private_key_jwt"
+        assertion = { algorithm = "RS256", audience = "endpoint" }
+        token_url = "https://tracker.example/token"
+        revocation_url = "https://tracker.example/revoke"
+        fields.private_key = { secret = true }
     "#,
 };
 
@@ -196,6 +206,20 @@ async fn a_client_proves_itself_by_an_assertion() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 3, "each assertion has an id of its own");
+}
+
+#[tokio::test]
+async fn an_assertion_names_the_endpoint_that_is_asked_where_the_spec_says_so() {
+    let world = world().await;
+    let connection = world.connection("strict", &[("client_id", "0oa1"), ("private_key", PKCS8)]);
+    world.run(&connection, "get_me").await.unwrap();
+    assert!(connection.revoke_tokens(&world.runtime).await.unwrap().iter().all(|(_, fate)| fate.is_ok()));
+
+    let requests = world.requests().await;
+    let proved = requests.iter().filter(|request| request.url.path() != "/me");
+    let audiences: Vec<_> =
+        proved.map(|request| taken_apart(&form(request)["client_assertion"]).1["aud"].clone()).collect();
+    assert_eq!(audiences, ["https://tracker.example/token", "https://tracker.example/revoke"]);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use wiremock::{Request, http::Url};
 
-use self::reader::Format;
+use self::reader::{Format, Syntax};
 pub(crate) use self::watch::Watch;
 
 /// A service and where its description is to be had.
@@ -55,6 +55,17 @@ pub(crate) static GOOGLE_DRIVE: Service = Service {
     credential: None,
     uploads: Some("/upload"),
     extract: "google-drive-extract.json",
+    known: OnceLock::new(),
+};
+
+pub(crate) static OKTA: Service = Service {
+    name: "Okta",
+    file: "okta-management.yaml.gz",
+    format: Format::OpenApi3,
+    base: "",
+    credential: None,
+    uploads: None,
+    extract: "okta-extract.json",
     known: OnceLock::new(),
 };
 
@@ -178,7 +189,8 @@ impl Service {
         let file = workspace().join("../shared/facts").join(self.file);
         let packed = fs::File::open(file).ok()?;
         let templates = extract.iter().map(|entry| entry.name.1.as_str()).collect();
-        Some(Description(reader::read(packed, self.format, self.credential, &templates)))
+        let syntax = if self.file.ends_with(".yaml.gz") { Syntax::Yaml } else { Syntax::Json };
+        Some(Description(reader::read(packed, syntax, self.format, self.credential, &templates)))
     }
 
     /// The extract: for each operation its query parameters and the fields of its body, `!` behind what must be there; and for what
@@ -289,7 +301,7 @@ fn within(inner: &Body, outer: &Body) -> bool {
 
 #[test]
 fn the_extracts_say_what_the_services_say() {
-    for service in [&GITHUB, &GOOGLE_DRIVE, &SLACK] {
+    for service in [&GITHUB, &GOOGLE_DRIVE, &OKTA, &SLACK] {
         let extract = service.extract();
         let Some(official) = service.official(&extract) else { continue };
         for Extracted { name, operation: ours, beyond } in extract {
@@ -380,6 +392,27 @@ fn what_is_not_described_is_noticed() {
         ),
     ] {
         let found = GOOGLE_DRIVE.problems(std::slice::from_ref(&wrong));
+        assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
+    }
+
+    for (wrong, problem) in [
+        (seen("GET", "/api/v1/user", &[], Value::Null), "no such operation"),
+        (seen("PUT", "/api/v1/users/1/lifecycle/suspend", &[], Value::Null), "no such operation"),
+        (seen("GET", "/api/v1/users/1/groups", &["limit"], Value::Null), "no query parameter `limit`"),
+        (
+            seen("POST", "/api/v1/users/1/lifecycle/reset_password", &[], Value::Null),
+            "the query parameter `sendEmail` is missing",
+        ),
+        (
+            seen("POST", "/api/v1/users", &[], serde_json::json!({ "credentials": {} })),
+            "the body has no `profile`",
+        ),
+        (
+            seen("POST", "/api/v1/groups", &[], serde_json::json!({ "name": "x" })),
+            "the body has no field `name`",
+        ),
+    ] {
+        let found = OKTA.problems(std::slice::from_ref(&wrong));
         assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
     }
 }

@@ -5,18 +5,18 @@ use std::{
     time::Duration,
 };
 
-use linchpin::{Code, serde_json::json};
+use linchpin::{Connector, prelude::*, serde_json::json};
 use linchpin_host::{
     DEFAULT_TENANT, NoticeKind,
     store::{Filter, State, TokenFate},
 };
 use linchpin_testing::{
-    answer,
+    Issuer, answer,
     wiremock::{Mock, matchers},
 };
 
-use super::{call, connect, host, new, store};
-use crate::oauth::World;
+use super::{builder, call, connect, host, new, store};
+use crate::oauth::{SPEC, World, authping, get_me};
 
 #[tokio::test]
 async fn a_connection_is_made_used_and_known_by_its_account() {
@@ -145,6 +145,39 @@ async fn a_revoke_kills_both_tokens_and_the_row() {
     assert!(host.connections(Filter::default()).await.unwrap().is_empty());
     assert!(store(&host).revocations().await.unwrap().is_empty());
     assert_eq!(call(&host, "work").await.unwrap_err().code(), Code::ConnectionUnknown);
+}
+
+/// Revoke
+///
+/// Says of a token that cannot be refreshed that it is gone, and leaves others to the endpoint.
+#[revoke]
+pub(crate) async fn revoke(_cx: Context, tokens: linchpin::Tokens) -> Result<Revoked> {
+    Ok(match tokens.refresh() {
+        Some(_) => Revoked::at_endpoint(),
+        None => Revoked::already_gone(),
+    })
+}
+
+#[tokio::test]
+async fn the_author_revokes_or_leaves_it_to_the_endpoint() {
+    let (world, folder) = (World::start().await, tempfile::tempdir().unwrap());
+    let connector = Connector::builder(SPEC).flow::<get_me>().flow::<authping>().flow::<revoke>().build();
+    let host = builder(folder.path(), &world.server.uri()).await.connector(connector.unwrap());
+    let host = host.clock(Arc::new(world.clock.clone())).build().unwrap();
+    connect(&world, &host, "work").await.unwrap();
+    let mut robot = new("robot", "itself");
+    let fields = [("client_id", Issuer::CLIENT_ID), ("client_secret", Issuer::CLIENT_SECRET)];
+    robot.values.fields = fields.map(|(key, value)| (key.to_owned(), value.to_owned().into())).into();
+    host.apply(robot).await.unwrap().finish().await.unwrap();
+
+    for (name, fates) in [
+        ("work", vec![("access_token", TokenFate::Revoked), ("refresh_token", TokenFate::Revoked)]),
+        ("robot", vec![("credentials", TokenFate::AlreadyGone)]),
+    ] {
+        let report = host.revoke(DEFAULT_TENANT, name).await.unwrap();
+        let tokens = report.attempt.tokens.iter().map(|(token, fate)| (token.as_str(), *fate));
+        assert_eq!(tokens.collect::<Vec<_>>(), fates, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use linchpin::{
 use linchpin_runtime::{Connection, Grant, Invocation, MemoryGrant, OAuthClient, Output, Runtime};
 use linchpin_testing::{Issuer, TestClock, Tokens, answer, wiremock::MockServer};
 
-const SPEC: SpecFile = SpecFile {
+pub(crate) const SPEC: SpecFile = SpecFile {
     path: "specs/tracker.toml",
     text: r#"
         schema = 1

@@ -1,0 +1,12 @@
+//! Every flow of the Okta connector against an Okta on loopback.
+
+mod account;
+mod choice;
+mod fault;
+mod grant;
+mod group;
+mod list;
+mod user;
+mod world;
+
+use self::world::World;
