@@ -28,7 +28,7 @@ macro_rules! contract {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                if let Some(home) = super::Home::postgres().await {
+                if let Some(home) = super::Home::postgres() {
                     super::$name(&home).await;
                 }
             })+

@@ -128,13 +128,13 @@ async fn a_secret_is_in_no_file_and_no_debug_output() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_secret_is_in_no_table_of_a_server() {
-    let Some(home) = Home::postgres().await else { return };
-    let store = home.open().await;
+    let Some(database) = linchpin_testing::Database::new() else { return };
+    let store = linchpin_host::store::open(database.url()).await.unwrap();
     let keys = linchpin_host::vault::Keys::random().unwrap();
     let vault = Vault::unlock(&*store, KeySource::Given(keys)).await.unwrap();
     let shown = everything(&*store, &vault).await;
     assert_eq!(find(shown.as_bytes()), None, "{shown}");
-    for file in super::server::files(&home.place()).await {
+    for file in super::server::files(&database) {
         let bytes = fs::read(&file).unwrap();
         assert_eq!(find(&bytes), None, "in {}", file.display());
     }
