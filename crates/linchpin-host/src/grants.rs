@@ -11,7 +11,7 @@ use linchpin_runtime::{Failure, Grant, GrantStore, Kept, Lease};
 
 use crate::{
     host::{Inner, Notice, NoticeKind},
-    store::{self, Change, GrantFailure, NewGrant, State},
+    store::{Change, NewGrant, State},
     vault::{Kind, Place, Sealed, Vault},
 };
 
@@ -91,11 +91,7 @@ impl StoredGrant {
 
     async fn fail_now(&self, generation: u64, failure: Failure) -> Result<bool> {
         let host = self.host()?;
-        let kept = match &failure {
-            Failure::Dead(reason) => GrantFailure::Dead(reason.clone()),
-            Failure::RetryAt(time) => GrantFailure::RetryAt(*time),
-        };
-        let mine = host.store.grant_fail(&self.id, generation, &self.holder, kept).await?;
+        let mine = host.store.grant_fail(&self.id, generation, &self.holder, failure.clone()).await?;
         if let (true, Failure::Dead(reason)) = (mine, failure) {
             host.move_to(&self.id, State::NeedsReauthorization, reason).await?;
         }
@@ -109,14 +105,9 @@ impl GrantStore for StoredGrant {
     }
 
     fn lease(&self, generation: u64, time: Duration) -> BoxFuture<'_, Result<Lease>> {
-        Box::pin(async move {
-            let lease = self.host()?.store.grant_lease(&self.id, generation, &self.holder, time).await?;
-            Ok(match lease {
-                store::Lease::Taken { abandoned } => Lease::Taken { abandoned },
-                store::Lease::Held(left) => Lease::Held(left),
-                store::Lease::Moved => Lease::Moved,
-            })
-        })
+        Box::pin(
+            async move { self.host()?.store.grant_lease(&self.id, generation, &self.holder, time).await },
+        )
     }
 
     fn swap<'a>(&'a self, generation: u64, grant: &'a Grant) -> BoxFuture<'a, Result<bool>> {

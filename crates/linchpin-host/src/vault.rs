@@ -109,12 +109,12 @@ impl Kind {
     const ALL: [Kind; 5] = [Kind::Fields, Kind::Grant, Kind::Revocation, Kind::Client, Kind::Check];
 
     /// Its number in a store's order.
-    pub(crate) fn number(self) -> i32 {
-        self as i32
+    pub(crate) fn number(self) -> i64 {
+        self as i64
     }
 
     /// The kind of a number.
-    pub(crate) fn numbered(number: i32) -> Option<Kind> {
+    pub(crate) fn numbered(number: i64) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.number() == number)
     }
 

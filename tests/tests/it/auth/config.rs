@@ -11,15 +11,8 @@ use linchpin_testing::{
 
 use super::header;
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.token]
         kind = "bearer"
         fields.site = {}
@@ -36,8 +29,8 @@ const SPEC: SpecFile = SpecFile {
 
         [config.account]
         helper = "account"
-    "#,
-};
+    "#
+);
 
 #[helper]
 async fn account(cx: Unconnected) -> Result<String> {

@@ -19,8 +19,8 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping,
-        Renewed, Revocation, State, Store,
+        self, Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
+        Revocation, State, Store,
     },
     vault::{KeySource, Place, Sealed, Vault},
 };
@@ -334,7 +334,7 @@ impl Store for Dying {
         connection_renew(id: &str, renewed: Renewed, grant: Option<NewGrant>) -> bool;
         connection_remove(id: &str, left: Option<Revocation>) -> bool;
         grant(id: &str) -> Option<GrantRow>;
-        grant_fail(id: &str, generation: u64, holder: &str, failure: GrantFailure) -> bool;
+        grant_fail(id: &str, generation: u64, holder: &str, failure: Failure) -> bool;
         keep_alives_due(now: DateTime, until: DateTime, most: usize) -> Vec<Connection>;
         revocations_due(now: DateTime, until: DateTime, most: usize) -> Vec<Revocation>;
         revocations() -> Vec<Revocation>;
