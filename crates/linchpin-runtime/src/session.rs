@@ -16,11 +16,11 @@ use http::{
     header::{ACCEPT, LOCATION},
 };
 use linchpin::{
-    Code, Context, Error, FileRef, Response, Result,
+    Code, Context, Error, FileRef, Response, Result, Secret,
     context::Driver,
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
-    manifest::spec::Spec,
+    manifest::spec::{ConfigSource, Spec},
     request::{Body, Request, Target, Upload},
 };
 use url::Url;
@@ -32,7 +32,7 @@ use crate::{
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
     runtime::{Cancel, Runtime},
-    signing,
+    signing, template,
     trace::{Log, Record, Trace},
     transfer::{self, Open, Progress},
 };
@@ -756,6 +756,17 @@ impl Driver for Session {
 
     fn connection(&self) -> &ConnectionValues {
         &self.connection.0.values
+    }
+
+    fn config(&self, key: &str) -> Result<Secret> {
+        let known = self.spec().config.iter().find(|config| config.key == key);
+        match known.map(|config| &config.source) {
+            Some(ConfigSource::Value(value)) => template::text(value, self.connection()).map(Secret::new),
+            _ => {
+                let message = format!("the spec writes no configuration value `{key}`");
+                Err(Error::coded(Code::ConnectionInvalid, message))
+            }
+        }
     }
 }
 
