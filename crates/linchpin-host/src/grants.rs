@@ -76,8 +76,16 @@ impl StoredGrant {
 
     async fn swap_now(&self, generation: u64, grant: &Grant) -> Result<bool> {
         let host = self.host()?;
-        let new = seal(&host.vault, &self.id, grant, self.idle_lifetime)?;
-        if !host.store.grant_swap(&self.id, generation, new).await? {
+        let put = async || {
+            let new = seal(&host.vault, &self.id, grant, self.idle_lifetime)?;
+            host.store.grant_swap(&self.id, generation, new).await
+        };
+        let swapped = match put().await {
+            // The keys were rotated between the sealing and the putting.
+            Err(error) if error.code() == Code::KeyWrong => put().await,
+            swapped => swapped,
+        };
+        if !swapped? {
             return Ok(false);
         }
         // A late answer may bring back what was given up.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
-use crate::vault::{Place, Sealed};
+use crate::vault::{KEY_VARIABLE, KeyId, Place, Sealed};
 
 /// Opens a store: on a PostgreSQL server by a URL that begins with `postgres://`, and in a file by its path.
 ///
@@ -176,6 +176,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Sealed records behind a place in the store's own order, for sealing them anew.
     fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;
+
+    /// Lets one key seal, and others no more: from then on whatever is put in under one of these is refused with
+    /// [`Code::KeyWrong`], however long ago it was sealed, and whatever was put in before is there to be read.
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>>;
 
     /// Puts a record that was sealed anew in the place of what it was made from; `false` when that has changed since.
     fn sealed_swap(&self, place: &Place, old: &Sealed, new: Sealed) -> BoxFuture<'_, Result<bool>>;
@@ -412,6 +416,15 @@ pub struct Client {
 fn name_taken(tenant: &str, name: &str) -> Error {
     let message = format!("the tenant `{tenant}` has a connection `{name}` already");
     Error::coded(Code::NameTaken, message).hint("choose another name, or delete that connection first")
+}
+
+/// What the databases say of a text that is sealed under a retired key.
+const RETIRED: &str = "the key was retired";
+
+fn key_retired(whence: impl fmt::Display) -> Error {
+    let message = format!("the keys of the store `{whence}` were rotated after this was sealed");
+    Error::coded(Code::KeyWrong, message)
+        .hint(format!("try again; where the keys are given, put the current one first in `{KEY_VARIABLE}`"))
 }
 
 /// A grant as columns: the tokens, when they expire, when to keep them alive.

@@ -15,14 +15,14 @@ use tokio_postgres::{
 };
 
 use super::{
-    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
-    Revocation, State, Store, after, columns, count, ended, millis,
+    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
+    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
         CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
         to_grant, to_note, to_revocation, to_sealed,
     },
 };
-use crate::vault::{CHECK, Kind, Place, Sealed};
+use crate::vault::{CHECK, KeyId, Kind, Place, Sealed};
 
 /// How long a connection to the server may take to come about, or to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +35,8 @@ const MIGRATION_LOCK: i64 = 0x6c69_6e63_6870_696e;
 /// Each brings the schema from one version to the next. What was released is never changed.
 ///
 /// Texts that a store orders are in the order of their bytes, whatever language the database is set to.
-const MIGRATIONS: &[&str] = &[r#"
+const MIGRATIONS: &[&str] = &[
+    r#"
     create table linchpin_connection (
         id text collate "C" primary key,
         tenant text collate "C" not null,
@@ -103,10 +104,40 @@ const MIGRATIONS: &[&str] = &[r#"
         name text collate "C" primary key,
         value bytea not null
     );
-"#];
+"#,
+    // What is sealed names its key in the bytes 2 to 9. Whoever retires a key waits for those who are putting something in, and
+    // these see what was retired before, since each statement of a function looks at the tables anew.
+    r#"
+    create table linchpin_retired_key (id bytea primary key);
+
+    create function linchpin_check_key() returns trigger language plpgsql as $$
+    declare
+        sealed bytea;
+    begin
+        perform pg_advisory_xact_lock_shared(7811896401883522425);
+        execute format('select ($1).%I', tg_argv[0]) into sealed using new;
+        if exists (select from linchpin_retired_key where id = substr(sealed, 2, 8)) then
+            raise exception 'the key was retired';
+        end if;
+        return new;
+    end $$;
+
+    create trigger linchpin_fields before insert or update of fields on linchpin_connection
+        for each row execute function linchpin_check_key('fields');
+    create trigger linchpin_tokens before insert or update of tokens on linchpin_connection
+        for each row execute function linchpin_check_key('tokens');
+    create trigger linchpin_sealed before insert or update of sealed on linchpin_revocation
+        for each row execute function linchpin_check_key('sealed');
+    create trigger linchpin_secret before insert or update of secret on linchpin_client
+        for each row execute function linchpin_check_key('secret');
+"#,
+];
 
 /// Milliseconds after 1970 by the server's clock, which goes on within a transaction.
 const NOW: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// Held by whoever retires keys, and shared by whoever puts something sealed in (as a number in the trigger above): "linchkey".
+const KEY_LOCK: i64 = 0x6c69_6e63_686b_6579;
 
 type Param<'a> = &'a (dyn ToSql + Sync);
 
@@ -241,6 +272,10 @@ impl Postgres {
     }
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+        let said = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error);
+        if said.is_some_and(|said| said.message() == RETIRED) {
+            return key_retired(&self.whence);
+        }
         let mut words = error.to_string();
         let mut under = error.source();
         while let Some(error) = under {
@@ -698,6 +733,24 @@ impl Store for Postgres {
                 &[&kind, &id, &count(most), &CHECK],
             ).await?;
             self.read_all(&rows, to_sealed)
+        })
+    }
+
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let retired: Vec<&[u8]> = retired.iter().map(|key| &key.0[..]).collect();
+            let mut client = self.client().await?;
+            let noted: Result<(), tokio_postgres::Error> = async {
+                let step = client.transaction().await?;
+                step.execute("select pg_advisory_xact_lock($1)", &[&KEY_LOCK]).await?;
+                step.execute("delete from linchpin_retired_key where id = $1", &[&&current.0[..]]).await?;
+                let retire =
+                    "insert into linchpin_retired_key (id) select unnest($1::bytea[]) on conflict do nothing";
+                step.execute(retire, &[&retired]).await?;
+                step.commit().await
+            }
+            .await;
+            noted.map_err(|error| self.failed(&error))
         })
     }
 

@@ -20,8 +20,8 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
-    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
-    Revocation, State, Store, after, columns, count, ended, millis,
+    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
+    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
         CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
         to_grant, to_note, to_revocation, to_sealed,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     private_file,
-    vault::{CHECK, Kind, Place, Sealed},
+    vault::{CHECK, KeyId, Kind, Place, Sealed},
 };
 
 /// How long a process waits while another writes.
@@ -42,7 +42,8 @@ const BATCH: usize = 256;
 const APPLICATION: i32 = 0x4c69_5069;
 
 /// Each brings the schema from one version to the next. What was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     create table connection (
         id text primary key,
         tenant text not null,
@@ -110,7 +111,37 @@ const MIGRATIONS: &[&str] = &["
         name text primary key,
         value blob not null
     ) strict;
-"];
+",
+    // What is sealed names its key in the bytes 2 to 9. Each column is looked at for itself: a row whose other column waits to be
+    // sealed anew may change.
+    "
+    create table retired_key (id blob primary key) strict;
+
+    create trigger connection_add_key before insert on connection
+    when exists (select * from retired_key where id in (substr(new.fields, 2, 8), substr(new.tokens, 2, 8)))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger connection_fields_key before update of fields on connection
+    when exists (select * from retired_key where id = substr(new.fields, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger connection_tokens_key before update of tokens on connection
+    when exists (select * from retired_key where id = substr(new.tokens, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+
+    create trigger revocation_add_key before insert on revocation
+    when exists (select * from retired_key where id = substr(new.sealed, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger revocation_key before update of sealed on revocation
+    when exists (select * from retired_key where id = substr(new.sealed, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+
+    create trigger client_add_key before insert on client
+    when exists (select * from retired_key where id = substr(new.secret, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger client_key before update of secret on client
+    when exists (select * from retired_key where id = substr(new.secret, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+",
+];
 
 /// A [`Store`] in one file.
 pub struct Sqlite {
@@ -207,6 +238,7 @@ impl Trouble {
                 format!("another process has kept the store `{path}` to itself for too long"),
                 "see which process it is, and try again",
             ),
+            Some(ErrorCode::ConstraintViolation) if self.text == RETIRED => return key_retired(path),
             _ => {
                 let message = format!("the store `{path}` failed: {}", self.text);
                 return Error::coded(Code::StoreFailed, message);
@@ -942,6 +974,15 @@ impl Store for Sqlite {
                 )?
                 .query_map((kind, id, count(most), CHECK), read(to_sealed))?
                 .collect()
+        })
+    }
+
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>> {
+        self.write(move |connection| {
+            connection.prepare_cached("delete from retired_key where id = ?1")?.execute([current.0])?;
+            let mut retire =
+                connection.prepare_cached("insert or ignore into retired_key (id) values (?1)")?;
+            retired.into_iter().try_for_each(|key| retire.execute([key.0]).map(drop))
         })
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, slice, sync::Arc, time::Duration};
 use linchpin::Code;
 use linchpin_host::{
     store::{Client, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed, Revocation, State, Store},
-    vault::Kind,
+    vault::{Keys, Kind, Vault},
 };
 
 use super::{
@@ -60,6 +60,7 @@ contract! {
     a_note_is_put_once
     sealed_records_come_page_by_page
     sealed_records_are_swapped_unless_they_changed
+    what_is_sealed_under_a_retired_key_is_refused
     what_was_put_is_there_when_the_store_is_opened_again
 }
 
@@ -723,6 +724,56 @@ async fn sealed_records_are_swapped_unless_they_changed(home: &Home) {
     }
     // A grant that is sealed anew is still the same grant.
     assert_eq!(row(&*store, "a").await.generation, 1);
+}
+
+async fn what_is_sealed_under_a_retired_key_is_refused(home: &Home) {
+    let store = with_grant(home).await;
+    store.connection_add(connection("goes"), None).await.unwrap();
+    let other = Vault::new(Keys::random().unwrap());
+    let other = |kind, id: &str| other.seal(&place(kind, id), b"another secret").unwrap();
+    let (old, new) = (sealed(Kind::Grant, "it").key().unwrap(), other(Kind::Grant, "it").key().unwrap());
+    let renewed = |fields| Renewed {
+        method: "oauth".to_owned(),
+        fields,
+        scopes: Vec::new(),
+        change: change(State::Active, 1),
+    };
+    let client = |secret| Client {
+        connector: "tracker".to_owned(),
+        method: "oauth".to_owned(),
+        id: "id".to_owned(),
+        secret: Some(secret),
+    };
+    store.client_put(client(sealed(Kind::Client, "tracker/oauth"))).await.unwrap();
+    let before = store.sealed_after(None, 9).await.unwrap();
+    store.keys_retire(new, vec![old]).await.unwrap();
+
+    let refused = [
+        store.connection_add(connection("more"), None).await.map(|()| true),
+        store.connection_renew("it", renewed(sealed(Kind::Fields, "it")), None).await,
+        store.connection_renew("it", renewed(other(Kind::Fields, "it")), Some(grant("it"))).await,
+        store.connection_remove("goes", Some(revocation("r", "goes", 1))).await,
+        store.grant_swap("it", 1, grant("it")).await,
+        store.client_put(client(sealed(Kind::Client, "tracker/oauth"))).await.map(|()| true),
+    ];
+    for (at, refused) in refused.into_iter().enumerate() {
+        assert_eq!(refused.unwrap_err().code(), Code::KeyWrong, "{at}");
+    }
+    for (place, old) in &before {
+        let again = store.sealed_swap(place, old, sealed(place.kind, &place.id)).await;
+        assert_eq!(again.unwrap_err().code(), Code::KeyWrong, "{place}");
+    }
+    assert_eq!(store.sealed_after(None, 9).await.unwrap(), before);
+
+    // What is there under the old key can be used, and be sealed anew part by part.
+    store.connection_pinged("it", ping(3), None).await.unwrap();
+    for (place, old) in &before {
+        assert!(store.sealed_swap(place, old, other(place.kind, &place.id)).await.unwrap(), "{place}");
+    }
+    store.keys_retire(old, vec![new]).await.unwrap();
+    assert!(store.grant_swap("it", 1, grant("it")).await.unwrap());
+    let refused = NewGrant { sealed: other(Kind::Grant, "it"), ..grant("it") };
+    assert_eq!(store.grant_swap("it", 2, refused).await.unwrap_err().code(), Code::KeyWrong);
 }
 
 async fn what_was_put_is_there_when_the_store_is_opened_again(home: &Home) {

@@ -22,7 +22,7 @@ use linchpin_host::{
         self, Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
         Revocation, State, Store,
     },
-    vault::{KeySource, Place, Sealed, Vault},
+    vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
 use linchpin_runtime::{RefreshPolicy, SystemClock};
 use linchpin_testing::Database;
@@ -56,6 +56,7 @@ storm! {
     killed_after_the_new_pair_was_stored_nothing_is_lost
     killed_while_the_answer_is_on_its_way_the_owner_is_asked
     killed_with_the_answer_in_hand_the_owner_is_asked
+    keys_that_are_rotated_while_the_new_pair_is_put_in_lose_no_grant
 }
 
 const SERVICE: &str = "LINCHPIN_TEST_SERVICE";
@@ -98,16 +99,18 @@ impl Home {
         self.key.with_extension(format!("{process}.ready"))
     }
 
-    /// A host that kills its own process at a point, if any.
-    async fn dying(&self, service: &str, point: Option<String>) -> HostBuilder {
-        let store = store::open(&self.store).await.unwrap();
-        let vault = Vault::unlock(&*store, KeySource::File(self.key.clone())).await.unwrap();
-        configured(Host::builder(Dying { store, point }, vault), service)
+    async fn open(&self) -> Dying {
+        Dying { store: store::open(&self.store).await.unwrap(), point: None, rotates: Mutex::new(None) }
+    }
+
+    async fn builder(&self, service: &str, store: Dying) -> HostBuilder {
+        let vault = Vault::unlock(&store, KeySource::File(self.key.clone())).await.unwrap();
+        configured(Host::builder(store, vault), service)
     }
 
     /// A host as another process would have it.
     async fn host(&self, service: &str) -> Host {
-        at_work(self.dying(service, None).await)
+        at_work(self.builder(service, self.open().await).await)
     }
 }
 
@@ -128,7 +131,8 @@ fn another_process() {
     let calls: usize = env::var(CALLS).unwrap().parse().unwrap();
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     executor.block_on(async {
-        let host = at_work(home.dying(&service, env::var(DIE).ok()).await);
+        let store = Dying { point: env::var(DIE).ok(), ..home.open().await };
+        let host = at_work(home.builder(&service, store).await);
         fs::write(home.ready(std::process::id()), "").unwrap();
         std::io::stdin().read_line(&mut String::new()).unwrap();
         let calls = (0..calls).map(|_| {
@@ -165,7 +169,8 @@ async fn expired(home: &Home) -> World {
         .saturating_sub(Duration::from_millis(1_767_225_600_000));
     world.clock.advance(behind);
     world.issuer.lifetime(Some(Duration::from_secs(2)));
-    let builder = home.dying(&world.server.uri(), None).await.clock(Arc::new(world.clock.clone()));
+    let builder = home.builder(&world.server.uri(), home.open().await).await;
+    let builder = builder.clock(Arc::new(world.clock.clone()));
     connect(&world, &builder.build().unwrap(), "work").await.unwrap();
     world.issuer.lifetime(Some(Duration::from_secs(3600)));
     // By the issuer's clock they are dead; by the machine's they will be when the processes have started.
@@ -268,11 +273,23 @@ async fn killed_with_the_answer_in_hand_the_owner_is_asked(home: &Home) {
     the_owner_is_asked(home, "before the swap").await;
 }
 
+async fn keys_that_are_rotated_while_the_new_pair_is_put_in_lose_no_grant(home: &Home) {
+    let world = expired(home).await;
+    let uri = world.server.uri();
+    let store = home.open().await;
+    let host = home.builder(&uri, Dying { rotates: Mutex::new(Some(home.key.clone())), ..store }).await;
+    assert_eq!(call(&at_work(host), "work").await.unwrap(), r#"{"id":7}"#);
+    assert_eq!((world.issuer.exchanges(), world.issuer.reused()), (2, 0));
+    assert_eq!(call(&home.host(&uri).await, "work").await.unwrap(), r#"{"id":7}"#);
+}
+
 /// A store that kills its process at a point, if any.
 #[derive(Debug)]
 struct Dying {
     store: Arc<dyn Store>,
     point: Option<String>,
+    /// The key file whose keys are rotated before the first swap.
+    rotates: Mutex<Option<PathBuf>>,
 }
 
 impl Dying {
@@ -314,9 +331,14 @@ impl Store for Dying {
 
     fn grant_swap(&self, id: &str, generation: u64, grant: NewGrant) -> BoxFuture<'_, Result<bool>> {
         self.at("before the swap");
-        let swap = self.store.grant_swap(id, generation, grant);
+        let id = id.to_owned();
+        let rotated = self.rotates.lock().unwrap().take();
         Box::pin(async move {
-            let swapped = swap.await;
+            if let Some(key) = rotated {
+                let vault = Vault::unlock(&*self.store, KeySource::File(key)).await?;
+                vault::rotate(&*self.store, &vault).await?;
+            }
+            let swapped = self.store.grant_swap(&id, generation, grant).await;
             self.at("after the swap");
             swapped
         })
@@ -345,6 +367,7 @@ impl Store for Dying {
         note(name: &str) -> Option<Vec<u8>>;
         note_once(name: &str, value: &[u8]) -> Vec<u8>;
         sealed_after(place: Option<Place>, most: usize) -> Vec<(Place, Sealed)>;
+        keys_retire(current: KeyId, retired: Vec<KeyId>) -> ();
         sealed_swap(place: &Place, old: &Sealed, new: Sealed) -> bool;
     }
 }
