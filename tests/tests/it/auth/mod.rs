@@ -13,6 +13,7 @@ macro_rules! spec {
         }
     };
 }
+
 mod certificate;
 mod config;
 mod jwt;
