@@ -85,7 +85,7 @@ pub(crate) struct Run {
     /// How long the whole call may take, as in `30s` or `5m`
     #[arg(long, value_name = "TIME")]
     pub(crate) deadline: Option<String>,
-    /// Check the input, and stop a flow that writes before its first request other than GET or HEAD
+    /// Check the input, and stop a flow that writes before its first request other than GET or HEAD, one that revokes before any
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Records as JSON Lines, as they come

@@ -2,7 +2,10 @@
 
 use linchpin::{
     Connector, describe,
-    manifest::descriptor::{Descriptors, FlowDescriptor, FlowKind, ResultShape},
+    manifest::{
+        descriptor::{Descriptors, FlowDescriptor, FlowKind, ResultShape},
+        manifest::Config,
+    },
 };
 use serde_json::{Value, json};
 
@@ -87,6 +90,7 @@ fn connector_json(connector: &Connector, with_schemas: bool) -> Result<Value, Fa
         "name": spec.name,
         "version": spec.version,
         "description": spec.description,
+        "config": spec.config.iter().map(Config::from).collect::<Vec<_>>(),
         "flows": flows,
     }))
 }
@@ -115,6 +119,15 @@ fn connector_text(connector: &Connector) -> Result<String, Failure> {
             method.name,
             fields.join(", ")
         ));
+    }
+    for config in spec.config.iter().map(Config::from) {
+        let mut facts = Vec::new();
+        facts.extend(config.value);
+        facts.extend(config.helper.map(|helper| format!("given by {helper}")));
+        facts.extend(config.secret.then(|| "secret".to_owned()));
+        facts.extend((!config.visible).then(|| "for flows only".to_owned()));
+        let facts = facts.join(", ");
+        text.push_str(&format!("\nconfiguration `{}`: {} ({facts})\n", config.key, config.label));
     }
     let flows: Vec<FlowDescriptor> = connector.flows().iter().map(|flow| describe::flow(flow)).collect();
     let width = flows.iter().map(|flow| flow.key.len()).max().unwrap_or_default();
@@ -207,5 +220,62 @@ fn section(text: &mut String, name: &str, schema: &Value) {
         let help = card["help"].as_str().map(|help| format!(". {help}")).unwrap_or_default();
         let label = card["label"].as_str().unwrap_or_default();
         text.push_str(&format!("  {key:width$}  {label} ({}){help}\n", facts.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linchpin::connector::SpecFile;
+
+    use super::*;
+
+    const SPEC: SpecFile = SpecFile {
+        path: "specs/tracker.toml",
+        text: r#"
+            schema = 1
+            key = "tracker"
+            name = "Tracker"
+            version = "0.1.0"
+            http = { base_url = "https://tracker.example" }
+
+            [auth.token]
+            kind = "bearer"
+            fields.token = { secret = true }
+
+            [config.account]
+            helper = "account"
+
+            [config.audience]
+            label = "Who is meant"
+            value = "https://tracker.example/hooks"
+
+            [config.header]
+            visible = false
+            secret = true
+            value = "Bearer {token}"
+        "#,
+    };
+
+    #[test]
+    fn configuration_values_are_described_and_secret_ones_not_shown() {
+        let connector = Connector::builder(SPEC).build().unwrap();
+        let text = connector_text(&connector).unwrap();
+        for line in [
+            "configuration `account`: Account (given by account)",
+            "configuration `audience`: Who is meant (https://tracker.example/hooks)",
+            "configuration `header`: Header (secret, for flows only)",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} is not in {text}");
+        }
+        let json = connector_json(&connector, false).unwrap();
+        let wanted = json!([
+            { "key": "account", "label": "Account", "helper": "account", "secret": false, "visible": true },
+            {
+                "key": "audience", "label": "Who is meant", "value": "https://tracker.example/hooks",
+                "secret": false, "visible": true,
+            },
+            { "key": "header", "label": "Header", "secret": true, "visible": false },
+        ]);
+        assert_eq!(json["config"], wanted);
     }
 }

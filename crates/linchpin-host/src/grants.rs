@@ -11,7 +11,7 @@ use linchpin_runtime::{Failure, Grant, GrantStore, Kept, Lease};
 
 use crate::{
     host::{Inner, Notice, NoticeKind},
-    store::{self, Change, GrantFailure, NewGrant, State},
+    store::{Change, NewGrant, State},
     vault::{Kind, Place, Sealed, Vault},
 };
 
@@ -76,8 +76,16 @@ impl StoredGrant {
 
     async fn swap_now(&self, generation: u64, grant: &Grant) -> Result<bool> {
         let host = self.host()?;
-        let new = seal(&host.vault, &self.id, grant, self.idle_lifetime)?;
-        if !host.store.grant_swap(&self.id, generation, new).await? {
+        let put = async || {
+            let new = seal(&host.vault, &self.id, grant, self.idle_lifetime)?;
+            host.store.grant_swap(&self.id, generation, new).await
+        };
+        let swapped = match put().await {
+            // The keys were rotated between the sealing and the putting.
+            Err(error) if error.code() == Code::KeyWrong => put().await,
+            swapped => swapped,
+        };
+        if !swapped? {
             return Ok(false);
         }
         // A late answer may bring back what was given up.
@@ -91,11 +99,7 @@ impl StoredGrant {
 
     async fn fail_now(&self, generation: u64, failure: Failure) -> Result<bool> {
         let host = self.host()?;
-        let kept = match &failure {
-            Failure::Dead(reason) => GrantFailure::Dead(reason.clone()),
-            Failure::RetryAt(time) => GrantFailure::RetryAt(*time),
-        };
-        let mine = host.store.grant_fail(&self.id, generation, &self.holder, kept).await?;
+        let mine = host.store.grant_fail(&self.id, generation, &self.holder, failure.clone()).await?;
         if let (true, Failure::Dead(reason)) = (mine, failure) {
             host.move_to(&self.id, State::NeedsReauthorization, reason).await?;
         }
@@ -109,14 +113,9 @@ impl GrantStore for StoredGrant {
     }
 
     fn lease(&self, generation: u64, time: Duration) -> BoxFuture<'_, Result<Lease>> {
-        Box::pin(async move {
-            let lease = self.host()?.store.grant_lease(&self.id, generation, &self.holder, time).await?;
-            Ok(match lease {
-                store::Lease::Taken { abandoned } => Lease::Taken { abandoned },
-                store::Lease::Held(left) => Lease::Held(left),
-                store::Lease::Moved => Lease::Moved,
-            })
-        })
+        Box::pin(
+            async move { self.host()?.store.grant_lease(&self.id, generation, &self.holder, time).await },
+        )
     }
 
     fn swap<'a>(&'a self, generation: u64, grant: &'a Grant) -> BoxFuture<'a, Result<bool>> {

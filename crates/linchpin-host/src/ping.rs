@@ -43,7 +43,7 @@ impl Host {
     pub(crate) async fn ping_row(&self, row: &store::Connection) -> Result<Pinged> {
         let (ping, outcome) = match self.ready(row).await {
             Ok(connection) => self.ask(&connection).await,
-            Err(error) => (self.silence(&error), Err(error)),
+            Err(error) => self.heard(Duration::ZERO, Err(error)),
         };
         let next = self.next_ping(ping.at);
         self.0.store.connection_pinged(&row.id, ping, Some(next)).await?;
@@ -61,39 +61,30 @@ impl Host {
             Some(flow) => self.identity(connection, flow).await.map(Some),
             None => Ok(None),
         };
-        let mut ping = Ping {
-            at: self.0.now(),
-            millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
-            account: None,
-            scopes: Vec::new(),
-            expires: None,
-            problem: None,
-        };
-        match said {
-            Ok(identity) => {
-                if let Some(identity) = identity {
-                    ping.account = Some(Account { id: identity.id, label: identity.label });
-                    ping.scopes = identity.scopes;
-                    ping.expires = identity.expires_at;
-                }
-                (ping, Ok(()))
-            }
-            Err(error) => {
-                ping.problem = Some((error.code().as_str().to_owned(), error.message().to_owned()));
-                (ping, Err(error))
-            }
-        }
+        self.heard(since.elapsed(), said)
     }
 
-    fn silence(&self, error: &Error) -> Ping {
-        Ping {
+    /// What is noted of what was said after so long.
+    fn heard(&self, took: Duration, said: Result<Option<Identity>>) -> (Ping, Result<()>) {
+        let (identity, outcome) = match said {
+            Ok(identity) => (identity, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let problem = outcome.as_ref().err();
+        let mut ping = Ping {
             at: self.0.now(),
-            millis: 0,
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             account: None,
             scopes: Vec::new(),
             expires: None,
-            problem: Some((error.code().as_str().to_owned(), error.message().to_owned())),
+            problem: problem.map(|error| (error.code().as_str().to_owned(), error.message().to_owned())),
+        };
+        if let Some(identity) = identity {
+            ping.account = Some(Account { id: identity.id, label: identity.label });
+            ping.scopes = identity.scopes;
+            ping.expires = identity.expires_at;
         }
+        (ping, outcome)
     }
 
     async fn identity(&self, connection: &Connection, flow: &'static FlowDescriptor) -> Result<Identity> {

@@ -51,6 +51,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub struct Sealed(pub(crate) Vec<u8>);
 
 impl Sealed {
+    /// The key under which it is sealed; `None` when this is no sealed text of a known format.
+    pub fn key(&self) -> Option<KeyId> {
+        self.parts().map(|(key, ..)| key)
+    }
+
     /// The id of the key and what comes behind it; `None` when this is no sealed text of a known format.
     fn parts(&self) -> Option<(KeyId, &[u8], &[u8])> {
         let (&VERSION, rest) = self.0.split_first()? else { return None };
@@ -109,12 +114,12 @@ impl Kind {
     const ALL: [Kind; 5] = [Kind::Fields, Kind::Grant, Kind::Revocation, Kind::Client, Kind::Check];
 
     /// Its number in a store's order.
-    pub(crate) fn number(self) -> i32 {
-        self as i32
+    pub(crate) fn number(self) -> i64 {
+        self as i64
     }
 
     /// The kind of a number.
-    pub(crate) fn numbered(number: i32) -> Option<Kind> {
+    pub(crate) fn numbered(number: i64) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
@@ -131,7 +136,13 @@ impl Kind {
 
 /// By what a sealed text names its key: a part of the key's hash, which says nothing of the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct KeyId([u8; ID]);
+pub struct KeyId(pub(crate) [u8; ID]);
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,6 +213,11 @@ impl Keys {
     #[expect(clippy::expect_used, reason = "every way to make a ring puts a key in")]
     fn current(&self) -> &Key {
         self.0.first().expect("a ring has a key")
+    }
+
+    /// The ids of all but the current.
+    fn old(&self) -> Vec<KeyId> {
+        self.0.iter().skip(1).map(|key| key.id).collect()
     }
 
     fn find(&self, id: KeyId) -> Option<&Key> {
@@ -385,7 +401,7 @@ impl Vault {
     /// Whether a sealed text is under the current key.
     fn is_current(&self, sealed: &Sealed) -> Result<bool> {
         let current = self.keys()?.current().id;
-        Ok(sealed.parts().is_some_and(|(id, ..)| id == current))
+        Ok(sealed.key() == Some(current))
     }
 
     fn held(&self) -> Keys {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use linchpin_manifest::{
     Diagnostic, Severity,
-    spec::{self, Spec},
+    spec::{self, ConfigSource, Spec},
 };
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -58,7 +58,7 @@ fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
     let (key, name) = (&spec.key, &spec.name);
     let title = format!("The {name} connector.");
     let (line, column) = place(&Ident::new("here", Span::call_site()));
-    let connection = connection(spec);
+    let (connection, config) = (connection(spec), config(spec));
     quote! {
         /// The spec, as compiled in.
         pub const SPEC: ::linchpin::connector::SpecFile = ::linchpin::connector::SpecFile {
@@ -80,6 +80,8 @@ fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
         }
 
         #connection
+
+        #config
     }
 }
 
@@ -104,45 +106,72 @@ fn connection(spec: &Spec) -> TokenStream {
     }
     let (mut declarations, mut reads) = (Vec::new(), Vec::new());
     for (key, known) in &fields {
-        let ident = syn::parse_str::<Ident>(key).unwrap_or_else(|_| format_ident!("r#{key}"));
-        let doc = format!("{}.", known.label);
-        let ty = if known.secret { quote!(::linchpin::Secret) } else { quote!(::std::string::String) };
-        let read = if known.secret {
-            quote!(::core::clone::Clone::clone)
-        } else {
-            quote!(|value| value.expose().to_owned())
-        };
+        let (ident, doc) = (field(key), format!("{}.", known.label));
+        let (ty, read) = typed(known.secret);
         if known.always == spec.auth.len() {
             declarations.push(quote!(#[doc = #doc] pub #ident: #ty));
-            reads.push(quote!(#ident: values.need(#key).map(#read)?));
+            reads.push(quote!(#ident: driver.connection().need(#key).map(#read)?));
         } else {
             declarations.push(quote!(#[doc = #doc] pub #ident: ::core::option::Option<#ty>));
-            reads.push(quote!(#ident: values.get(#key).map(#read)));
+            reads.push(quote!(#ident: driver.connection().get(#key).map(#read)));
         }
     }
     let doc = format!("The fields of a connection to {}.", spec.name);
+    of_context("Connection", &doc, &declarations, &reads)
+}
+
+/// The configuration values that the spec writes, where there are any. Flows ask helpers for the others themselves.
+fn config(spec: &Spec) -> Option<TokenStream> {
+    let (mut declarations, mut reads) = (Vec::new(), Vec::new());
+    for config in spec.config.iter().filter(|config| matches!(config.source, ConfigSource::Value(_))) {
+        let (key, ident, doc) = (&config.key, field(&config.key), format!("{}.", config.label));
+        let (ty, read) = typed(config.secret);
+        declarations.push(quote!(#[doc = #doc] pub #ident: #ty));
+        reads.push(quote!(#ident: driver.config(#key).map(|value| (#read)(&value))?));
+    }
+    let doc = format!("The configuration values of a connection to {}.", spec.name);
+    (!reads.is_empty()).then(|| of_context("Config", &doc, &declarations, &reads))
+}
+
+fn field(key: &str) -> Ident {
+    syn::parse_str(key).unwrap_or_else(|_| format_ident!("r#{key}"))
+}
+
+/// The type of a value, and what makes it out of a `&Secret`.
+fn typed(secret: bool) -> (TokenStream, TokenStream) {
+    match secret {
+        true => (quote!(::linchpin::Secret), quote!(::core::clone::Clone::clone)),
+        false => {
+            (quote!(::std::string::String), quote!(|value: &::linchpin::Secret| value.expose().to_owned()))
+        }
+    }
+}
+
+/// A struct that every context can give, read from its `driver`.
+fn of_context(name: &str, doc: &str, declarations: &[TokenStream], reads: &[TokenStream]) -> TokenStream {
+    let name = format_ident!("{name}");
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone)]
-        pub struct Connection { #(#declarations,)* }
+        pub struct #name { #(#declarations,)* }
 
-        impl ::linchpin::flow::FromContext for Connection {
+        impl ::linchpin::flow::FromContext for #name {
             fn from_context(cx: &::linchpin::Context) -> ::linchpin::Result<Self> {
-                let values = cx.driver().connection();
-                let _ = values;
-                ::core::result::Result::Ok(Connection { #(#reads,)* })
+                let driver = cx.driver();
+                let _ = driver;
+                ::core::result::Result::Ok(#name { #(#reads,)* })
             }
         }
 
-        impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for Connection {
-            const SLOT: ::linchpin::flow::Slot = ::linchpin::flow::Slot::Connection;
+        impl<K: ::linchpin::flow::kind::Kind> ::linchpin::extract::Parameter<K> for #name {
+            const SLOT: ::linchpin::flow::Slot = ::linchpin::flow::Slot::#name;
 
             fn info() -> ::linchpin::extract::ParameterInfo {
-                ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::Connection)
+                ::linchpin::extract::ParameterInfo::plain(::linchpin::flow::Slot::#name)
             }
 
             fn take(call: &mut ::linchpin::extract::Call) -> ::linchpin::Result<Self> {
-                <Connection as ::linchpin::flow::FromContext>::from_context(&call.cx)
+                <#name as ::linchpin::flow::FromContext>::from_context(&call.cx)
             }
         }
     }
@@ -181,5 +210,6 @@ mod tests {
         ] {
             assert!(out.contains(field), "{field} {out}");
         }
+        assert!(!out.contains("pub struct Config"), "there is nothing for it to hold: {out}");
     }
 }

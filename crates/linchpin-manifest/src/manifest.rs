@@ -371,7 +371,7 @@ impl<'a> Manifest<'a> {
                 hosts: spec.http.hosts.iter().map(Template::to_string).collect(),
             },
             auth: spec.auth.iter().map(auth).collect(),
-            config: spec.config.iter().map(config).collect(),
+            config: spec.config.iter().map(Config::from).collect(),
             hooks: spec.hooks.iter().map(|own| hook(own, flows)).collect(),
             events: spec.events.iter().map(|own| event(own, flows)).collect(),
             monitors: Vec::new(),
@@ -491,18 +491,20 @@ fn names(templates: &[(String, Template)]) -> Vec<String> {
     templates.iter().map(|(name, _)| name.clone()).collect()
 }
 
-fn config(config: &crate::spec::Config) -> Config {
-    let (value, helper) = match &config.source {
-        ConfigSource::Value(template) => (Some(template.to_string()).filter(|_| !config.secret), None),
-        ConfigSource::Helper(helper) => (None, Some(helper.clone())),
-    };
-    Config {
-        key: config.key.clone(),
-        label: config.label.clone(),
-        visible: config.visible,
-        secret: config.secret,
-        value,
-        helper,
+impl From<&crate::spec::Config> for Config {
+    fn from(config: &crate::spec::Config) -> Config {
+        let (value, helper) = match &config.source {
+            ConfigSource::Value(template) => (Some(template.to_string()).filter(|_| !config.secret), None),
+            ConfigSource::Helper(helper) => (None, Some(helper.clone())),
+        };
+        Config {
+            key: config.key.clone(),
+            label: config.label.clone(),
+            visible: config.visible,
+            secret: config.secret,
+            value,
+            helper,
+        }
     }
 }
 

@@ -127,7 +127,7 @@ pub enum Lease {
     },
     /// It is another's, and runs out in this time unless it ends before.
     Held(Duration),
-    /// The grant is of another generation.
+    /// The grant is of another generation, dead, or gone.
     Moved,
 }
 

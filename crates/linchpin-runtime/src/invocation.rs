@@ -154,7 +154,8 @@ impl Invocation {
         self
     }
 
-    /// Whether a flow that writes stops before its first request other than GET or HEAD; it does not by default.
+    /// Whether a flow that writes stops before its first request other than GET or HEAD, and one that revokes before its first of
+    /// any kind; they do not by default.
     pub fn dry_run(mut self, dry_run: bool) -> Invocation {
         self.dry_run = dry_run;
         self

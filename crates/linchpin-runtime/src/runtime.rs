@@ -28,7 +28,7 @@ use crate::{
     client::Clients,
     connection::Connection,
     invocation::{Invocation, ResultCheck},
-    session::{self, Planned, Policy, Session},
+    session::{self, Planned, Policy, Session, Stop},
     signing::Signer,
     stream::RecordStream,
     template,
@@ -142,7 +142,9 @@ impl Runtime {
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
         policy.cancel = cancel;
-        policy.stop_at_write = dry_run && session::writes(flow);
+        if dry_run {
+            policy.stop = Stop::of(flow);
+        }
         let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
         let session = Session::new(self.clone(), connection, policy, secrets);
         let watch = Watch { session, files };
@@ -186,9 +188,7 @@ impl Runtime {
         }
         let produced = watch.over(async { (flow.run)(call).await }).await;
         // A flow may have swallowed the refusal of its write; what follows would not be what it really does.
-        if watch.session.policy().stop_at_write
-            && let Some(planned) = watch.session.take_planned()
-        {
+        if let Some(planned) = watch.session.take_planned() {
             return Ok(Output::Planned(planned));
         }
         let mode = self.mode(flow, check);

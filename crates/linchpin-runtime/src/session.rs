@@ -16,11 +16,11 @@ use http::{
     header::{ACCEPT, LOCATION},
 };
 use linchpin::{
-    Code, Context, Error, FileRef, Response, Result,
+    Code, Context, Error, FileRef, Response, Result, Secret,
     context::Driver,
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
-    manifest::spec::Spec,
+    manifest::spec::{ConfigSource, Spec},
     request::{Body, Request, Target, Upload},
 };
 use url::Url;
@@ -32,7 +32,7 @@ use crate::{
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
     runtime::{Cancel, Runtime},
-    signing,
+    signing, template,
     trace::{Log, Record, Trace},
     transfer::{self, Open, Progress},
 };
@@ -40,7 +40,7 @@ use crate::{
 /// How many redirects are followed for one request.
 const REDIRECTS: usize = 5;
 
-/// A write that a dry run stopped at, secrets replaced by `***`.
+/// A request that a dry run stopped at, secrets replaced by `***`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Planned {
@@ -95,8 +95,8 @@ enum Tried {
 pub(crate) struct Policy {
     /// When the call must be over, and how long it was given.
     pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
-    /// Whether the first write stops the call.
-    pub(crate) stop_at_write: bool,
+    /// Before which request a dry run stops.
+    pub(crate) stop: Stop,
     /// Whether writes carry idempotency keys.
     pub(crate) keyed: bool,
     /// By what whoever made the call takes it back.
@@ -111,12 +111,38 @@ impl Policy {
     }
 }
 
-/// Whether a flow may change something at the service.
-pub(crate) fn writes(flow: &FlowDescriptor) -> bool {
-    match flow.kind {
-        KindInfo::Action { effect, .. } => effect != Effect::Read,
-        KindInfo::WebhookRegister { .. } | KindInfo::WebhookDeregister { .. } | KindInfo::Revoke => true,
-        _ => false,
+/// Before which request a call stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Stop {
+    /// Before none.
+    #[default]
+    Never,
+    /// Before the first other than GET or HEAD.
+    AtWrite,
+    /// Before the first.
+    AtOnce,
+}
+
+impl Stop {
+    /// Where a dry run of a flow stops, so that nothing changes at the service.
+    pub(crate) fn of(flow: &FlowDescriptor) -> Stop {
+        match flow.kind {
+            KindInfo::Action { effect: Effect::Read, .. } => Stop::Never,
+            KindInfo::Action { .. }
+            | KindInfo::WebhookRegister { .. }
+            | KindInfo::WebhookDeregister { .. } => Stop::AtWrite,
+            // Some services kill tokens by a GET.
+            KindInfo::Revoke => Stop::AtOnce,
+            _ => Stop::Never,
+        }
+    }
+
+    fn is_before(self, safe: bool) -> bool {
+        match self {
+            Stop::Never => false,
+            Stop::AtWrite => !safe,
+            Stop::AtOnce => true,
+        }
     }
 }
 
@@ -146,7 +172,7 @@ impl Session {
         &self.policy
     }
 
-    /// The write at which a dry run stopped.
+    /// The request at which a dry run stopped.
     pub(crate) fn take_planned(&self) -> Option<Planned> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -163,7 +189,7 @@ impl Session {
         let safe = matches!(request.method, Method::GET | Method::HEAD);
         let key = self.key(request, safe)?;
         let authenticated = passage.trusted && request.authenticated;
-        if self.policy.stop_at_write && !safe {
+        if self.policy.stop.is_before(safe) {
             let signed = self.connection.signed_now().filter(|_| authenticated);
             let headers = self.headers(request, signed.as_deref(), key.as_ref());
             let body = body::carried(request, signed.as_deref())?;
@@ -350,7 +376,7 @@ impl Session {
         Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
     }
 
-    /// Notes the write at which a dry run stops.
+    /// Notes the request at which a dry run stops.
     fn plan(&self, request: &Request, url: &Url, headers: &HeaderMap, body: Option<Body>) -> Error {
         let scrubber = self.log().scrubber();
         let scrub = |text: &str| scrubber.scrub(text).into_owned();
@@ -730,6 +756,17 @@ impl Driver for Session {
 
     fn connection(&self) -> &ConnectionValues {
         &self.connection.0.values
+    }
+
+    fn config(&self, key: &str) -> Result<Secret> {
+        let known = self.spec().config.iter().find(|config| config.key == key);
+        match known.map(|config| &config.source) {
+            Some(ConfigSource::Value(value)) => template::text(value, self.connection()).map(Secret::new),
+            _ => {
+                let message = format!("the spec writes no configuration value `{key}`");
+                Err(Error::coded(Code::ConnectionInvalid, message))
+            }
+        }
     }
 }
 

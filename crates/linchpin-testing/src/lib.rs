@@ -42,12 +42,14 @@ pub mod answer;
 mod hook;
 mod issuer;
 mod page;
+mod postgres;
 
 pub use wiremock;
 
 pub use crate::{
     hook::Registration,
     issuer::{Issuer, TestClock, TokenFault, Tokens},
+    postgres::Database,
 };
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use http::Method;
 use linchpin_manifest::spec::Spec;
 
 use crate::{
-    Result,
+    Result, Secret,
     extract::ConnectionValues,
     file::FileRef,
     flow::{BoxFuture, Gives, Helper, IntoArgs},
@@ -32,6 +32,9 @@ pub trait Driver: Send + Sync + 'static {
 
     /// The connection that the flow runs for.
     fn connection(&self) -> &ConnectionValues;
+
+    /// A configuration value that the spec writes, for the connection.
+    fn config(&self, key: &str) -> Result<Secret>;
 }
 
 impl Context {

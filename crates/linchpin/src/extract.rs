@@ -87,6 +87,7 @@ impl ParameterInfo {
 /// | [`Options<T>`] | design-time options | action, webhook, monitor |
 /// | [`Selected`] | the outputs that the caller picked | action |
 /// | `Connection` | the connection's fields, made by `connector!` | all |
+/// | `Config` | the configuration values that the spec writes, made by `connector!` where there are any | all |
 /// | [`EventUrl`] | where the service shall deliver | webhook register |
 /// | [`SigningSecret`] | the key with which the service shall sign | webhook register |
 /// | [`Registered<F>`] | what the registration gave | webhook deregister |
@@ -97,7 +98,7 @@ impl ParameterInfo {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
     label = "not a parameter of this kind of flow",
-    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection`"
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
     /// The place it takes; a flow takes something in each place once.

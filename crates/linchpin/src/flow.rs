@@ -175,6 +175,8 @@ pub enum Slot {
     Selected,
     /// The connection's fields.
     Connection,
+    /// The configuration values that the spec writes.
+    Config,
     /// Where the service shall deliver.
     EventUrl,
     /// The key with which the service shall sign.
@@ -288,7 +290,7 @@ pub trait IntoArgs<A>: Send {
     fn into_args(self, cx: &Context) -> Result<A>;
 }
 
-/// A parameter that every context can give: `Connection`, made by `connector!`.
+/// A parameter that every context can give: `Connection` and `Config`, made by `connector!`.
 pub trait FromContext: Send + Sized {
     /// Takes it from the context.
     ///

@@ -147,7 +147,7 @@ pub mod __private {
         let mut at = 0;
         while at < slots.len() {
             assert!(
-                connected || !matches!(slots[at], Slot::Connection | Slot::Context),
+                connected || !matches!(slots[at], Slot::Connection | Slot::Config | Slot::Context),
                 "a helper that takes `Unconnected` has nothing of the connection; take this parameter away, or take `Context` in its place"
             );
             at += 1;
@@ -172,5 +172,19 @@ pub mod __private {
     /// The default of a field as JSON.
     pub fn default_json<T: FieldType>(default: T) -> serde_json::Value {
         serde_json::to_value(default).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{__private::unconnected, flow::Slot};
+
+    #[test]
+    fn a_helper_without_a_connection_takes_nothing_that_may_hold_its_secrets() {
+        for slot in [Slot::Connection, Slot::Config, Slot::Context] {
+            unconnected(true, &[slot]);
+            assert!(std::panic::catch_unwind(|| unconnected(false, &[slot])).is_err(), "{slot:?}");
+        }
+        unconnected(false, &[Slot::Input]);
     }
 }

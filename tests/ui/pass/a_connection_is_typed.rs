@@ -17,6 +17,13 @@ async fn site(_cx: Context, Input(_query): Input<ChoiceQuery>, of: Connection) -
     Ok([Choice::new(&of.site, &of.site)].into_iter().collect())
 }
 
+/// So are the configuration values that the spec writes.
+#[action(read)]
+async fn audience(_cx: Context, of: Config) -> Result<String> {
+    let _: Secret = of.header;
+    Ok(of.audience)
+}
+
 /// A connection needs not be given to a flow that is called by its type: the context has it.
 #[action(read)]
 async fn first_site(cx: Context) -> Result<Option<Choice>> {
@@ -25,6 +32,6 @@ async fn first_site(cx: Context) -> Result<Option<Choice>> {
 
 fn main() {
     let names: Vec<&str> = connector().flows().iter().map(|flow| flow.name).collect();
-    assert_eq!(names, ["authping", "first_site", "site"]);
+    assert_eq!(names, ["audience", "authping", "first_site", "site"]);
     assert_eq!((connector().key(), SPEC.path), ("tracker", "specs/tracker.toml"));
 }

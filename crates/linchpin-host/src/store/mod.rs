@@ -5,17 +5,19 @@
 
 #[cfg(feature = "postgres")]
 mod postgres;
+mod row;
 mod sqlite;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
+pub use linchpin_runtime::{Failure, Lease};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
-use crate::vault::{Place, Sealed};
+use crate::vault::{KEY_VARIABLE, KeyId, Place, Sealed};
 
 /// Opens a store: on a PostgreSQL server by a URL that begins with `postgres://`, and in a file by its path.
 ///
@@ -126,7 +128,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         id: &str,
         generation: u64,
         holder: &str,
-        failure: GrantFailure,
+        failure: Failure,
     ) -> BoxFuture<'_, Result<bool>>;
 
     /// Connections whose grant is to be exchanged by `now` so that it does not lapse unused, each given to one caller only: they
@@ -174,6 +176,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Sealed records behind a place in the store's own order, for sealing them anew.
     fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;
+
+    /// Lets one key seal, and others no more: from then on whatever is put in under one of these is refused with
+    /// [`Code::KeyWrong`], however long ago it was sealed, and whatever was put in before is there to be read.
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>>;
 
     /// Puts a record that was sealed anew in the place of what it was made from; `false` when that has changed since.
     fn sealed_swap(&self, place: &Place, old: &Sealed, new: Sealed) -> BoxFuture<'_, Result<bool>>;
@@ -339,31 +345,6 @@ pub struct GrantRow {
     pub retry_at: Option<DateTime>,
 }
 
-/// Whether a lease was got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
-    /// It is the caller's.
-    Taken {
-        /// Whether the one before ran out without an end: its holder died, and may have made an exchange whose answer is lost.
-        abandoned: bool,
-    },
-    /// It is another's, and runs out in this time unless it ends before.
-    Held(Duration),
-    /// The grant is of another generation, dead, or gone.
-    Moved,
-}
-
-/// How a lease ends without a new grant.
-#[derive(Debug, Clone, PartialEq)]
-pub enum GrantFailure {
-    /// The service says that the grant is dead; in words without secrets.
-    Dead(String),
-    /// No exchange is to be tried before this time.
-    RetryAt(DateTime),
-    /// The exchange was not tried.
-    Untried,
-}
-
 /// Tokens that are still to be revoked at a service, after their connection is gone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revocation {
@@ -437,12 +418,34 @@ fn name_taken(tenant: &str, name: &str) -> Error {
     Error::coded(Code::NameTaken, message).hint("choose another name, or delete that connection first")
 }
 
+/// What the databases say of a text that is sealed under a retired key.
+const RETIRED: &str = "the key was retired";
+
+fn key_retired(whence: impl fmt::Display) -> Error {
+    let message = format!("the keys of the store `{whence}` were rotated after this was sealed");
+    Error::coded(Code::KeyWrong, message)
+        .hint(format!("try again; where the keys are given, put the current one first in `{KEY_VARIABLE}`"))
+}
+
 /// A grant as columns: the tokens, when they expire, when to keep them alive.
 fn columns(grant: Option<NewGrant>) -> (Option<Vec<u8>>, Option<i64>, Option<i64>) {
     match grant {
         Some(grant) => (Some(grant.sealed.0), millis(grant.expires), millis(grant.keep_alive)),
         None => (None, None, None),
     }
+}
+
+/// How a lease ended, as columns: why the grant is dead, when to try again.
+fn ended(failure: Failure) -> (Option<String>, Option<i64>) {
+    match failure {
+        Failure::Dead(reason) => (Some(reason), None),
+        Failure::RetryAt(time) => (None, Some(time.unix_millis())),
+    }
+}
+
+/// Kind and id behind which sealed records are looked for; at the start behind nothing.
+fn after(place: Option<Place>) -> (i64, String) {
+    place.map_or((-1, String::new()), |place| (place.kind.number(), place.id))
 }
 
 fn millis(time: Option<DateTime>) -> Option<i64> {

@@ -7,18 +7,22 @@ use std::{error::Error as _, fmt, time::Duration};
 
 use deadpool_postgres::{Manager, Object, Pool, Runtime};
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use tokio_postgres::{
     Config, NoTls, Row,
     config::{Host, SslMode},
-    types::{FromSql, ToSql},
+    types::ToSql,
 };
 
 use super::{
-    Account, Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping,
-    Renewed, Revocation, State, Store, columns, count, millis,
+    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
+    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
+    row::{
+        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
+        to_grant, to_note, to_revocation, to_sealed,
+    },
 };
-use crate::vault::{CHECK, Kind, Place, Sealed};
+use crate::vault::{CHECK, KeyId, Kind, Place, Sealed};
 
 /// How long a connection to the server may take to come about, or to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +35,8 @@ const MIGRATION_LOCK: i64 = 0x6c69_6e63_6870_696e;
 /// Each brings the schema from one version to the next. What was released is never changed.
 ///
 /// Texts that a store orders are in the order of their bytes, whatever language the database is set to.
-const MIGRATIONS: &[&str] = &[r#"
+const MIGRATIONS: &[&str] = &[
+    r#"
     create table linchpin_connection (
         id text collate "C" primary key,
         tenant text collate "C" not null,
@@ -99,15 +104,40 @@ const MIGRATIONS: &[&str] = &[r#"
         name text collate "C" primary key,
         value bytea not null
     );
-"#];
+"#,
+    // What is sealed names its key in the bytes 2 to 9. Whoever retires a key waits for those who are putting something in, and
+    // these see what was retired before, since each statement of a function looks at the tables anew.
+    r#"
+    create table linchpin_retired_key (id bytea primary key);
 
-const CONNECTION: &str = "id, tenant, name, connector, method, owner, fields, scopes, account, account_label, state, since, created, ping, next_ping";
+    create function linchpin_check_key() returns trigger language plpgsql as $$
+    declare
+        sealed bytea;
+    begin
+        perform pg_advisory_xact_lock_shared(7811896401883522425);
+        execute format('select ($1).%I', tg_argv[0]) into sealed using new;
+        if exists (select from linchpin_retired_key where id = substr(sealed, 2, 8)) then
+            raise exception 'the key was retired';
+        end if;
+        return new;
+    end $$;
 
-const REVOCATION: &str =
-    "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
+    create trigger linchpin_fields before insert or update of fields on linchpin_connection
+        for each row execute function linchpin_check_key('fields');
+    create trigger linchpin_tokens before insert or update of tokens on linchpin_connection
+        for each row execute function linchpin_check_key('tokens');
+    create trigger linchpin_sealed before insert or update of sealed on linchpin_revocation
+        for each row execute function linchpin_check_key('sealed');
+    create trigger linchpin_secret before insert or update of secret on linchpin_client
+        for each row execute function linchpin_check_key('secret');
+"#,
+];
 
 /// Milliseconds after 1970 by the server's clock, which goes on within a transaction.
 const NOW: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// Held by whoever retires keys, and shared by whoever puts something sealed in (as a number in the trigger above): "linchkey".
+const KEY_LOCK: i64 = 0x6c69_6e63_686b_6579;
 
 type Param<'a> = &'a (dyn ToSql + Sync);
 
@@ -214,14 +244,14 @@ impl Postgres {
         changed.await.map_err(|error| self.failed(&error))
     }
 
-    fn read<T>(&self, row: &Row, each: fn(&Row) -> Unread<T>) -> Result<T> {
+    fn read<T>(&self, row: &Row, each: Reading<T>) -> Result<T> {
         each(row).map_err(|why| {
             let message = format!("the store `{}` has a record that cannot be read: {why}", self.whence);
             Error::coded(Code::StoreFailed, message)
         })
     }
 
-    fn read_all<T>(&self, rows: &[Row], each: fn(&Row) -> Unread<T>) -> Result<Vec<T>> {
+    fn read_all<T>(&self, rows: &[Row], each: Reading<T>) -> Result<Vec<T>> {
         rows.iter().map(|row| self.read(row, each)).collect()
     }
 
@@ -242,6 +272,10 @@ impl Postgres {
     }
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+        let said = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error);
+        if said.is_some_and(|said| said.message() == RETIRED) {
+            return key_retired(&self.whence);
+        }
         let mut words = error.to_string();
         let mut under = error.source();
         while let Some(error) = under {
@@ -290,92 +324,18 @@ fn configure(url: &str) -> Result<Config> {
     Ok(config)
 }
 
-type Unread<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Unread<T> {
-    Ok(row.try_get(column)?)
-}
-
-fn time(row: &Row, column: usize) -> Unread<DateTime> {
-    let millis = get(row, column)?;
-    Ok(DateTime::from_unix_millis(millis).ok_or_else(|| format!("{millis} is no time"))?)
-}
-
-fn time_if_any(row: &Row, column: usize) -> Unread<Option<DateTime>> {
-    match get::<Option<i64>>(row, column)? {
-        Some(_) => time(row, column).map(Some),
-        None => Ok(None),
+impl Columns for Row {
+    fn text_if_any(&self, column: usize) -> Unread<Option<String>> {
+        Ok(self.try_get(column)?)
     }
-}
 
-fn state(row: &Row, column: usize) -> Unread<State> {
-    let word: &str = get(row, column)?;
-    Ok(State::named(word).ok_or_else(|| format!("`{word}` is not a state"))?)
-}
+    fn number_if_any(&self, column: usize) -> Unread<Option<i64>> {
+        Ok(self.try_get(column)?)
+    }
 
-fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Unread<T> {
-    let number: i64 = get(row, column)?;
-    Ok(T::try_from(number).map_err(|_| format!("{number} is out of range"))?)
-}
-
-fn json_if_any<T: DeserializeOwned>(row: &Row, column: usize) -> Unread<Option<T>> {
-    Ok(get::<Option<&str>>(row, column)?.map(serde_json::from_str).transpose()?)
-}
-
-fn to_connection(row: &Row) -> Unread<Connection> {
-    let account = |id| Unread::Ok(Account { id, label: get(row, 9)? });
-    Ok(Connection {
-        id: get(row, 0)?,
-        tenant: get(row, 1)?,
-        name: get(row, 2)?,
-        connector: get(row, 3)?,
-        method: get(row, 4)?,
-        owner: get(row, 5)?,
-        fields: Sealed(get(row, 6)?),
-        scopes: json_if_any(row, 7)?.unwrap_or_default(),
-        identity: get::<Option<String>>(row, 8)?.map(account).transpose()?,
-        state: state(row, 10)?,
-        since: time(row, 11)?,
-        created: time(row, 12)?,
-        ping: json_if_any(row, 13)?,
-        next_ping: time_if_any(row, 14)?,
-    })
-}
-
-fn to_revocation(row: &Row) -> Unread<Revocation> {
-    Ok(Revocation {
-        id: get(row, 0)?,
-        connection: get(row, 1)?,
-        tenant: get(row, 2)?,
-        name: get(row, 3)?,
-        connector: get(row, 4)?,
-        method: get(row, 5)?,
-        sealed: Sealed(get(row, 6)?),
-        created: time(row, 7)?,
-        attempts: number(row, 8)?,
-        last: json_if_any(row, 9)?,
-        next: time_if_any(row, 10)?,
-    })
-}
-
-fn to_change(row: &Row) -> Unread<Change> {
-    Ok(Change { state: state(row, 0)?, at: time(row, 1)?, reason: get(row, 2)? })
-}
-
-fn to_grant(row: &Row) -> Unread<GrantRow> {
-    Ok(GrantRow {
-        generation: number(row, 0)?,
-        sealed: Sealed(get(row, 1)?),
-        expires: time_if_any(row, 2)?,
-        dead: get(row, 3)?,
-        failures: number(row, 4)?,
-        retry_at: time_if_any(row, 5)?,
-    })
-}
-
-fn to_sealed(row: &Row) -> Unread<(Place, Sealed)> {
-    let kind = Kind::numbered(get(row, 0)?).ok_or("not a kind")?;
-    Ok((Place { kind, id: get(row, 1)? }, Sealed(get(row, 2)?)))
+    fn bytes_if_any(&self, column: usize) -> Unread<Option<Vec<u8>>> {
+        Ok(self.try_get(column)?)
+    }
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -587,9 +547,8 @@ impl Store for Postgres {
     fn grant(&self, id: &str) -> BoxFuture<'_, Result<Option<GrantRow>>> {
         let id = id.to_owned();
         Box::pin(async move {
-            let sql = "select generation, tokens, expires, dead, failures, retry_at from linchpin_connection
-                where id = $1 and tokens is not null";
-            let row = self.row(sql, &[&id]).await?;
+            let sql = format!("select {GRANT} from linchpin_connection where id = $1 and tokens is not null");
+            let row = self.row(&sql, &[&id]).await?;
             row.map(|row| self.read(&row, to_grant)).transpose()
         })
     }
@@ -648,21 +607,17 @@ impl Store for Postgres {
         id: &str,
         generation: u64,
         holder: &str,
-        failure: GrantFailure,
+        failure: Failure,
     ) -> BoxFuture<'_, Result<bool>> {
         let (id, holder) = (id.to_owned(), holder.to_owned());
         Box::pin(async move {
-            let (tried, dead, retry_at) = match failure {
-                GrantFailure::Dead(reason) => (1_i64, Some(reason), None),
-                GrantFailure::RetryAt(time) => (1, None, Some(time.unix_millis())),
-                GrantFailure::Untried => (0, None, None),
-            };
+            let (dead, retry_at) = ended(failure);
             let ended = self
                 .change(
-                    "update linchpin_connection set failures = failures + $4, dead = $5,
-                    retry_at = coalesce($6, retry_at), holder = null, held_until = null
+                    "update linchpin_connection set failures = failures + 1, dead = $4,
+                    retry_at = coalesce($5, retry_at), holder = null, held_until = null
                 where id = $1 and generation = $2 and holder = $3",
-                    &[&id, &signed(generation), &holder, &tried, &dead, &retry_at],
+                    &[&id, &signed(generation), &holder, &dead, &retry_at],
                 )
                 .await?;
             Ok(ended == 1)
@@ -740,8 +695,8 @@ impl Store for Postgres {
         Box::pin(async move {
             let sql = "select id, secret from linchpin_client where connector = $1 and method = $2";
             let Some(row) = self.row(sql, &[&connector, &method]).await? else { return Ok(None) };
-            let (id, secret) = self.read(&row, |row| Ok((get(row, 0)?, get::<Option<Vec<u8>>>(row, 1)?)))?;
-            Ok(Some(Client { connector, method, id, secret: secret.map(Sealed) }))
+            let (id, secret) = self.read(&row, to_client)?;
+            Ok(Some(Client { connector, method, id, secret }))
         })
     }
 
@@ -749,7 +704,7 @@ impl Store for Postgres {
         let name = name.to_owned();
         Box::pin(async move {
             let row = self.row("select value from linchpin_note where name = $1", &[&name]).await?;
-            row.map(|row| self.read(&row, |row| get(row, 0))).transpose()
+            row.map(|row| self.read(&row, to_note)).transpose()
         })
     }
 
@@ -765,10 +720,10 @@ impl Store for Postgres {
 
     fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>> {
         Box::pin(async move {
-            let (kind, id) = place.map_or((-1, String::new()), |place| (place.kind.number(), place.id));
+            let (kind, id) = after(place);
             let rows = self.rows(
                 "with sealed (kind, id, text) as (
-                    select 0, id, fields from linchpin_connection
+                    select 0::bigint, id, fields from linchpin_connection
                     union all select 1, id, tokens from linchpin_connection where tokens is not null
                     union all select 2, id, sealed from linchpin_revocation
                     union all select 3, connector || '/' || method, secret from linchpin_client where secret is not null
@@ -778,6 +733,24 @@ impl Store for Postgres {
                 &[&kind, &id, &count(most), &CHECK],
             ).await?;
             self.read_all(&rows, to_sealed)
+        })
+    }
+
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let retired: Vec<&[u8]> = retired.iter().map(|key| &key.0[..]).collect();
+            let mut client = self.client().await?;
+            let noted: Result<(), tokio_postgres::Error> = async {
+                let step = client.transaction().await?;
+                step.execute("select pg_advisory_xact_lock($1)", &[&KEY_LOCK]).await?;
+                step.execute("delete from linchpin_retired_key where id = $1", &[&&current.0[..]]).await?;
+                let retire =
+                    "insert into linchpin_retired_key (id) select unnest($1::bytea[]) on conflict do nothing";
+                step.execute(retire, &[&retired]).await?;
+                step.commit().await
+            }
+            .await;
+            noted.map_err(|error| self.failed(&error))
         })
     }
 

@@ -15,20 +15,21 @@ use std::{
 };
 
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
-use rusqlite::{
-    ErrorCode, OptionalExtension, Row, TransactionBehavior,
-    types::{FromSqlError, Type},
-};
-use serde::{Serialize, de::DeserializeOwned};
+use rusqlite::{ErrorCode, OptionalExtension, Row, TransactionBehavior, types::Type};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
-    Account, Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping,
-    Renewed, Revocation, State, Store, columns, count, millis,
+    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
+    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
+    row::{
+        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
+        to_grant, to_note, to_revocation, to_sealed,
+    },
 };
 use crate::{
     private_file,
-    vault::{CHECK, Kind, Place, Sealed},
+    vault::{CHECK, KeyId, Kind, Place, Sealed},
 };
 
 /// How long a process waits while another writes.
@@ -41,7 +42,8 @@ const BATCH: usize = 256;
 const APPLICATION: i32 = 0x4c69_5069;
 
 /// Each brings the schema from one version to the next. What was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     create table connection (
         id text primary key,
         tenant text not null,
@@ -109,12 +111,37 @@ const MIGRATIONS: &[&str] = &["
         name text primary key,
         value blob not null
     ) strict;
-"];
+",
+    // What is sealed names its key in the bytes 2 to 9. Each column is looked at for itself: a row whose other column waits to be
+    // sealed anew may change.
+    "
+    create table retired_key (id blob primary key) strict;
 
-const CONNECTION: &str = "id, tenant, name, connector, method, owner, fields, scopes, account, account_label, state, since, created, ping, next_ping";
+    create trigger connection_add_key before insert on connection
+    when exists (select * from retired_key where id in (substr(new.fields, 2, 8), substr(new.tokens, 2, 8)))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger connection_fields_key before update of fields on connection
+    when exists (select * from retired_key where id = substr(new.fields, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger connection_tokens_key before update of tokens on connection
+    when exists (select * from retired_key where id = substr(new.tokens, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
 
-const REVOCATION: &str =
-    "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
+    create trigger revocation_add_key before insert on revocation
+    when exists (select * from retired_key where id = substr(new.sealed, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger revocation_key before update of sealed on revocation
+    when exists (select * from retired_key where id = substr(new.sealed, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+
+    create trigger client_add_key before insert on client
+    when exists (select * from retired_key where id = substr(new.secret, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+    create trigger client_key before update of secret on client
+    when exists (select * from retired_key where id = substr(new.secret, 2, 8))
+    begin select raise(abort, 'the key was retired'); end;
+",
+];
 
 /// A [`Store`] in one file.
 pub struct Sqlite {
@@ -211,6 +238,7 @@ impl Trouble {
                 format!("another process has kept the store `{path}` to itself for too long"),
                 "see which process it is, and try again",
             ),
+            Some(ErrorCode::ConstraintViolation) if self.text == RETIRED => return key_retired(path),
             _ => {
                 let message = format!("the store `{path}` failed: {}", self.text);
                 return Error::coded(Code::StoreFailed, message);
@@ -510,70 +538,27 @@ fn one(changed: usize) -> bool {
     changed == 1
 }
 
-fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Null, why.into())
-}
+impl Columns for Row<'_> {
+    fn text_if_any(&self, column: usize) -> Unread<Option<String>> {
+        Ok(self.get(column)?)
+    }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime> {
-    let millis: i64 = row.get(column)?;
-    DateTime::from_unix_millis(millis).ok_or_else(|| unreadable(column, FromSqlError::OutOfRange(millis)))
-}
+    fn number_if_any(&self, column: usize) -> Unread<Option<i64>> {
+        Ok(self.get(column)?)
+    }
 
-fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime>> {
-    match row.get::<_, Option<i64>>(column)? {
-        Some(_) => time(row, column).map(Some),
-        None => Ok(None),
+    fn bytes_if_any(&self, column: usize) -> Unread<Option<Vec<u8>>> {
+        Ok(self.get(column)?)
     }
 }
 
-fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
-    let word: String = row.get(column)?;
-    State::named(&word).ok_or_else(|| unreadable(column, format!("`{word}` is not a state")))
+/// Reads a record as SQLite wants it.
+fn read<T>(each: Reading<T>) -> impl Fn(&Row<'_>) -> rusqlite::Result<T> {
+    move |row| each(row).map_err(|why| rusqlite::Error::FromSqlConversionFailure(0, Type::Null, why))
 }
 
 fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-fn json_if_any<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| unreadable(column, error))
-}
-
-fn to_connection(row: &Row<'_>) -> rusqlite::Result<Connection> {
-    let account = |id| Ok::<_, rusqlite::Error>(Account { id, label: row.get(9)? });
-    Ok(Connection {
-        id: row.get(0)?,
-        tenant: row.get(1)?,
-        name: row.get(2)?,
-        connector: row.get(3)?,
-        method: row.get(4)?,
-        owner: row.get(5)?,
-        fields: Sealed(row.get(6)?),
-        scopes: json_if_any(row, 7)?.unwrap_or_default(),
-        identity: row.get::<_, Option<String>>(8)?.map(account).transpose()?,
-        state: state(row, 10)?,
-        since: time(row, 11)?,
-        created: time(row, 12)?,
-        ping: json_if_any(row, 13)?,
-        next_ping: time_if_any(row, 14)?,
-    })
-}
-
-fn to_revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
-    Ok(Revocation {
-        id: row.get(0)?,
-        connection: row.get(1)?,
-        tenant: row.get(2)?,
-        name: row.get(3)?,
-        connector: row.get(4)?,
-        method: row.get(5)?,
-        sealed: Sealed(row.get(6)?),
-        created: time(row, 7)?,
-        attempts: row.get(8)?,
-        last: json_if_any(row, 9)?,
-        next: time_if_any(row, 10)?,
-    })
 }
 
 fn add_change(connection: &rusqlite::Connection, id: &str, change: &Change) -> rusqlite::Result<()> {
@@ -588,11 +573,11 @@ fn due<T>(
     connection: &rusqlite::Connection,
     sql: &str,
     (now, until, most): (DateTime, DateTime, usize),
-    each: fn(&Row<'_>) -> rusqlite::Result<T>,
+    each: Reading<T>,
 ) -> rusqlite::Result<Vec<T>> {
     connection
         .prepare_cached(sql)?
-        .query_map((now.unix_millis(), until.unix_millis(), count(most)), each)?
+        .query_map((now.unix_millis(), until.unix_millis(), count(most)), read(each))?
         .collect()
 }
 
@@ -639,7 +624,7 @@ impl Store for Sqlite {
         let id = id.to_owned();
         self.read(move |connection| {
             let sql = format!("select {CONNECTION} from connection where id = ?1");
-            connection.prepare_cached(&sql)?.query_row([id], to_connection).optional()
+            connection.prepare_cached(&sql)?.query_row([id], read(to_connection)).optional()
         })
     }
 
@@ -647,7 +632,7 @@ impl Store for Sqlite {
         let (tenant, name) = (tenant.to_owned(), name.to_owned());
         self.read(move |connection| {
             let sql = format!("select {CONNECTION} from connection where tenant = ?1 and name = ?2");
-            connection.prepare_cached(&sql)?.query_row([tenant, name], to_connection).optional()
+            connection.prepare_cached(&sql)?.query_row([tenant, name], read(to_connection)).optional()
         })
     }
 
@@ -662,7 +647,7 @@ impl Store for Sqlite {
             let Filter { tenant, connector, owner, state, account } = which;
             connection
                 .prepare_cached(&sql)?
-                .query_map((tenant, connector, owner, state.map(State::as_str), account), to_connection)?
+                .query_map((tenant, connector, owner, state.map(State::as_str), account), read(to_connection))?
                 .collect()
         })
     }
@@ -685,9 +670,7 @@ impl Store for Sqlite {
         self.read(move |connection| {
             connection
                 .prepare_cached("select state, at, reason from change where connection = ?1 order by number")?
-                .query_map([id], |row| {
-                    Ok(Change { state: state(row, 0)?, at: time(row, 1)?, reason: row.get(2)? })
-                })?
+                .query_map([id], read(to_change))?
                 .collect()
         })
     }
@@ -791,20 +774,10 @@ impl Store for Sqlite {
         let id = id.to_owned();
         self.read(move |connection| {
             connection
-                .prepare_cached(
-                    "select generation, tokens, expires, dead, failures, retry_at from connection
-                    where id = ?1 and tokens is not null",
-                )?
-                .query_row([id], |row| {
-                    Ok(GrantRow {
-                        generation: row.get(0)?,
-                        sealed: Sealed(row.get(1)?),
-                        expires: time_if_any(row, 2)?,
-                        dead: row.get(3)?,
-                        failures: row.get(4)?,
-                        retry_at: time_if_any(row, 5)?,
-                    })
-                })
+                .prepare_cached(&format!(
+                    "select {GRANT} from connection where id = ?1 and tokens is not null"
+                ))?
+                .query_row([id], read(to_grant))
                 .optional()
         })
     }
@@ -858,22 +831,18 @@ impl Store for Sqlite {
         id: &str,
         generation: u64,
         holder: &str,
-        failure: GrantFailure,
+        failure: Failure,
     ) -> BoxFuture<'_, Result<bool>> {
         let (id, holder) = (id.to_owned(), holder.to_owned());
         self.write(move |connection| {
-            let (tried, dead, retry_at) = match failure {
-                GrantFailure::Dead(reason) => (1, Some(reason), None),
-                GrantFailure::RetryAt(time) => (1, None, Some(time.unix_millis())),
-                GrantFailure::Untried => (0, None, None),
-            };
+            let (dead, retry_at) = ended(failure);
             let ended = connection
                 .prepare_cached(
-                    "update connection set failures = failures + ?4, dead = ?5, retry_at = coalesce(?6, retry_at),
+                    "update connection set failures = failures + 1, dead = ?4, retry_at = coalesce(?5, retry_at),
                         holder = null, held_until = null
                     where id = ?1 and generation = ?2 and holder = ?3",
                 )?
-                .execute((id, generation, holder, tried, dead, retry_at))?;
+                .execute((id, generation, holder, dead, retry_at))?;
             Ok(one(ended))
         })
     }
@@ -914,7 +883,7 @@ impl Store for Sqlite {
     fn revocations(&self) -> BoxFuture<'_, Result<Vec<Revocation>>> {
         self.read(|connection| {
             let sql = format!("select {REVOCATION} from revocation order by created, id");
-            connection.prepare_cached(&sql)?.query_map((), to_revocation)?.collect()
+            connection.prepare_cached(&sql)?.query_map((), read(to_revocation))?.collect()
         })
     }
 
@@ -959,11 +928,9 @@ impl Store for Sqlite {
         self.read(move |connection| {
             connection
                 .prepare_cached("select id, secret from client where connector = ?1 and method = ?2")?
-                .query_row((&connector, &method), |row| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))
+                .query_row((&connector, &method), read(to_client))
                 .optional()
-                .map(|found| {
-                    found.map(|(id, secret)| Client { connector, method, id, secret: secret.map(Sealed) })
-                })
+                .map(|found| found.map(|(id, secret)| Client { connector, method, id, secret }))
         })
     }
 
@@ -972,7 +939,7 @@ impl Store for Sqlite {
         self.read(move |connection| {
             connection
                 .prepare_cached("select value from note where name = ?1")?
-                .query_row([name], |row| row.get(0))
+                .query_row([name], read(to_note))
                 .optional()
         })
     }
@@ -987,13 +954,13 @@ impl Store for Sqlite {
                 .execute((&name, value))?;
             connection
                 .prepare_cached("select value from note where name = ?1")?
-                .query_row([name], |row| row.get(0))
+                .query_row([name], read(to_note))
         })
     }
 
     fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>> {
         self.read(move |connection| {
-            let (kind, id) = place.map_or((-1, String::new()), |place| (place.kind.number(), place.id));
+            let (kind, id) = after(place);
             connection
                 .prepare_cached(
                     "with sealed (kind, id, text) as (
@@ -1005,12 +972,17 @@ impl Store for Sqlite {
                     )
                     select kind, id, text from sealed where (kind, id) > (?1, ?2) order by kind, id limit ?3",
                 )?
-                .query_map((kind, id, count(most), CHECK), |row| {
-                    let kind = Kind::numbered(row.get(0)?);
-                    let kind = kind.ok_or_else(|| unreadable(0, "not a kind"))?;
-                    Ok((Place { kind, id: row.get(1)? }, Sealed(row.get(2)?)))
-                })?
+                .query_map((kind, id, count(most), CHECK), read(to_sealed))?
                 .collect()
+        })
+    }
+
+    fn keys_retire(&self, current: KeyId, retired: Vec<KeyId>) -> BoxFuture<'_, Result<()>> {
+        self.write(move |connection| {
+            connection.prepare_cached("delete from retired_key where id = ?1")?.execute([current.0])?;
+            let mut retire =
+                connection.prepare_cached("insert or ignore into retired_key (id) values (?1)")?;
+            retired.into_iter().try_for_each(|key| retire.execute([key.0]).map(drop))
         })
     }
 

@@ -11,7 +11,7 @@ use crate::store::Store;
 ///
 /// With a key file the new key is put before the old ones in it, and these leave it when nothing is sealed under them any more.
 /// With given keys every record is sealed under the first; the others can be dropped afterwards. What is broken off at any
-/// point can be run again.
+/// point can be run again. What another process sealed under an old key and puts in when all is over, the store refuses.
 ///
 /// # Errors
 ///
@@ -20,7 +20,14 @@ use crate::store::Store;
 pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<u64> {
     let _alone = vault.file.as_deref().map(alone).transpose()?;
     add_key(vault)?;
-    let sealed = reseal(store, vault).await?;
+    let keys = vault.keys()?;
+    let current = keys.current().id;
+    // Given keys may go back to one that was retired.
+    store.keys_retire(current, Vec::new()).await?;
+    let mut sealed = reseal(store, vault).await?;
+    store.keys_retire(current, keys.old()).await?;
+    // What came in under an old key up to here.
+    sealed += reseal(store, vault).await?;
     drop_old_keys(vault)?;
     Ok(sealed)
 }
@@ -84,7 +91,7 @@ mod tests {
     use super::*;
     use crate::{
         store::{Client, Connection, NewGrant, Revocation, Sqlite, State},
-        vault::{KeySource, Keys, Kind, Place, Sealed},
+        vault::{Key, KeySource, Keys, Kind, Place, Sealed},
     };
 
     struct Home {
@@ -297,6 +304,49 @@ mod tests {
         rotate(&other, &vault).await.unwrap();
         let anew = running.seal(&place, b"anew").unwrap();
         assert_eq!(*vault.open(&place, &anew).unwrap(), b"anew");
+    }
+
+    #[tokio::test]
+    async fn what_was_sealed_before_a_whole_rotation_is_refused_after_it() {
+        let home = Home::new().await;
+        let (store, stalled) = home.open().await;
+        let place = Place { kind: Kind::Grant, id: "b".to_owned() };
+        let seal = || {
+            let sealed = stalled.seal(&place, place.to_string().as_bytes()).unwrap();
+            NewGrant { sealed, expires: None, keep_alive: None }
+        };
+        let late = seal();
+        let (other, vault) = home.open().await;
+        rotate(&other, &vault).await.unwrap();
+        assert_eq!(store.grant_swap("b", 1, late).await.unwrap_err().code(), Code::KeyWrong);
+        assert!(store.grant_swap("b", 1, seal()).await.unwrap());
+        home.everything_opens().await;
+    }
+
+    #[tokio::test]
+    async fn given_keys_go_back_to_one_that_was_retired() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path().join("store.db")).unwrap();
+        let (one, other) = (Keys::random().unwrap(), Keys::random().unwrap());
+        let ring = |first: &Keys, second: &Keys| {
+            let keys = [first, second].map(|keys| Key::new(keys.current().bytes.clone()));
+            KeySource::Given(Keys(std::sync::Arc::new(keys.into())))
+        };
+        Vault::unlock(&store, KeySource::Given(one.clone())).await.unwrap();
+        for (first, second) in [(&other, &one), (&one, &other), (&other, &one)] {
+            let vault = Vault::unlock(&store, ring(first, second)).await.unwrap();
+            assert_eq!(rotate(&store, &vault).await.unwrap(), 1);
+            let place = Place { kind: Kind::Client, id: "tracker/a".to_owned() };
+            let client = |keys: &Keys| Client {
+                connector: "tracker".to_owned(),
+                method: "a".to_owned(),
+                id: String::new(),
+                secret: Some(Vault::new(keys.clone()).seal(&place, b"s3cr3t").unwrap()),
+            };
+            store.client_put(client(first)).await.unwrap();
+            assert_eq!(store.client_put(client(second)).await.unwrap_err().code(), Code::KeyWrong);
+            store.client_put(Client { secret: None, ..client(first) }).await.unwrap();
+        }
     }
 
     #[tokio::test]

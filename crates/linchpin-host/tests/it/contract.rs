@@ -4,10 +4,8 @@ use std::{collections::BTreeSet, slice, sync::Arc, time::Duration};
 
 use linchpin::Code;
 use linchpin_host::{
-    store::{
-        Client, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping, Renewed, Revocation, State, Store,
-    },
-    vault::Kind,
+    store::{Client, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed, Revocation, State, Store},
+    vault::{Keys, Kind, Vault},
 };
 
 use super::{
@@ -28,7 +26,7 @@ macro_rules! contract {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                if let Some(home) = super::Home::postgres().await {
+                if let Some(home) = super::Home::postgres() {
                     super::$name(&home).await;
                 }
             })+
@@ -62,6 +60,7 @@ contract! {
     a_note_is_put_once
     sealed_records_come_page_by_page
     sealed_records_are_swapped_unless_they_changed
+    what_is_sealed_under_a_retired_key_is_refused
     what_was_put_is_there_when_the_store_is_opened_again
 }
 
@@ -285,7 +284,7 @@ async fn keep_alives_that_are_due_are_put_off(home: &Home) {
         store.connection_add(new, Some(NewGrant { keep_alive, ..grant(name) })).await.unwrap();
     }
     store.grant_lease("dead", 1, "me", MINUTE).await.unwrap();
-    assert!(store.grant_fail("dead", 1, "me", GrantFailure::Dead("invalid_grant".to_owned())).await.unwrap());
+    assert!(store.grant_fail("dead", 1, "me", Failure::Dead("invalid_grant".to_owned())).await.unwrap());
 
     assert_eq!(store.keep_alives_due(at(9), at(15), 9).await.unwrap(), []);
     assert_eq!(store.keep_alives_due(at(10), at(15), 0).await.unwrap(), []);
@@ -393,7 +392,7 @@ async fn a_renewed_grant_is_not_replaced_by_an_older_exchange(home: &Home) {
     let anew = grant("it");
     assert!(store.connection_renew("it", renewed.clone(), Some(anew.clone())).await.unwrap());
     assert!(!store.grant_swap("it", 1, grant("it")).await.unwrap());
-    let dead = GrantFailure::Dead("invalid_grant".to_owned());
+    let dead = Failure::Dead("invalid_grant".to_owned());
     assert!(!store.grant_fail("it", 1, "me", dead.clone()).await.unwrap());
     let now = row(&*store, "it").await;
     assert_eq!((now.generation, now.sealed, now.dead), (2, anew.sealed, None));
@@ -493,17 +492,13 @@ async fn a_lease_is_held_by_one(home: &Home) {
 async fn a_lease_that_is_released_was_not_abandoned(home: &Home) {
     let store = with_grant(home).await;
     let mut wanted = row(&*store, "it").await;
-    for (failure, failures, retry_at) in [
-        (GrantFailure::Untried, 0, None),
-        (GrantFailure::RetryAt(at(10)), 1, Some(at(10))),
-        (GrantFailure::RetryAt(at(20)), 2, Some(at(20))),
-        (GrantFailure::Untried, 2, Some(at(20))),
-    ] {
+    for (failures, retry_at) in [(1, at(10)), (2, at(20))] {
+        let failure = Failure::RetryAt(retry_at);
         let taken = store.grant_lease("it", 1, "me", MINUTE).await.unwrap();
         assert_eq!(taken, Lease::Taken { abandoned: false }, "before {failure:?}");
         assert!(store.grant_fail("it", 1, "me", failure.clone()).await.unwrap());
         assert!(!store.grant_fail("it", 1, "me", failure).await.unwrap());
-        (wanted.failures, wanted.retry_at) = (failures, retry_at);
+        (wanted.failures, wanted.retry_at) = (failures, Some(retry_at));
         assert_eq!(row(&*store, "it").await, wanted);
     }
     let taken = store.grant_lease("it", 1, "me", MINUTE).await.unwrap();
@@ -524,12 +519,12 @@ async fn a_lease_that_ran_out_is_taken_over(home: &Home) {
     assert_eq!(taken, Lease::Taken { abandoned: true });
     assert!(matches!(store.grant_lease("it", 1, "dies", MINUTE).await.unwrap(), Lease::Held(_)));
     // The lease is the heir's now, and only the heir ends it.
-    assert!(!store.grant_fail("it", 1, "dies", GrantFailure::Untried).await.unwrap());
-    assert!(store.grant_fail("it", 1, "heir", GrantFailure::Untried).await.unwrap());
+    assert!(!store.grant_fail("it", 1, "dies", Failure::RetryAt(at(9))).await.unwrap());
+    assert!(store.grant_fail("it", 1, "heir", Failure::RetryAt(at(9))).await.unwrap());
 
     // One that ran out and was not taken over may still be ended by its holder.
     store.grant_lease("it", 1, "slow", Duration::ZERO).await.unwrap();
-    assert!(store.grant_fail("it", 1, "slow", GrantFailure::RetryAt(at(9))).await.unwrap());
+    assert!(store.grant_fail("it", 1, "slow", Failure::RetryAt(at(9))).await.unwrap());
     let taken = store.grant_lease("it", 1, "next", MINUTE).await.unwrap();
     assert_eq!(taken, Lease::Taken { abandoned: false });
 }
@@ -567,7 +562,7 @@ async fn a_late_swap_wins_over_a_lease_that_ran_out(home: &Home) {
     let late = grant("it");
     assert!(store.grant_swap("it", 1, late.clone()).await.unwrap());
     // The heir asked with a token that had been used, and must not make the good grant dead.
-    let dead = GrantFailure::Dead("invalid_grant".to_owned());
+    let dead = Failure::Dead("invalid_grant".to_owned());
     assert!(!store.grant_fail("it", 1, "heir", dead.clone()).await.unwrap());
     assert!(!store.grant_fail("it", 2, "heir", dead.clone()).await.unwrap());
     let now = row(&*store, "it").await;
@@ -597,12 +592,12 @@ async fn a_swap_of_an_old_generation_loses(home: &Home) {
 async fn a_failure_is_fenced_by_holder_and_generation(home: &Home) {
     let store = with_grant(home).await;
     let before = row(&*store, "it").await;
-    let dead = GrantFailure::Dead("invalid_grant".to_owned());
+    let dead = Failure::Dead("invalid_grant".to_owned());
     assert!(!store.grant_fail("it", 1, "me", dead.clone()).await.unwrap());
     store.grant_lease("it", 1, "me", MINUTE).await.unwrap();
     for (id, generation, holder) in [("it", 1, "other"), ("it", 0, "me"), ("it", 2, "me"), ("gone", 1, "me")]
     {
-        for failure in [dead.clone(), GrantFailure::RetryAt(at(9)), GrantFailure::Untried] {
+        for failure in [dead.clone(), Failure::RetryAt(at(9))] {
             let ended = store.grant_fail(id, generation, holder, failure).await.unwrap();
             assert!(!ended, "{id} {generation} {holder}");
         }
@@ -616,7 +611,7 @@ async fn a_dead_grant_is_not_leased(home: &Home) {
     let store = with_grant(home).await;
     let before = row(&*store, "it").await;
     store.grant_lease("it", 1, "me", MINUTE).await.unwrap();
-    assert!(store.grant_fail("it", 1, "me", GrantFailure::Dead("invalid_grant".to_owned())).await.unwrap());
+    assert!(store.grant_fail("it", 1, "me", Failure::Dead("invalid_grant".to_owned())).await.unwrap());
     let wanted = GrantRow { dead: Some("invalid_grant".to_owned()), failures: 1, ..before };
     assert_eq!(row(&*store, "it").await, wanted);
     assert_eq!(store.grant_lease("it", 1, "me", MINUTE).await.unwrap(), Lease::Moved);
@@ -729,6 +724,56 @@ async fn sealed_records_are_swapped_unless_they_changed(home: &Home) {
     }
     // A grant that is sealed anew is still the same grant.
     assert_eq!(row(&*store, "a").await.generation, 1);
+}
+
+async fn what_is_sealed_under_a_retired_key_is_refused(home: &Home) {
+    let store = with_grant(home).await;
+    store.connection_add(connection("goes"), None).await.unwrap();
+    let other = Vault::new(Keys::random().unwrap());
+    let other = |kind, id: &str| other.seal(&place(kind, id), b"another secret").unwrap();
+    let (old, new) = (sealed(Kind::Grant, "it").key().unwrap(), other(Kind::Grant, "it").key().unwrap());
+    let renewed = |fields| Renewed {
+        method: "oauth".to_owned(),
+        fields,
+        scopes: Vec::new(),
+        change: change(State::Active, 1),
+    };
+    let client = |secret| Client {
+        connector: "tracker".to_owned(),
+        method: "oauth".to_owned(),
+        id: "id".to_owned(),
+        secret: Some(secret),
+    };
+    store.client_put(client(sealed(Kind::Client, "tracker/oauth"))).await.unwrap();
+    let before = store.sealed_after(None, 9).await.unwrap();
+    store.keys_retire(new, vec![old]).await.unwrap();
+
+    let refused = [
+        store.connection_add(connection("more"), None).await.map(|()| true),
+        store.connection_renew("it", renewed(sealed(Kind::Fields, "it")), None).await,
+        store.connection_renew("it", renewed(other(Kind::Fields, "it")), Some(grant("it"))).await,
+        store.connection_remove("goes", Some(revocation("r", "goes", 1))).await,
+        store.grant_swap("it", 1, grant("it")).await,
+        store.client_put(client(sealed(Kind::Client, "tracker/oauth"))).await.map(|()| true),
+    ];
+    for (at, refused) in refused.into_iter().enumerate() {
+        assert_eq!(refused.unwrap_err().code(), Code::KeyWrong, "{at}");
+    }
+    for (place, old) in &before {
+        let again = store.sealed_swap(place, old, sealed(place.kind, &place.id)).await;
+        assert_eq!(again.unwrap_err().code(), Code::KeyWrong, "{place}");
+    }
+    assert_eq!(store.sealed_after(None, 9).await.unwrap(), before);
+
+    // What is there under the old key can be used, and be sealed anew part by part.
+    store.connection_pinged("it", ping(3), None).await.unwrap();
+    for (place, old) in &before {
+        assert!(store.sealed_swap(place, old, other(place.kind, &place.id)).await.unwrap(), "{place}");
+    }
+    store.keys_retire(old, vec![new]).await.unwrap();
+    assert!(store.grant_swap("it", 1, grant("it")).await.unwrap());
+    let refused = NewGrant { sealed: other(Kind::Grant, "it"), ..grant("it") };
+    assert_eq!(store.grant_swap("it", 2, refused).await.unwrap_err().code(), Code::KeyWrong);
 }
 
 async fn what_was_put_is_there_when_the_store_is_opened_again(home: &Home) {

@@ -3,6 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use linchpin_host::store::{self, Store};
+#[cfg(feature = "postgres")]
+use linchpin_testing::Database;
 use tempfile::TempDir;
 
 /// Where stores can be opened again and again.
@@ -11,7 +13,7 @@ pub(crate) enum Home {
     Folder(TempDir),
     /// A database on the server.
     #[cfg(feature = "postgres")]
-    Database(String),
+    Database(Database),
 }
 
 impl Home {
@@ -21,8 +23,8 @@ impl Home {
 
     /// `None` when there is no server here.
     #[cfg(feature = "postgres")]
-    pub(crate) async fn postgres() -> Option<Home> {
-        super::server::database().await.map(Home::Database)
+    pub(crate) fn postgres() -> Option<Home> {
+        Database::new().map(Home::Database)
     }
 
     /// A handle of its own, as another process would have.
@@ -34,7 +36,7 @@ impl Home {
         match self {
             Home::Folder(folder) => file(folder).display().to_string(),
             #[cfg(feature = "postgres")]
-            Home::Database(url) => url.clone(),
+            Home::Database(database) => database.url().to_owned(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use linchpin::DateTime;
 use linchpin_host::{
-    store::{GrantFailure, Lease, NewGrant, Sqlite, Store},
+    store::{Failure, Lease, NewGrant, Sqlite, Store},
     vault::{Kind, Sealed},
 };
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ const HOLDERS: [&str; 3] = ["one", "two", "three"];
 enum Step {
     Lease { holder: usize, behind: u64, seconds: u64 },
     Swap { behind: u64 },
-    Fail { holder: usize, behind: u64, failure: GrantFailure },
+    Fail { holder: usize, behind: u64, failure: Failure },
     Wait { seconds: u64 },
 }
 
@@ -33,9 +33,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     // Mostly the newest generation, so that something happens.
     let behind = || prop_oneof![6 => Just(1_u64), 1 => Just(0_u64), 2 => Just(2_u64)];
     let failure = prop_oneof![
-        1 => Just(GrantFailure::Dead("invalid_grant".to_owned())),
-        2 => (0..50_i64).prop_map(|seconds| GrantFailure::RetryAt(at(seconds))),
-        2 => Just(GrantFailure::Untried),
+        1 => Just(Failure::Dead("invalid_grant".to_owned())),
+        2 => (0..50_i64).prop_map(|seconds| Failure::RetryAt(at(seconds))),
     ];
     let step = prop_oneof![
         4 => (holder.clone(), behind(), 0..20_u64)
@@ -90,21 +89,15 @@ impl Model {
         true
     }
 
-    fn fail(&mut self, holder: usize, generation: u64, failure: GrantFailure) -> bool {
+    fn fail(&mut self, holder: usize, generation: u64, failure: Failure) -> bool {
         if generation != self.generation || self.lease.is_none_or(|(by, _)| by != holder) {
             return false;
         }
         self.lease = None;
+        self.failures += 1;
         match failure {
-            GrantFailure::Dead(reason) => {
-                self.dead = Some(reason);
-                self.failures += 1;
-            }
-            GrantFailure::RetryAt(time) => {
-                self.retry_at = Some(time);
-                self.failures += 1;
-            }
-            GrantFailure::Untried => {}
+            Failure::Dead(reason) => self.dead = Some(reason),
+            Failure::RetryAt(time) => self.retry_at = Some(time),
         }
         true
     }

@@ -7,7 +7,7 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use linchpin_host::{
-    store::{Client, GrantFailure, NewGrant, Renewed, State, Store},
+    store::{Client, Failure, NewGrant, Renewed, State, Store},
     vault::{KeySource, Kind, Sealed, Vault},
 };
 
@@ -72,7 +72,7 @@ async fn everything(store: &dyn Store, vault: &Vault) -> String {
         store.connection_add(new, Some(grant(id))).await.unwrap();
         store.connection_pinged(id, ping(1), Some(at(2))).await.unwrap();
         store.grant_lease(id, 1, "me", Duration::from_secs(60)).await.unwrap();
-        store.grant_fail(id, 1, "me", GrantFailure::RetryAt(at(3))).await.unwrap();
+        store.grant_fail(id, 1, "me", Failure::RetryAt(at(3))).await.unwrap();
         assert!(store.grant_swap(id, 1, grant(id)).await.unwrap());
         let client = Client {
             connector: "tracker".to_owned(),
@@ -128,13 +128,13 @@ async fn a_secret_is_in_no_file_and_no_debug_output() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_secret_is_in_no_table_of_a_server() {
-    let Some(home) = Home::postgres().await else { return };
-    let store = home.open().await;
+    let Some(database) = linchpin_testing::Database::new() else { return };
+    let store = linchpin_host::store::open(database.url()).await.unwrap();
     let keys = linchpin_host::vault::Keys::random().unwrap();
     let vault = Vault::unlock(&*store, KeySource::Given(keys)).await.unwrap();
     let shown = everything(&*store, &vault).await;
     assert_eq!(find(shown.as_bytes()), None, "{shown}");
-    for file in super::server::files(&home.place()).await {
+    for file in super::server::files(&database) {
         let bytes = fs::read(&file).unwrap();
         assert_eq!(find(&bytes), None, "in {}", file.display());
     }

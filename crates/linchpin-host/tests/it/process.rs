@@ -12,13 +12,13 @@ use std::{
 
 use linchpin::DateTime;
 use linchpin_host::{
-    store::{GrantFailure, Lease, Sqlite, Store},
+    store::{Failure, Lease, Sqlite, Store},
     vault::{KeySource, Vault},
 };
 
 use super::{
     home::Home,
-    sample::{connection, grant},
+    sample::{at, connection, grant},
 };
 
 const PLACE: &str = "LINCHPIN_TEST_STORE";
@@ -133,7 +133,7 @@ async fn the_lease_of_a_killed_process_is_taken_over() {
     let store = Sqlite::with_clock(home.place(), later).unwrap();
     let taken = store.grant_lease("it", 1, "heir", HOUR).await.unwrap();
     assert_eq!(taken, Lease::Taken { abandoned: true });
-    assert!(!store.grant_fail("it", 1, "dies", GrantFailure::Untried).await.unwrap());
+    assert!(!store.grant_fail("it", 1, "dies", Failure::RetryAt(at(9))).await.unwrap());
     assert!(store.grant_swap("it", 1, grant("it")).await.unwrap());
 }
 

@@ -20,7 +20,7 @@ macro_rules! on_each_store {
         mod postgres {
             $(#[tokio::test]
             async fn $name() {
-                if let Some(home) = super::Home::postgres().await {
+                if let Some(home) = super::Home::postgres() {
                     super::$name(&home).await;
                 }
             })+

@@ -19,15 +19,8 @@ use tokio_rustls::{
     },
 };
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.certificate]
         kind = "none"
         client_certificate = { certificate = "{certificate}", private_key = "{private_key}" }
@@ -53,8 +46,8 @@ const SPEC: SpecFile = SpecFile {
 
         [auth.plain]
         kind = "none"
-    "#,
-};
+    "#
+);
 
 /// An authority, and what it issues.
 struct Authority {

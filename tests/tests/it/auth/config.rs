@@ -1,43 +1,19 @@
 //! Configuration values: written in the spec, or given by helpers that have no credentials.
 
-use linchpin::{
-    Code, Connector, Secret, connector::SpecFile, extract::ConnectionValues, prelude::*, serde_json::json,
-};
-use linchpin_runtime::{Connection, Runtime};
+use linchpin::{Code, Connector, Secret, extract::ConnectionValues, prelude::*, serde_json::json};
+use linchpin_runtime::{Connection, Invocation, Output, Runtime};
 use linchpin_testing::{
     answer,
     wiremock::{Mock, MockServer, matchers},
 };
 
+use self::made::{Config, SPEC};
 use super::header;
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
-        [auth.token]
-        kind = "bearer"
-        fields.site = {}
-        fields.token = { secret = true }
-
-        [config.audience]
-        label = "Audience"
-        value = "https://{site}.tracker.example"
-
-        [config.header]
-        visible = false
-        secret = true
-        value = "Bearer {token}"
-
-        [config.account]
-        helper = "account"
-    "#,
-};
+#[allow(dead_code, reason = "a connector has more than these tests need")]
+mod made {
+    linchpin::connector!("tests/it/auth/config.toml");
+}
 
 #[helper]
 async fn account(cx: Unconnected) -> Result<String> {
@@ -48,6 +24,12 @@ async fn account(cx: Unconnected) -> Result<String> {
 #[action(read)]
 async fn show_account(cx: Context) -> Result<String> {
     cx.call::<account>(()).await
+}
+
+/// A flow takes those that the spec writes.
+#[action(read)]
+async fn show_written(_cx: Context, written: Config) -> Result<Vec<String>> {
+    Ok(vec![written.audience, written.header.expose().to_owned()])
 }
 
 mod connected {
@@ -92,6 +74,18 @@ async fn values_come_from_the_spec_and_from_helpers_without_credentials() {
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests.len(), 2);
     assert!(requests.iter().all(|request| header(request, "authorization").is_none()));
+}
+
+#[tokio::test]
+async fn a_flow_takes_the_values_that_the_spec_writes() {
+    let server = service().await;
+    let connector = Connector::builder(SPEC).flow::<show_written>().build().unwrap();
+    let connection = connect(&connector, &server);
+    let (values, _) = Runtime::new().call::<show_written>(&connection, ()).await.unwrap();
+    assert_eq!(values, ["https://acme.tracker.example", "Bearer t0k3n"]);
+    let invocation = Invocation::named(&connection, "show_written").unwrap();
+    let Output::Value(json) = Runtime::new().run(invocation).await.unwrap().output else { panic!() };
+    assert_eq!(json, r#"["https://acme.tracker.example","Bearer t0k3n"]"#);
 }
 
 #[tokio::test]

@@ -17,15 +17,8 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, Unpar
 
 use super::{World, form, header};
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.robot]
         kind = "jwt_bearer"
         algorithm = "RS256"
@@ -76,8 +69,8 @@ const SPEC: SpecFile = SpecFile {
         token_url = "https://tracker.example/token"
         revocation_url = "https://tracker.example/revoke"
         fields.private_key = { secret = true }
-    "#,
-};
+    "#
+);
 
 const PKCS1: &str = include_str!("keys/rsa.pkcs1.pem");
 const PKCS8: &str = include_str!("keys/rsa.pkcs8.pem");

@@ -9,15 +9,8 @@ use linchpin_testing::{
 
 use super::{World, header};
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.header]
         kind = "api_key"
         header = "X-Api-Key"
@@ -45,8 +38,8 @@ const SPEC: SpecFile = SpecFile {
         kind = "custom"
         body = { name = "{api_key}" }
         fields.api_key = { secret = true }
-    "#,
-};
+    "#
+);
 
 const KEY: &[(&str, &str)] = &[("api_key", "k3y")];
 const CUSTOM: &[(&str, &str)] = &[("api_key", "k3y&\""), ("user", "a&b")];

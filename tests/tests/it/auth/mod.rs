@@ -1,5 +1,19 @@
 //! Every kind of authentication, by the requests that it leads to.
 
+/// The spec of a service with these tables.
+macro_rules! spec {
+    ($tables:literal) => {
+        linchpin::connector::SpecFile {
+            path: "specs/tracker.toml",
+            text: concat!(
+                "schema = 1\nkey = \"tracker\"\nname = \"Tracker\"\nversion = \"0.1.0\"\n",
+                "http = { base_url = \"https://tracker.example\" }\n",
+                $tables
+            ),
+        }
+    };
+}
+
 mod certificate;
 mod config;
 mod jwt;

@@ -11,15 +11,8 @@ use linchpin_testing::{
 
 use super::{World, form, header, json as read};
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example/api" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.login]
         kind = "session"
         headers = { X-Session = "v1 {session}", Cookie = "sid={sid}" }
@@ -59,8 +52,8 @@ const SPEC: SpecFile = SpecFile {
         steps = [{ url = "/session", extract = { session = { body = "/session" } } }]
         expires = { body = "/ends", unit = "ms" }
         headers = { X-Session = "{session}" }
-    "#,
-};
+    "#
+);
 
 const ANN: &[(&str, &str)] = &[("user", "ann"), ("password", "p&ss \"1\"")];
 

@@ -13,15 +13,8 @@ use ring::{digest, hmac};
 
 use super::{World, header};
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
-        schema = 1
-        key = "tracker"
-        name = "Tracker"
-        version = "0.1.0"
-        http = { base_url = "https://tracker.example" }
-
+const SPEC: SpecFile = spec!(
+    r#"
         [auth.aws]
         kind = "signed"
         scheme = "aws-sigv4"
@@ -61,8 +54,8 @@ const SPEC: SpecFile = SpecFile {
         kind = "signed"
         scheme = "custom:acme"
         fields.secret = { secret = true }
-    "#,
-};
+    "#
+);
 
 const HMAC: &[(&str, &str)] = &[("key_id", "k1"), ("signing_key", "s1gn")];
 const AWS: &[(&str, &str)] = &[("access_key", "AKID"), ("secret_key", "aws s3cret")];

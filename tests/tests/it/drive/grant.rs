@@ -31,7 +31,7 @@ use wiremock::MockServer;
 /// A Google Drive whose tokens an issuer gives and takes.
 pub(super) struct Google {
     pub(super) server: MockServer,
-    issuer: Issuer,
+    pub(super) issuer: Issuer,
     pub(super) drive: GoogleDrive,
     /// Where the store is.
     pub(super) folder: tempfile::TempDir,
@@ -81,7 +81,7 @@ pub(super) async fn breaking_off(google: &Google) -> String {
 }
 
 impl Google {
-    async fn start() -> Google {
+    pub(super) async fn start() -> Google {
         let server = MockServer::start().await;
         let issuer = Issuer::on(&server).await;
         let judge = issuer.clone();

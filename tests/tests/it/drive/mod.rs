@@ -5,6 +5,7 @@ mod command;
 mod fault;
 mod grant;
 mod list;
+mod login;
 
 use linchpin::{FileRef, Result, extract::ConnectionValues};
 use linchpin_google_drive::mock::{GoogleDrive, TOKEN};

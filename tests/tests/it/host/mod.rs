@@ -12,13 +12,13 @@ use linchpin_host::{
     store::{Sqlite, Store},
     vault::{KeySource, Vault},
 };
-use linchpin_runtime::{Invocation, OAuthClient, Output, RefreshPolicy, SystemClock};
+use linchpin_runtime::{Invocation, OAuthClient, Output};
 use linchpin_testing::Issuer;
 
 use super::oauth::{World, connector};
 
 /// A host over a store in a folder, whose service is at a URL.
-pub(crate) async fn builder(folder: &Path, service: &str) -> HostBuilder {
+async fn builder(folder: &Path, service: &str) -> HostBuilder {
     let path = folder.join("store.db");
     let store = Sqlite::open(&path).unwrap();
     let vault = Vault::unlock(&store, KeySource::beside(&path)).await.unwrap();
@@ -63,19 +63,6 @@ pub(crate) async fn call(host: &Host, name: &str) -> Result<String> {
         Output::Value(json) => Ok(json),
         other => panic!("{other:?}"),
     }
-}
-
-/// Leases that a test can wait for.
-pub(crate) fn hasty() -> RefreshPolicy {
-    let mut policy = RefreshPolicy::default();
-    policy.lease = std::time::Duration::from_millis(1500);
-    policy.exchange = std::time::Duration::from_secs(1);
-    policy
-}
-
-/// The store of a host that uses the machine's clock, as another process would open it.
-pub(crate) async fn other_process(folder: &Path, service: &str) -> Host {
-    builder(folder, service).await.clock(Arc::new(SystemClock)).refresh(hasty()).build().unwrap()
 }
 
 /// A store behind an `Arc`, for tests that look into it.

@@ -3,8 +3,8 @@
 //! The processes are this test binary, started again with what to do in its environment.
 
 use std::{
-    env,
-    path::Path,
+    env, fs,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -13,37 +13,128 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{call, configured, connect, hasty, host, other_process};
+use super::{call, configured, connect};
 use crate::oauth::World;
 use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
-    DEFAULT_TENANT, Host,
+    DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        Attempt, Change, Client, Connection, Filter, GrantFailure, GrantRow, Lease, NewGrant, Ping, Renewed,
-        Revocation, Sqlite, State, Store,
+        self, Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
+        Revocation, State, Store,
     },
-    vault::{KeySource, Place, Sealed, Vault},
+    vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
+use linchpin_runtime::{RefreshPolicy, SystemClock};
+use linchpin_testing::Database;
+use tempfile::TempDir;
+
+/// The tests below, once on each kind of store.
+macro_rules! storm {
+    ($($name:ident)+) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(&super::Home::sqlite()).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                if let Some(home) = super::Home::postgres() {
+                    super::$name(&home).await;
+                }
+            })+
+        }
+    };
+}
+
+storm! {
+    two_processes_with_200_calls_each_make_one_exchange
+    killed_before_the_lease_nothing_is_lost
+    killed_with_the_lease_nothing_is_lost
+    killed_after_the_new_pair_was_stored_nothing_is_lost
+    killed_while_the_answer_is_on_its_way_the_owner_is_asked
+    killed_with_the_answer_in_hand_the_owner_is_asked
+    keys_that_are_rotated_while_the_new_pair_is_put_in_lose_no_grant
+}
 
 const SERVICE: &str = "LINCHPIN_TEST_SERVICE";
-const FOLDER: &str = "LINCHPIN_TEST_FOLDER";
+const STORE: &str = "LINCHPIN_TEST_STORE";
+const KEY: &str = "LINCHPIN_TEST_KEY";
 const CALLS: &str = "LINCHPIN_TEST_CALLS";
 const DIE: &str = "LINCHPIN_TEST_DIE";
 
 /// The point at which the service has given tokens and the process has not got them; all others are in the process.
 const ON_ITS_WAY: &str = "on its way";
 
-/// A process that does what its environment says: so many calls at once, or death at some point.
+/// How processes reach one store.
+struct Home {
+    store: String,
+    key: PathBuf,
+    /// Goes with the test.
+    _folder: Option<TempDir>,
+}
+
+impl Home {
+    fn sqlite() -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db").display().to_string();
+        Home { store, key: folder.path().join("store.key"), _folder: Some(folder) }
+    }
+
+    /// `None` when there is no server here.
+    fn postgres() -> Option<Home> {
+        let store = Database::new()?.url().to_owned();
+        Some(Home { store, ..Home::sqlite() })
+    }
+
+    /// The one that a test has started this process for.
+    fn given() -> Option<Home> {
+        Some(Home { store: env::var(STORE).ok()?, key: env::var_os(KEY)?.into(), _folder: None })
+    }
+
+    /// The file by which a process tells that it is ready.
+    fn ready(&self, process: u32) -> PathBuf {
+        self.key.with_extension(format!("{process}.ready"))
+    }
+
+    async fn open(&self) -> Dying {
+        Dying { store: store::open(&self.store).await.unwrap(), point: None, rotates: Mutex::new(None) }
+    }
+
+    async fn builder(&self, service: &str, store: Dying) -> HostBuilder {
+        let vault = Vault::unlock(&store, KeySource::File(self.key.clone())).await.unwrap();
+        configured(Host::builder(store, vault), service)
+    }
+
+    /// A host as another process would have it.
+    async fn host(&self, service: &str) -> Host {
+        at_work(self.builder(service, self.open().await).await)
+    }
+}
+
+/// By the machine's clock, and with leases that a test can wait for.
+fn at_work(builder: HostBuilder) -> Host {
+    let mut policy = RefreshPolicy::default();
+    policy.lease = Duration::from_millis(1500);
+    policy.exchange = Duration::from_secs(1);
+    builder.clock(Arc::new(SystemClock)).refresh(policy).build().unwrap()
+}
+
+/// A process that waits until its input ends, and then does what its environment says: so many calls at once, or death at some
+/// point.
 #[test]
 fn another_process() {
-    let (Ok(service), Ok(folder)) = (env::var(SERVICE), env::var(FOLDER)) else { return };
+    let Some(home) = Home::given() else { return };
+    let service = env::var(SERVICE).unwrap();
     let calls: usize = env::var(CALLS).unwrap().parse().unwrap();
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     executor.block_on(async {
-        let host = match env::var(DIE) {
-            Ok(point) => dying(&service, Path::new(&folder), &point).await,
-            Err(_) => other_process(Path::new(&folder), &service).await,
-        };
+        let store = Dying { point: env::var(DIE).ok(), ..home.open().await };
+        let host = at_work(home.builder(&service, store).await);
+        fs::write(home.ready(std::process::id()), "").unwrap();
+        std::io::stdin().read_line(&mut String::new()).unwrap();
         let calls = (0..calls).map(|_| {
             let host = host.clone();
             tokio::spawn(async move { call(&host, "work").await })
@@ -54,14 +145,15 @@ fn another_process() {
     });
 }
 
-fn start(world: &World, folder: &Path, calls: usize, die: Option<&str>) -> Child {
+fn start(world: &World, home: &Home, calls: usize, die: Option<&str>) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "host::storm::another_process", "--nocapture"]);
-    command.env(SERVICE, world.server.uri()).env(FOLDER, folder).env(CALLS, calls.to_string());
+    command.env(SERVICE, world.server.uri()).env(STORE, &home.store).env(KEY, &home.key);
+    command.env(CALLS, calls.to_string());
     if let Some(point) = die {
         command.env(DIE, point);
     }
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 async fn ended(child: Child) -> std::process::Output {
@@ -69,7 +161,7 @@ async fn ended(child: Child) -> std::process::Output {
 }
 
 /// A world whose clock is near the machine's, so that processes agree with it, and a connection whose token has expired.
-async fn expired(folder: &Path) -> World {
+async fn expired(home: &Home) -> World {
     let world = World::start().await;
     let behind = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -77,7 +169,9 @@ async fn expired(folder: &Path) -> World {
         .saturating_sub(Duration::from_millis(1_767_225_600_000));
     world.clock.advance(behind);
     world.issuer.lifetime(Some(Duration::from_secs(2)));
-    connect(&world, &host(&world, folder).await, "work").await.unwrap();
+    let builder = home.builder(&world.server.uri(), home.open().await).await;
+    let builder = builder.clock(Arc::new(world.clock.clone()));
+    connect(&world, &builder.build().unwrap(), "work").await.unwrap();
     world.issuer.lifetime(Some(Duration::from_secs(3600)));
     // By the issuer's clock they are dead; by the machine's they will be when the processes have started.
     world.clock.advance(Duration::from_secs(3));
@@ -97,73 +191,73 @@ async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_processes_with_200_calls_each_make_one_exchange() {
-    let folder = tempfile::tempdir().unwrap();
-    let world = expired(folder.path()).await;
+async fn two_processes_with_200_calls_each_make_one_exchange(home: &Home) {
+    let world = expired(home).await;
     let before = world.issuer.exchanges();
-    let first = other_process(folder.path(), &world.server.uri()).await;
+    let first = home.host(&world.server.uri()).await;
     let first = first.connection(DEFAULT_TENANT, "work").await.unwrap().grant().await.unwrap().unwrap();
-    let children = [start(&world, folder.path(), 200, None), start(&world, folder.path(), 200, None)];
+    let mut children = [start(&world, home, 200, None), start(&world, home, 200, None)];
+    wait_for("both to be ready", || children.iter().all(|child| home.ready(child.id()).exists())).await;
+    for child in &mut children {
+        drop(child.stdin.take());
+    }
     for child in children {
         let out = ended(child).await;
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
     assert_eq!((world.issuer.exchanges() - before, world.issuer.reused()), (1, 0));
     assert_eq!(world.seen("/me").await, 401, "each call once, and the ping when it was connected");
-    let host = other_process(folder.path(), &world.server.uri()).await;
+    let host = home.host(&world.server.uri()).await;
     let grant = host.connection(DEFAULT_TENANT, "work").await.unwrap().grant().await.unwrap().unwrap();
     assert_eq!(grant.generation, first.generation + 1);
     assert!(world.issuer.is_active(grant.grant.unwrap().value("refresh_token").unwrap().expose()));
 }
 
 /// Kills a process at a point of its exchange, and gives what the next process finds.
-async fn killed_at(point: &'static str) -> (World, Result<String>, Host, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let world = expired(folder.path()).await;
+async fn killed_at(home: &Home, point: &'static str) -> (World, Result<String>, Host) {
+    let world = expired(home).await;
     let child = Arc::new(Mutex::new(None::<Child>));
     let done = Arc::new(AtomicBool::new(false));
     let (victim, killed) = (child.clone(), done.clone());
     world.issuer.before_answer(move || {
         if point == ON_ITS_WAY && !killed.swap(true, Ordering::SeqCst) {
-            // `start` has returned long before the child has opened its store.
             victim.lock().unwrap().as_mut().unwrap().kill().unwrap();
         }
     });
-    *child.lock().unwrap() = Some(start(&world, folder.path(), 1, Some(point)));
+    let mut started = start(&world, home, 1, Some(point));
+    let input = started.stdin.take();
+    *child.lock().unwrap() = Some(started);
+    drop(input);
     wait_for("the process to die", || child.lock().unwrap().as_mut().unwrap().try_wait().unwrap().is_some())
         .await;
     let status = child.lock().unwrap().as_mut().unwrap().wait().unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{point}: it was killed");
-    let host = other_process(folder.path(), &world.server.uri()).await;
+    let host = home.host(&world.server.uri()).await;
     let found = call(&host, "work").await;
-    (world, found, host, folder)
+    (world, found, host)
 }
 
-async fn no_grant_is_lost(point: &'static str, exchanges: u64) {
-    let (world, found, _host, _folder) = killed_at(point).await;
+async fn no_grant_is_lost(home: &Home, point: &'static str, exchanges: u64) {
+    let (world, found, _host) = killed_at(home, point).await;
     assert_eq!(found.unwrap(), r#"{"id":7}"#, "{point}");
     // The one of the login is counted too.
     assert_eq!((world.issuer.exchanges(), world.issuer.reused()), (1 + exchanges, 0), "{point}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_before_the_lease_nothing_is_lost() {
-    no_grant_is_lost("before the lease", 1).await;
+async fn killed_before_the_lease_nothing_is_lost(home: &Home) {
+    no_grant_is_lost(home, "before the lease", 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_with_the_lease_nothing_is_lost() {
-    no_grant_is_lost("after the lease", 1).await;
+async fn killed_with_the_lease_nothing_is_lost(home: &Home) {
+    no_grant_is_lost(home, "after the lease", 1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_after_the_new_pair_was_stored_nothing_is_lost() {
-    no_grant_is_lost("after the swap", 1).await;
+async fn killed_after_the_new_pair_was_stored_nothing_is_lost(home: &Home) {
+    no_grant_is_lost(home, "after the swap", 1).await;
 }
 
-async fn the_owner_is_asked(point: &'static str) {
-    let (world, found, host, _folder) = killed_at(point).await;
+async fn the_owner_is_asked(home: &Home, point: &'static str) {
+    let (world, found, host) = killed_at(home, point).await;
     let error = found.unwrap_err();
     assert_eq!(error.code(), Code::ReauthorizationNeeded, "{point}: {error}");
     assert!(error.message().contains("interrupted before its answer could be stored"), "{point}: {error}");
@@ -171,35 +265,36 @@ async fn the_owner_is_asked(point: &'static str) {
     assert_eq!(world.issuer.reused(), 1, "{point}: the answer was lost with the process");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_answer_is_on_its_way_the_owner_is_asked() {
-    the_owner_is_asked(ON_ITS_WAY).await;
+async fn killed_while_the_answer_is_on_its_way_the_owner_is_asked(home: &Home) {
+    the_owner_is_asked(home, ON_ITS_WAY).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_with_the_answer_in_hand_the_owner_is_asked() {
-    the_owner_is_asked("before the swap").await;
+async fn killed_with_the_answer_in_hand_the_owner_is_asked(home: &Home) {
+    the_owner_is_asked(home, "before the swap").await;
 }
 
-/// A host that kills its own process at a point.
-async fn dying(service: &str, folder: &Path, point: &str) -> Host {
-    let path = folder.join("store.db");
-    let sqlite = Sqlite::open(&path).unwrap();
-    let vault = Vault::unlock(&sqlite, KeySource::beside(&path)).await.unwrap();
-    let store = Dying { sqlite, point: point.to_owned() };
-    configured(Host::builder(store, vault), service).refresh(hasty()).build().unwrap()
+async fn keys_that_are_rotated_while_the_new_pair_is_put_in_lose_no_grant(home: &Home) {
+    let world = expired(home).await;
+    let uri = world.server.uri();
+    let store = home.open().await;
+    let host = home.builder(&uri, Dying { rotates: Mutex::new(Some(home.key.clone())), ..store }).await;
+    assert_eq!(call(&at_work(host), "work").await.unwrap(), r#"{"id":7}"#);
+    assert_eq!((world.issuer.exchanges(), world.issuer.reused()), (2, 0));
+    assert_eq!(call(&home.host(&uri).await, "work").await.unwrap(), r#"{"id":7}"#);
 }
 
-/// A store that kills its process at a point.
+/// A store that kills its process at a point, if any.
 #[derive(Debug)]
 struct Dying {
-    sqlite: Sqlite,
-    point: String,
+    store: Arc<dyn Store>,
+    point: Option<String>,
+    /// The key file whose keys are rotated before the first swap.
+    rotates: Mutex<Option<PathBuf>>,
 }
 
 impl Dying {
     fn at(&self, point: &str) {
-        if self.point == point {
+        if self.point.as_deref() == Some(point) {
             let me = std::process::id().to_string();
             Command::new("kill").args(["-9", &me]).status().unwrap();
             loop {
@@ -212,7 +307,7 @@ impl Dying {
 macro_rules! as_before {
     ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
         $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
-            self.sqlite.$name($($arg),*)
+            self.store.$name($($arg),*)
         })+
     };
 }
@@ -226,7 +321,7 @@ impl Store for Dying {
         time: Duration,
     ) -> BoxFuture<'_, Result<Lease>> {
         self.at("before the lease");
-        let lease = self.sqlite.grant_lease(id, generation, holder, time);
+        let lease = self.store.grant_lease(id, generation, holder, time);
         Box::pin(async move {
             let lease = lease.await;
             self.at("after the lease");
@@ -236,9 +331,14 @@ impl Store for Dying {
 
     fn grant_swap(&self, id: &str, generation: u64, grant: NewGrant) -> BoxFuture<'_, Result<bool>> {
         self.at("before the swap");
-        let swap = self.sqlite.grant_swap(id, generation, grant);
+        let id = id.to_owned();
+        let rotated = self.rotates.lock().unwrap().take();
         Box::pin(async move {
-            let swapped = swap.await;
+            if let Some(key) = rotated {
+                let vault = Vault::unlock(&*self.store, KeySource::File(key)).await?;
+                vault::rotate(&*self.store, &vault).await?;
+            }
+            let swapped = self.store.grant_swap(&id, generation, grant).await;
             self.at("after the swap");
             swapped
         })
@@ -256,7 +356,7 @@ impl Store for Dying {
         connection_renew(id: &str, renewed: Renewed, grant: Option<NewGrant>) -> bool;
         connection_remove(id: &str, left: Option<Revocation>) -> bool;
         grant(id: &str) -> Option<GrantRow>;
-        grant_fail(id: &str, generation: u64, holder: &str, failure: GrantFailure) -> bool;
+        grant_fail(id: &str, generation: u64, holder: &str, failure: Failure) -> bool;
         keep_alives_due(now: DateTime, until: DateTime, most: usize) -> Vec<Connection>;
         revocations_due(now: DateTime, until: DateTime, most: usize) -> Vec<Revocation>;
         revocations() -> Vec<Revocation>;
@@ -267,6 +367,7 @@ impl Store for Dying {
         note(name: &str) -> Option<Vec<u8>>;
         note_once(name: &str, value: &[u8]) -> Vec<u8>;
         sealed_after(place: Option<Place>, most: usize) -> Vec<(Place, Sealed)>;
+        keys_retire(current: KeyId, retired: Vec<KeyId>) -> ();
         sealed_swap(place: &Place, old: &Sealed, new: Sealed) -> bool;
     }
 }

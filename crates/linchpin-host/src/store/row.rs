@@ -1,0 +1,140 @@
+//! Records out of rows, whichever database these are in.
+
+use linchpin::DateTime;
+use serde::de::DeserializeOwned;
+
+use super::{Account, Change, Connection, GrantRow, Revocation, State};
+use crate::vault::{Kind, Place, Sealed};
+
+/// The columns of a connection, in the order in which they are read.
+pub(super) const CONNECTION: &str = "id, tenant, name, connector, method, owner, fields, scopes, account, account_label, state, since, created, ping, next_ping";
+
+/// The columns of a revocation.
+pub(super) const REVOCATION: &str =
+    "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
+
+/// The columns of a grant.
+pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
+
+/// A row of any database; every column is a text, a number or bytes.
+pub(super) trait Columns {
+    fn text_if_any(&self, column: usize) -> Unread<Option<String>>;
+    fn number_if_any(&self, column: usize) -> Unread<Option<i64>>;
+    fn bytes_if_any(&self, column: usize) -> Unread<Option<Vec<u8>>>;
+}
+
+/// What is read, or why it cannot be.
+pub(super) type Unread<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How a record is read.
+pub(super) type Reading<T> = fn(&dyn Columns) -> Unread<T>;
+
+fn there<T>(value: Option<T>, column: usize) -> Unread<T> {
+    Ok(value.ok_or_else(|| format!("nothing is in column {column}"))?)
+}
+
+fn text(row: &dyn Columns, column: usize) -> Unread<String> {
+    there(row.text_if_any(column)?, column)
+}
+
+fn sealed(row: &dyn Columns, column: usize) -> Unread<Sealed> {
+    bytes(row, column).map(Sealed)
+}
+
+fn bytes(row: &dyn Columns, column: usize) -> Unread<Vec<u8>> {
+    there(row.bytes_if_any(column)?, column)
+}
+
+fn number<T: TryFrom<i64>>(row: &dyn Columns, column: usize) -> Unread<T> {
+    let number = there(row.number_if_any(column)?, column)?;
+    Ok(T::try_from(number).map_err(|_| format!("{number} is out of range"))?)
+}
+
+fn time(row: &dyn Columns, column: usize) -> Unread<DateTime> {
+    there(time_if_any(row, column)?, column)
+}
+
+fn time_if_any(row: &dyn Columns, column: usize) -> Unread<Option<DateTime>> {
+    let read = |millis| DateTime::from_unix_millis(millis).ok_or_else(|| format!("{millis} is no time"));
+    Ok(row.number_if_any(column)?.map(read).transpose()?)
+}
+
+fn state(row: &dyn Columns, column: usize) -> Unread<State> {
+    let word = text(row, column)?;
+    Ok(State::named(&word).ok_or_else(|| format!("`{word}` is not a state"))?)
+}
+
+fn json_if_any<T: DeserializeOwned>(row: &dyn Columns, column: usize) -> Unread<Option<T>> {
+    Ok(row.text_if_any(column)?.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+/// A connection of the columns [`CONNECTION`].
+pub(super) fn to_connection(row: &dyn Columns) -> Unread<Connection> {
+    let account = |id| Unread::Ok(Account { id, label: text(row, 9)? });
+    Ok(Connection {
+        id: text(row, 0)?,
+        tenant: text(row, 1)?,
+        name: text(row, 2)?,
+        connector: text(row, 3)?,
+        method: text(row, 4)?,
+        owner: row.text_if_any(5)?,
+        fields: sealed(row, 6)?,
+        scopes: json_if_any(row, 7)?.unwrap_or_default(),
+        identity: row.text_if_any(8)?.map(account).transpose()?,
+        state: state(row, 10)?,
+        since: time(row, 11)?,
+        created: time(row, 12)?,
+        ping: json_if_any(row, 13)?,
+        next_ping: time_if_any(row, 14)?,
+    })
+}
+
+/// A revocation of the columns [`REVOCATION`].
+pub(super) fn to_revocation(row: &dyn Columns) -> Unread<Revocation> {
+    Ok(Revocation {
+        id: text(row, 0)?,
+        connection: text(row, 1)?,
+        tenant: text(row, 2)?,
+        name: text(row, 3)?,
+        connector: text(row, 4)?,
+        method: text(row, 5)?,
+        sealed: sealed(row, 6)?,
+        created: time(row, 7)?,
+        attempts: number(row, 8)?,
+        last: json_if_any(row, 9)?,
+        next: time_if_any(row, 10)?,
+    })
+}
+
+/// A grant of the columns [`GRANT`].
+pub(super) fn to_grant(row: &dyn Columns) -> Unread<GrantRow> {
+    Ok(GrantRow {
+        generation: number(row, 0)?,
+        sealed: sealed(row, 1)?,
+        expires: time_if_any(row, 2)?,
+        dead: row.text_if_any(3)?,
+        failures: number(row, 4)?,
+        retry_at: time_if_any(row, 5)?,
+    })
+}
+
+/// State, time and reason of a change.
+pub(super) fn to_change(row: &dyn Columns) -> Unread<Change> {
+    Ok(Change { state: state(row, 0)?, at: time(row, 1)?, reason: text(row, 2)? })
+}
+
+/// Id and secret of an OAuth client.
+pub(super) fn to_client(row: &dyn Columns) -> Unread<(String, Option<Sealed>)> {
+    Ok((text(row, 0)?, row.bytes_if_any(1)?.map(Sealed)))
+}
+
+/// Kind, id and text of what is sealed.
+pub(super) fn to_sealed(row: &dyn Columns) -> Unread<(Place, Sealed)> {
+    let kind = Kind::numbered(number(row, 0)?).ok_or("not a kind")?;
+    Ok((Place { kind, id: text(row, 1)? }, sealed(row, 2)?))
+}
+
+/// The value of a note.
+pub(super) fn to_note(row: &dyn Columns) -> Unread<Vec<u8>> {
+    bytes(row, 0)
+}
