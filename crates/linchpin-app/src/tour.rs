@@ -1,14 +1,20 @@
 //! `linchpin tour`: the main job on one command, without a network.
 
-use std::future::Future;
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Arg, ArgMatches, Command};
 use linchpin::{
-    Code, Connector, Delivery, Error, Result, Secret, extract::ConnectionValues, flow::FlowDescriptor,
+    Code, Connector, DateTime, Delivery, Error, Result, Secret,
+    extract::ConnectionValues,
+    flow::{BoxFuture, FlowDescriptor},
 };
 use linchpin_cli::{Exit, Failure, Format};
 use linchpin_github::mock::{Fault, Github, Happening, OWNER, REPOSITORY, TOKEN};
-use linchpin_runtime::{Connection, Invocation, Output, ResultCheck, Runtime, webhook};
+use linchpin_runtime::{Clock, Connection, Invocation, Output, ResultCheck, Runtime, SystemClock, webhook};
 use serde_json::{Value, json};
 
 /// Where GitHub would deliver.
@@ -33,6 +39,20 @@ pub(crate) fn run(matches: &ArgMatches, format: Format) -> Result<Exit, Failure>
     })
 }
 
+/// The machine's clock, but that nobody waits for a GitHub of our own to recover.
+#[derive(Debug)]
+struct Hurried;
+
+impl Clock for Hurried {
+    fn now(&self) -> DateTime {
+        SystemClock.now()
+    }
+
+    fn pause(&self, _time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+}
+
 struct Tour {
     github: Github,
     connector: Connector,
@@ -54,7 +74,10 @@ impl Tour {
             method: "token".into(),
             fields: [("token".into(), Secret::new(TOKEN))].into(),
         };
-        let connection = Connection::with_base_url(&connector, values, &github.uri())?;
+        let connection = Connection::builder(&connector, values)
+            .base_url(github.uri())
+            .clock(Arc::new(Hurried))
+            .build()?;
         let tour =
             Tour { github, connector, connection, runtime: Runtime::new(), format, steps: 0, failed: 0 };
         let flows = tour.connector.flows().len();

@@ -5,12 +5,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use linchpin::DateTime;
+use linchpin::{DateTime, flow::BoxFuture};
 
 /// Tells the time of day: when tokens expire, and when an exchange may be tried again.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time of day.
     fn now(&self) -> DateTime;
+
+    /// Waits between two attempts of one request. A clock for tests moves itself on in place of waiting.
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// The machine's clock.

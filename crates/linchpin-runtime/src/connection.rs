@@ -28,6 +28,7 @@ use crate::{
     nearest,
     oauth::{self, OAuthClient, OAuthExchange, Server},
     refresh::{Broker, Exchange, RefreshPolicy},
+    retry::Budget,
     runtime::Runtime,
     scrub::Scrubber,
     signing::Signing,
@@ -57,6 +58,8 @@ pub(crate) struct Ready {
     /// Who signs requests, last of all.
     pub(crate) signing: Option<Signing>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// How often requests may still be sent again.
+    pub(crate) budget: Budget,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
     /// Made when something is printed for the first time, with the generation of the tokens that it knows.
@@ -421,6 +424,7 @@ impl ConnectionBuilder {
             identity,
             signing,
             clock,
+            budget: Budget::new(),
             secrets,
             scrubber: Mutex::new(None),
         })))

@@ -18,6 +18,7 @@ mod nearest;
 mod oauth;
 mod outcome;
 mod refresh;
+mod retry;
 mod runtime;
 mod scrub;
 mod session;

@@ -537,7 +537,7 @@ impl Talk {
             }
         };
         if self.instead.is_some() {
-            let heard = revocation(&answer);
+            let heard = revocation(&answer, asked);
             let status = if heard.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
             self.hear(heard.map(|()| Grant::empty(asked)));
             return Ok(rfc(status, &json!({ "error": "invalid_request" })));
@@ -617,7 +617,7 @@ impl Raw {
 
     async fn speak(&self, request: HttpRequest) -> std::result::Result<HttpResponse, NoAnswer> {
         let sent = self.server.send(&self.runtime, request, None).await;
-        let answer = sent.and_then(|answer| match trouble(&answer) {
+        let answer = sent.and_then(|answer| match trouble(&answer, self.server.clock.now()) {
             Some(trouble) => Err(trouble),
             None => Ok(answer),
         });
@@ -653,11 +653,11 @@ fn rfc(status: StatusCode, said: &Value) -> HttpResponse {
 }
 
 /// What an answer to a revocation means (RFC 7009 §2.2): an unknown token is as good as a revoked one.
-fn revocation(answer: &Answer) -> Result<()> {
+fn revocation(answer: &Answer, asked: DateTime) -> Result<()> {
     if answer.status.is_success() {
         return Ok(());
     }
-    Err(trouble(answer).unwrap_or_else(|| {
+    Err(trouble(answer, asked).unwrap_or_else(|| {
         let words = Words::of(&fields(answer).unwrap_or_default());
         let message = format!("`{}` refuses to revoke the token: {words}", answer.place);
         words.onto(Error::coded(Code::Rejected, message)).status(answer.status.as_u16())
@@ -714,7 +714,7 @@ fn shorten(text: &str) -> &str {
 }
 
 /// An answer that says nothing about the grant: the service is in trouble, or wants to be left alone.
-pub(crate) fn trouble(answer: &Answer) -> Option<Error> {
+pub(crate) fn trouble(answer: &Answer, now: DateTime) -> Option<Error> {
     let status = answer.status.as_u16();
     if !matches!(status, 408 | 425 | 429 | 500..=599) {
         return None;
@@ -722,7 +722,7 @@ pub(crate) fn trouble(answer: &Answer) -> Option<Error> {
     let words = Words::of(&fields(answer).unwrap_or_default());
     let message = format!("`{}` answered {status}: {words}", answer.place);
     let error = words.onto(Error::coded(Code::RefreshFailed, message)).status(status);
-    Some(match outcome::retry_after(&answer.headers) {
+    Some(match outcome::wait_of(&answer.headers, None, now) {
         Some(wait) => error.retry_after(wait),
         None => error,
     })
@@ -761,7 +761,7 @@ impl Server {
         if let Some(code) = answer.failure(endpoint.failures) {
             return Err(error(code));
         }
-        if let Some(trouble) = trouble(answer) {
+        if let Some(trouble) = trouble(answer, asked) {
             return Err(trouble);
         }
         let pointed = |own: &Option<String>, usual: &str| match own {

@@ -1,13 +1,10 @@
 //! What an answer means for the call: the spec's rules in order, then the defaults. No I/O.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
 use linchpin::{
-    Code, Error, Response,
+    Code, DateTime, Error, Response,
     manifest::spec::{Http, Literal, Outcome, OutcomeRule, ResponseMatch, StatusMatch},
 };
 use serde::{
@@ -15,6 +12,8 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
+
+use crate::clock::{self, Clock};
 
 /// Where services put the message of an error, tried in this order where the spec does not say.
 const MESSAGES: [&str; 7] =
@@ -40,33 +39,46 @@ pub(crate) enum Verdict {
     Bad(Error),
     /// As [`Bad`](Verdict::Bad), unless fresh tokens help.
     Refused(Error),
+    /// As [`Bad`](Verdict::Bad), unless it helps to send the request again.
+    Passing(Error),
 }
 
 /// Judges the answer to a request.
-pub(crate) fn judge(http: &Http, method: &Method, answer: &Response) -> Verdict {
+pub(crate) fn judge(http: &Http, method: &Method, answer: &Response, clock: &dyn Clock) -> Verdict {
     if let Some(rule) = http.outcomes.iter().find(|rule| matches(&rule.when, answer)) {
-        return by_rule(http, method, answer, rule);
+        return by_rule(http, method, answer, rule, clock);
     }
-    match by_status(answer.status) {
-        None => Verdict::Good,
-        Some(code @ Code::Unauthorized) => Verdict::Refused(failure(http, method, answer, code, None)),
-        Some(code) => Verdict::Bad(failure(http, method, answer, code, None)),
+    let Some(code) = by_status(answer.status) else { return Verdict::Good };
+    let error = failure(http, method, answer, code, None, clock);
+    match answer.status.as_u16() {
+        401 => Verdict::Refused(error),
+        // Of these the standards say, or services mean, that the same request may succeed later (RFC 9110 §15.5.9, §15.6;
+        // RFC 8470 §5.2; RFC 6585 §4).
+        408 | 425 | 429 | 500 | 502 | 503 | 504 => Verdict::Passing(error),
+        _ => Verdict::Bad(error),
     }
 }
 
-fn by_rule(http: &Http, method: &Method, answer: &Response, rule: &OutcomeRule) -> Verdict {
+fn by_rule(
+    http: &Http,
+    method: &Method,
+    answer: &Response,
+    rule: &OutcomeRule,
+    clock: &dyn Clock,
+) -> Verdict {
     let message = rule.message.as_deref();
-    let bad = |code| failure(http, method, answer, code, message);
+    let bad = |code| failure(http, method, answer, code, message, clock);
     Verdict::Bad(match rule.then {
         Outcome::Success => return Verdict::Good,
         Outcome::Ignore => return Verdict::Empty,
         Outcome::Fail => bad(by_status(answer.status).unwrap_or(Code::Rejected)),
         Outcome::NotFound => bad(Code::NotFound),
         Outcome::Forbidden => bad(Code::Forbidden),
-        Outcome::RateLimited => bad(Code::RateLimited),
-        Outcome::Retry => bad(by_status(answer.status).unwrap_or(Code::ServiceFailed))
-            .actor(linchpin::Actor::Nobody)
-            .hint("the spec says that the same call may succeed later; this version does not repeat it by itself"),
+        Outcome::RateLimited => return Verdict::Passing(bad(Code::RateLimited)),
+        Outcome::Retry => {
+            let code = by_status(answer.status).unwrap_or(Code::ServiceFailed);
+            return Verdict::Passing(bad(code).actor(linchpin::Actor::Nobody));
+        }
         Outcome::RefreshThenRetry => return Verdict::Refused(bad(Code::Unauthorized)),
         _ => bad(Code::NotCarriedOut),
     })
@@ -214,7 +226,14 @@ impl<'de> Visitor<'de> for Pointed<'_> {
 }
 
 /// The error that an answer is, with all that the service says of it.
-fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message: Option<&str>) -> Error {
+fn failure(
+    http: &Http,
+    method: &Method,
+    answer: &Response,
+    code: Code,
+    message: Option<&str>,
+    clock: &dyn Clock,
+) -> Error {
     let words = match message {
         Some(message) => Some(message.to_owned()),
         None => found(answer, &http.error.message, &MESSAGES).or_else(|| plain_text(answer)),
@@ -240,11 +259,8 @@ fn failure(http: &Http, method: &Method, answer: &Response, code: Code, message:
     if let Some(id) = request_id {
         error = error.request_id(id);
     }
-    let wait =
-        answer.header(RETRY_AFTER.as_str()).and_then(|text| wait(text, SystemTime::now())).or_else(|| {
-            let reset = http.rate_limit.as_ref()?.reset.as_ref().filter(|_| code == Code::RateLimited)?;
-            reset_wait(answer.header(reset)?, SystemTime::now())
-        });
+    let reset = http.rate_limit.as_ref().and_then(|limit| limit.reset.as_deref());
+    let wait = wait_of(&answer.headers, reset.filter(|_| code == Code::RateLimited), clock.now());
     match wait {
         Some(wait) => error.retry_after(wait),
         None => error,
@@ -278,30 +294,59 @@ fn one_line(text: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How long an answer wants its sender to be left alone.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok().and_then(|text| wait(text, SystemTime::now()))
+/// How long an answer wants its sender to be left alone: `Retry-After` (RFC 9110 §10.2.3), or the header with the reset of a rate
+/// limit, where that is why it failed.
+pub(crate) fn wait_of(headers: &HeaderMap, reset: Option<&str>, now: DateTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now)).or_else(|| reset_wait(text(reset?)?, now))
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.
-pub(crate) fn wait(text: &str, now: SystemTime) -> Option<Duration> {
+/// Seconds, or a date (RFC 9110 §5.6.7).
+pub(crate) fn wait(text: &str, now: DateTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok().map(Duration::from_secs);
     }
     let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let when =
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(when.as_second()).ok()?))?;
-    Some(when.duration_since(now).unwrap_or_default())
+    Some(clock::until(now, DateTime::from_unix_millis(when.as_millisecond())?))
 }
 
-/// A rate limit's reset: seconds to wait, or seconds since 1970 where the number is too large for that.
-fn reset_wait(text: &str, now: SystemTime) -> Option<Duration> {
-    const LONGEST_WAIT: u64 = 366 * 24 * 60 * 60;
-    let seconds: u64 = text.trim().parse().ok()?;
-    if seconds <= LONGEST_WAIT {
-        return Some(Duration::from_secs(seconds));
+/// A rate limit's reset: seconds to wait, or, where the number is too large for that, seconds or milliseconds since 1970.
+fn reset_wait(text: &str, now: DateTime) -> Option<Duration> {
+    const LONGEST_WAIT: f64 = 366.0 * 24.0 * 60.0 * 60.0;
+    /// In seconds it is the year 5138, in milliseconds 1973.
+    const MILLISECONDS: f64 = 1e11;
+    let number: f64 = text.trim().parse().ok().filter(|number| (0.0..1e15).contains(number))?;
+    if number <= LONGEST_WAIT {
+        return Some(Duration::from_secs_f64(number));
     }
-    let when = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(when.duration_since(now).unwrap_or_default())
+    let millis = if number < MILLISECONDS { number * 1000.0 } else { number };
+    Some(clock::until(now, DateTime::from_unix_millis(millis as i64)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_wait_is_read() {
+        let now = DateTime::from_unix_millis(1_767_225_600_000).unwrap();
+        let waits = |name: &'static str, text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, text.parse().unwrap());
+            wait_of(&headers, Some("x-reset"), now).map(|wait| wait.as_millis())
+        };
+        assert_eq!(waits("retry-after", "7"), Some(7000));
+        assert_eq!(waits("retry-after", "Thu, 01 Jan 2026 00:00:09 GMT"), Some(9000));
+        assert_eq!(waits("retry-after", "Wed, 31 Dec 2025 23:00:00 GMT"), Some(0));
+        assert_eq!(waits("retry-after", "soon"), None);
+        assert_eq!(waits("x-reset", "30"), Some(30_000));
+        assert_eq!(waits("x-reset", "0.5"), Some(500));
+        assert_eq!(waits("x-reset", "1767225605"), Some(5000));
+        assert_eq!(waits("x-reset", "1767225605250"), Some(5250));
+        assert_eq!(waits("x-reset", "1767225500"), Some(0));
+        for wrong in ["", "-1", "NaN", "inf", "1e300", "2026-01-01"] {
+            assert_eq!(waits("x-reset", wrong), None, "{wrong}");
+        }
+    }
 }

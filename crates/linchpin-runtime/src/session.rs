@@ -31,6 +31,7 @@ use crate::{
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     outcome::{self, Verdict},
+    retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
     signing, template,
     trace::{Log, Record, Trace},
@@ -88,6 +89,12 @@ enum Tried {
     Answered(Response, Option<Open>),
     /// The flow gets this, unless fresh tokens help.
     Refused(Result<Response>),
+    /// The flow gets this, unless it helps to send the request again.
+    Passing {
+        answer: Result<Response>,
+        /// Whether nothing of the request can have reached the service.
+        unsent: bool,
+    },
 }
 
 /// What a call allows its requests.
@@ -99,6 +106,8 @@ pub(crate) struct Policy {
     pub(crate) stop: Stop,
     /// Whether writes carry idempotency keys.
     pub(crate) keyed: bool,
+    /// Whether requests may come twice that carry no key.
+    pub(crate) repeatable: bool,
     /// By what whoever made the call takes it back.
     pub(crate) cancel: Option<Cancel>,
 }
@@ -107,7 +116,7 @@ impl Policy {
     /// What a flow allows by its nature.
     pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
         let keyed = matches!(flow.kind, KindInfo::Action { idempotency: Some(Idempotency::Key), .. });
-        Policy { keyed, ..Policy::default() }
+        Policy { keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
     }
 }
 
@@ -199,12 +208,17 @@ impl Session {
             true => Some(self.connection.signed(&self.runtime).await?),
             false => None,
         };
-        let mut refreshed = false;
+        let repeats = request.body.as_ref().is_none_or(Body::repeats);
+        let (mut refreshed, mut attempts) = (false, 0);
         loop {
+            attempts += 1;
             let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
             match self.attempt(attempt, url.clone(), passage).await? {
-                Tried::Answered(answer, open) => return Ok((answer, open)),
-                Tried::Refused(answer) if request.body.as_ref().is_some_and(|body| !body.repeats()) => {
+                Tried::Answered(answer, open) => {
+                    ready.budget.succeeded(attempts);
+                    return Ok((answer, open));
+                }
+                Tried::Refused(answer) | Tried::Passing { answer, .. } if !repeats => {
                     let hint =
                         "the file that was sent cannot be opened again, so that the request was not repeated";
                     return answer.map(|answer| (answer, None)).map_err(|error| error.hint(hint));
@@ -222,8 +236,50 @@ impl Session {
                         None => return answer.map(|answer| (answer, None)),
                     }
                 }
+                Tried::Passing { answer, unsent } => {
+                    let keyed = key.is_some() || self.sends_own_key(request);
+                    let failure = Failure {
+                        attempts,
+                        repeatable: safe || keyed || self.policy.repeatable,
+                        unsent,
+                        asked: self.asked(&answer),
+                        left: self.left(),
+                    };
+                    match retry::decide(&ready.spec.http.retry, &ready.budget, failure, chance()) {
+                        Decision::Wait(time) => ready.clock.pause(time).await,
+                        Decision::Stop(stop) => {
+                            let answer = answer.map(|answer| (answer, None));
+                            return answer.map_err(|error| match stop.hint() {
+                                Some(hint) => error.hint(hint),
+                                None => error,
+                            });
+                        }
+                    }
+                }
             }
         }
+    }
+
+    /// Whether the flow puts an idempotency key of its own into a write.
+    fn sends_own_key(&self, request: &Request) -> bool {
+        let name = self.connection.0.spec.http.idempotency_header.as_ref();
+        self.policy.keyed && name.is_some_and(|name| request.headers.contains_key(name.as_str()))
+    }
+
+    /// How long the service wants to be left alone.
+    fn asked(&self, answer: &Result<Response>) -> Option<Duration> {
+        match answer {
+            Ok(answer) => {
+                let reset = self.connection.0.spec.http.rate_limit.as_ref()?.reset.as_deref();
+                outcome::wait_of(&answer.headers, reset, self.connection.0.clock.now())
+            }
+            Err(error) => error.details().retry_after,
+        }
+    }
+
+    /// How much time the call has left.
+    fn left(&self) -> Option<Duration> {
+        self.policy.deadline.map(|(at, _)| at.saturating_duration_since(tokio::time::Instant::now()))
     }
 
     /// One request with one set of credentials.
@@ -243,6 +299,7 @@ impl Session {
             log: self.trace.clone(),
             record: None,
             since: Instant::now(),
+            unsent: true,
             progress: progress.clone(),
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
@@ -254,20 +311,30 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => {
                 flight.fail(error.code());
-                return Err(error);
+                // After a request that took all its time there must be time for another.
+                let passing = match error.code() {
+                    Code::Unreachable => true,
+                    Code::DeadlineExceeded => self.left().is_none_or(|left| left > ready.spec.http.timeout),
+                    _ => false,
+                };
+                return match passing {
+                    true => Ok(Tried::Passing { answer: Err(error), unsent: flight.unsent }),
+                    false => Err(error),
+                };
             }
         };
         if let Some(body) = body {
             return Ok(Tried::Answered(answer, Some(Open { body, flight })));
         }
-        match outcome::judge(&ready.spec.http, &request.method, &answer) {
-            Verdict::Refused(error) if request.any_status => {
-                flight.fail(error.code());
-                Ok(Tried::Refused(Ok(answer)))
-            }
+        let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
+        match outcome::judge(&ready.spec.http, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {
                 flight.fail(error.code());
-                Ok(Tried::Refused(Err(error)))
+                Ok(Tried::Refused(given(error, answer)))
+            }
+            Verdict::Passing(error) => {
+                flight.fail(error.code());
+                Ok(Tried::Passing { answer: given(error, answer), unsent: false })
             }
             Verdict::Good => {
                 flight.land();
@@ -429,7 +496,11 @@ impl Session {
                 (Some(Body::File(_)), None) => None,
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
-            let mut answer = client.execute(outgoing).await.map_err(|error| unreachable(&shown, &error))?;
+            flight.unsent = false;
+            let mut answer = client.execute(outgoing).await.map_err(|error| {
+                flight.unsent = error.is_connect();
+                unreachable(&shown, &error)
+            })?;
             let status = answer.status();
             flight.answered(status.as_u16());
 
@@ -440,7 +511,7 @@ impl Session {
             let Some(next) = next else {
                 let headers = std::mem::take(answer.headers_mut());
                 let mut response = Response::new(status, headers, Bytes::new(), shown);
-                let judged = || outcome::judge(&ready.spec.http, &request.method, &response);
+                let judged = || outcome::judge(&ready.spec.http, &request.method, &response, &*ready.clock);
                 if streams && status.is_success() && matches!(judged(), Verdict::Good) {
                     return Ok((response, Some(answer.into())));
                 }
@@ -576,6 +647,15 @@ fn add_credentials(url: &mut Url, credentials: &[(String, String)]) {
     }
 }
 
+/// A random number from 0 up to 1. Where none can be had the pauses are of the usual length, and are no secret.
+fn chance() -> f64 {
+    let mut random = [0; 4];
+    match getrandom::fill(&mut random) {
+        Ok(()) => f64::from(u32::from_le_bytes(random)) / (f64::from(u32::MAX) + 1.0),
+        Err(_) => 0.5,
+    }
+}
+
 fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
@@ -671,6 +751,8 @@ pub(crate) struct Flight {
     log: Trace,
     record: Option<Record>,
     since: Instant,
+    /// Whether nothing of it can have reached the service.
+    unsent: bool,
     /// How a body that is a stream goes up.
     progress: Option<Arc<Progress>>,
 }

@@ -156,7 +156,7 @@ impl SessionExchange {
         if let Some(outcome) = answer.failure(&session.failures) {
             return Err(answer.error(outcome, &format!("{name} failed")));
         }
-        if let Some(trouble) = trouble(answer) {
+        if let Some(trouble) = trouble(answer, self.0.clock.now()) {
             return Err(trouble);
         }
         let code = match status {

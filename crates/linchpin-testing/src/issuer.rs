@@ -14,7 +14,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use linchpin::{DateTime, http::header::AUTHORIZATION};
+use linchpin::{DateTime, flow::BoxFuture, http::header::AUTHORIZATION};
 use linchpin_runtime::Clock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,8 @@ use wiremock::{Match, Mock, MockServer, Request, Respond, ResponseTemplate, matc
 
 use crate::answer;
 
-/// A clock that only tests move. Cheap to clone; all clones are one clock.
+/// A clock that only tests move, and the pauses between attempts of a request, which take no time. Cheap to clone; all clones are one
+/// clock.
 #[derive(Debug, Clone)]
 pub struct TestClock(Arc<AtomicI64>);
 
@@ -38,6 +39,11 @@ impl TestClock {
         TestClock(Arc::new(AtomicI64::new(1_767_225_600_000)))
     }
 
+    /// A clock that stands at another time.
+    pub fn at(time: DateTime) -> TestClock {
+        TestClock(Arc::new(AtomicI64::new(time.unix_millis())))
+    }
+
     /// Moves it forward.
     pub fn advance(&self, time: Duration) {
         self.0.fetch_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
@@ -48,6 +54,11 @@ impl Clock for TestClock {
     fn now(&self) -> DateTime {
         DateTime::from_unix_millis(self.0.load(Ordering::SeqCst))
             .unwrap_or_else(|| std::time::SystemTime::now().into())
+    }
+
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.advance(time);
+        Box::pin(std::future::ready(()))
     }
 }
 

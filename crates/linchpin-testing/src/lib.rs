@@ -51,7 +51,7 @@ pub use crate::{
     issuer::{Issuer, TestClock, TokenFault, Tokens},
     postgres::Database,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use linchpin::{
     Connector, Context, Error, Result, Secret,
@@ -64,13 +64,15 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
 /// A mock of the service, a connection to it, and the flows to run.
 ///
-/// Each harness has a server of its own, so tests run side by side. What is not mocked is answered with 404.
+/// Each harness has a server of its own, so tests run side by side. What is not mocked is answered with 404. Requests that fail are
+/// sent again as the spec's `http.retry` says, but the pauses in between take no time: the harness's clock moves on instead.
 #[derive(Debug)]
 pub struct Harness {
     connector: Connector,
     server: MockServer,
     values: ConnectionValues,
     runtime: Runtime,
+    clock: TestClock,
 }
 
 impl Harness {
@@ -81,7 +83,14 @@ impl Harness {
             server: MockServer::start().await,
             values: ConnectionValues::default(),
             runtime: Runtime::new(),
+            clock: TestClock::new(),
         }
+    }
+
+    /// The clock of the connection, which begins at 2026-01-01T00:00:00Z: what a test takes the times from that the mock tells, and
+    /// where it sees how long requests were held back.
+    pub fn clock(&self) -> &TestClock {
+        &self.clock
     }
 
     /// Connects by a method of the spec with these fields.
@@ -147,7 +156,10 @@ impl Harness {
     ///
     /// When the connection's fields do not fit the spec.
     pub fn connection(&self) -> Result<Connection> {
-        Connection::with_base_url(&self.connector, self.values.clone(), &self.uri())
+        Connection::builder(&self.connector, self.values.clone())
+            .base_url(self.uri())
+            .clock(Arc::new(self.clock.clone()))
+            .build()
     }
 
     /// A context for calling flows as the functions that they are.

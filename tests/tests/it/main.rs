@@ -13,3 +13,18 @@ mod oauth;
 mod okta;
 mod outsider;
 mod slack;
+
+/// How often a flow's request is sent, where what went wrong may pass, and where not.
+fn sent(connector: &linchpin::Connector, flow: &str, may_pass: bool) -> usize {
+    if may_pass && connector.flow(flow).unwrap().repeatable() { 4 } else { 1 }
+}
+
+/// A connection whose requests are sent again at once where they fail; mocks tell times by the machine's clock.
+fn connect(
+    connector: &linchpin::Connector,
+    values: linchpin::extract::ConnectionValues,
+    uri: &str,
+) -> linchpin_runtime::Connection {
+    let clock = std::sync::Arc::new(linchpin_testing::TestClock::at(std::time::SystemTime::now().into()));
+    linchpin_runtime::Connection::builder(connector, values).base_url(uri).clock(clock).build().unwrap()
+}

@@ -1035,12 +1035,6 @@ impl<'a> Check<'a> {
     /// What is checked but not carried out: taken away here as the runtime learns it.
     fn not_yet(&mut self) {
         let spec = self.spec;
-        for (index, rule) in spec.http.outcomes.iter().enumerate() {
-            let path = format!("/http/outcome/{index}/then");
-            if rule.then == Outcome::Retry {
-                self.not_yet_at(&path, "`then = \"retry\"`", "the call fails");
-            }
-        }
         if spec.http.rate_limit.is_some() {
             self.not_yet_at("/http/rate_limit", "`rate_limit`", "requests are sent as they come");
         }

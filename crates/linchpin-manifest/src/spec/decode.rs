@@ -39,6 +39,7 @@ fn http(node: &Node) -> Http {
         timeout: duration(node, "timeout").unwrap_or(Duration::from_secs(30)),
         pagination: node.get("pagination").and_then(pagination),
         rate_limit: node.get("rate_limit").and_then(rate_limit),
+        retry: node.get("retry").map(retry).unwrap_or_default(),
         idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
         error: ErrorShape {
             message: error.map(|node| pointers(node, "message")).unwrap_or_default(),
@@ -78,6 +79,15 @@ fn rate_limit(node: &Node) -> Option<RateLimit> {
         remaining: header(node, "remaining"),
         reset: header(node, "reset"),
     })
+}
+
+fn retry(node: &Node) -> Retry {
+    let usual = Retry::default();
+    Retry {
+        attempts: whole(node, "attempts").and_then(|count| count.try_into().ok()).unwrap_or(usual.attempts),
+        first: duration(node, "first").unwrap_or(usual.first),
+        longest: duration(node, "longest").unwrap_or(usual.longest),
+    }
 }
 
 fn matcher(when: &Node) -> ResponseMatch {

@@ -148,6 +148,7 @@ static HTTP: Table = Table {
         ),
         may("pagination", Shape::Tagged(&PAGINATION), "How lists go on where a flow does not say otherwise."),
         may("rate_limit", Shape::Table(&RATE_LIMIT), "What the service allows."),
+        may("retry", Shape::Table(&RETRY), "How often a request that may succeed later is sent again."),
         may("idempotency", Shape::Table(&IDEMPOTENCY), "How the service takes idempotency keys."),
         may("error", Shape::Table(&ERROR), "Where the service's errors say what went wrong."),
         may(
@@ -206,6 +207,26 @@ static RATE_LIMIT: Table = Table {
     ],
 };
 
+static RETRY: Table = Table {
+    keys: &[
+        may(
+            "attempts",
+            Shape::Integer { least: 1, most: 10 },
+            "How often a request is sent at the most, the first time included; 4 by default, 1 for never again.",
+        ),
+        may(
+            "first",
+            Shape::Text(Format::Duration(1)),
+            "The most that is waited before the second time; it doubles each time. 500ms by default.",
+        ),
+        may(
+            "longest",
+            Shape::Text(Format::Duration(1)),
+            "The most that is ever waited; where the service asks for more the call fails at once. 1m by default.",
+        ),
+    ],
+};
+
 static IDEMPOTENCY: Table =
     Table { keys: &[must("header", HEADER, "The request header that takes an idempotency key.")] };
 
@@ -238,8 +259,11 @@ static OUTCOME: Table = Table {
                 ("success", "The call succeeded."),
                 ("ignore", "The call succeeded with nothing to show."),
                 ("fail", "The call failed for good."),
-                ("retry", "The call may be tried again."),
-                ("rate_limited", "The service wants fewer calls."),
+                ("retry", "The request is sent again where that is safe."),
+                (
+                    "rate_limited",
+                    "The service wants fewer calls: the request is sent again once it allows it.",
+                ),
                 ("refresh_then_retry", "The token is refreshed and the call tried once more."),
                 ("not_found", "The thing asked for does not exist."),
                 ("forbidden", "The credentials do not allow this."),

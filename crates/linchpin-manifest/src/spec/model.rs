@@ -62,6 +62,26 @@ pub struct Http {
     pub outcomes: Vec<OutcomeRule>,
     /// What is read of a response at the most.
     pub limits: Limits,
+    /// How often a request that may succeed later is sent again.
+    pub retry: Retry,
+}
+
+/// `http.retry`: how often a request that may succeed later is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// How often a request is sent at the most, the first time included; 4 by default.
+    pub attempts: u32,
+    /// The most that is waited before the second time; it doubles each time. 500 ms by default.
+    pub first: Duration,
+    /// The most that is ever waited; a minute by default.
+    pub longest: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { attempts: 4, first: Duration::from_millis(500), longest: Duration::from_secs(60) }
+    }
 }
 
 /// `http.limits`: what is taken from the service at the most.
@@ -214,9 +234,9 @@ pub enum Outcome {
     Ignore,
     /// The call failed for good.
     Fail,
-    /// The call may be tried again.
+    /// The request is sent again where that is safe.
     Retry,
-    /// The service wants fewer calls.
+    /// The service wants fewer calls: the request is sent again once it allows it.
     RateLimited,
     /// The token is refreshed and the call tried once more.
     RefreshThenRetry,

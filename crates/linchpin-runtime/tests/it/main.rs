@@ -7,6 +7,7 @@ mod auth;
 mod call;
 mod file;
 mod redirect;
+mod retry;
 mod service;
 mod stream;
 mod time;

@@ -1,13 +1,19 @@
 //! The connector that the tests run, and what they say to it.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use linchpin::{
     Connector, Error, Secret,
     connector::SpecFile,
     extract::ConnectionValues,
+    flow::BoxFuture,
     prelude::*,
     serde_json::{self, Value, json},
 };
-use linchpin_runtime::{Connection, Failed, Invocation, Output, Ran, RecordStream, Runtime};
+use linchpin_runtime::{Clock, Connection, Failed, Invocation, Output, Ran, RecordStream, Runtime};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 /// A spec: its `[http]` lines and what follows them.
@@ -67,11 +73,36 @@ pub(crate) fn tracker(spec: SpecFile) -> Connector {
     tracker.flow::<list_things>().build().unwrap()
 }
 
+/// A clock that notes the pauses between attempts, and moves on by them.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<Vec<Duration>>);
+
+impl Pauses {
+    /// When it begins: 2026-01-01T00:00:00Z.
+    pub(crate) const BEGIN: i64 = 1_767_225_600;
+
+    pub(crate) fn seen(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Clock for Pauses {
+    fn now(&self) -> DateTime {
+        let passed: Duration = self.seen().iter().sum();
+        DateTime::from_unix_millis(Pauses::BEGIN * 1000 + i64::try_from(passed.as_millis()).unwrap()).unwrap()
+    }
+
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.0.lock().unwrap().push(time);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
 /// A connection of a connector to a service on loopback, by its only method.
 pub(crate) fn connect(connector: &Connector, uri: &str, fields: &[(&str, &str)]) -> Connection {
     let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect();
     let values = ConnectionValues { method: String::new(), fields };
-    Connection::with_base_url(connector, values, uri).unwrap()
+    Connection::builder(connector, values).base_url(uri).clock(Arc::new(Pauses::default())).build().unwrap()
 }
 
 /// A connection with the test's token.

@@ -179,12 +179,24 @@ async fn a_read_is_run_whole_in_a_dry_run() {
 }
 
 #[tokio::test]
-async fn a_write_is_sent_once_whatever_becomes_of_it() {
+async fn a_write_is_sent_again_as_its_idempotency_allows() {
     let (server, connection) = world().await;
-    server.reset().await;
-    on(&server, "/things", ResponseTemplate::new(503).insert_header("retry-after", "0")).await;
-    on(&server, "/thing", json_answer(page([]))).await;
-    let failed = run(&connection, "keyed").await.unwrap_err();
-    assert_eq!(failed.error.code(), Code::ServiceFailed);
-    assert_eq!(seen(&server).await, ["GET /thing", "POST /things"]);
+    for (flow, sent, keys) in
+        [("keyed", 4, 1), ("with_its_own", 4, 1), ("natural", 4, 0), ("search", 4, 0), ("unkeyed", 1, 0)]
+    {
+        server.reset().await;
+        on(&server, "/things", ResponseTemplate::new(503)).await;
+        on(&server, "/thing", json_answer(page([]))).await;
+        let failed = run(&connection, flow).await.unwrap_err();
+        assert_eq!(failed.error.code(), Code::ServiceFailed);
+        let requests = server.received_requests().await.unwrap();
+        let writes = || requests.iter().filter(|request| request.url.path() == "/things");
+        assert_eq!(
+            (writes().count(), writes().filter_map(key).collect::<HashSet<_>>().len()),
+            (sent, keys),
+            "{flow}"
+        );
+        let hint = failed.error.details().hint.unwrap_or_default().to_owned();
+        assert_eq!(hint.contains("must not happen twice"), flow == "unkeyed", "{flow}: {hint}");
+    }
 }

@@ -7,11 +7,14 @@ mod grant;
 mod list;
 mod login;
 
+use std::sync::Arc;
+
 use linchpin::{FileRef, Result, extract::ConnectionValues};
 use linchpin_google_drive::mock::{GoogleDrive, TOKEN};
 use linchpin_runtime::{
     Connection, Grant, Invocation, MemoryGrant, OAuthClient, Output, Ran, ResultCheck, Runtime,
 };
+use linchpin_testing::TestClock;
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
@@ -32,6 +35,7 @@ fn connection(uri: &str, token: &str) -> Connection {
     let grant = Grant { values: values_kept.into(), scopes: None, issued, expires: None };
     Connection::builder(&linchpin_google_drive::connector(), values)
         .base_url(uri)
+        .clock(Arc::new(TestClock::new()))
         .client(OAuthClient { id: "client".into(), secret: Some("secret".to_owned().into()) })
         .grants(std::sync::Arc::new(MemoryGrant::new(Some(grant))))
         .build()

@@ -111,9 +111,9 @@ async fn a_query_that_github_refuses_says_why() {
     assert!(error.message().ends_with("Query must include 'is:issue' or 'is:pull-request'"), "{error}");
 }
 
-async fn failing_second_page(answer: ResponseTemplate) -> (Vec<u64>, Error) {
+async fn failing_second_page(answer: ResponseTemplate, times: u64) -> (Vec<u64>, Error) {
     let world = World::new().await;
-    let second = Mock::given(matchers::query_param("page", "2")).respond_with(answer).expect(1);
+    let second = Mock::given(matchers::query_param("page", "2")).respond_with(answer).expect(times);
     second.with_priority(2).mount(&world.server).await;
     let mut issues = list_issues(world.context(), Input(all_open())).await.unwrap();
     let mut numbers = Vec::new();
@@ -127,7 +127,7 @@ async fn failing_second_page(answer: ResponseTemplate) -> (Vec<u64>, Error) {
 
 #[tokio::test]
 async fn a_list_that_breaks_has_given_what_came_before() {
-    let (numbers, error) = failing_second_page(ResponseTemplate::new(502)).await;
+    let (numbers, error) = failing_second_page(ResponseTemplate::new(502), 4).await;
     assert_eq!(error.code(), Code::ServiceFailed);
     assert!(numbers.len() > 80 && numbers.windows(2).all(|pair| pair[0] > pair[1]));
 }
@@ -135,7 +135,7 @@ async fn a_list_that_breaks_has_given_what_came_before() {
 #[tokio::test]
 async fn a_page_with_a_wrong_record_says_where() {
     let page = json!([{ "id": "seven" }]);
-    let (_, error) = failing_second_page(ResponseTemplate::new(200).set_body_json::<Value>(page)).await;
+    let (_, error) = failing_second_page(ResponseTemplate::new(200).set_body_json::<Value>(page), 1).await;
     assert_eq!(error.code(), Code::ResponseMalformed);
     assert!(error.message().contains("`/0/id`"), "{error}");
 }

@@ -42,7 +42,7 @@ impl World {
             method: "token".into(),
             fields: [("token".into(), TOKEN.to_owned().into())].into(),
         };
-        Connection::with_base_url(&linchpin_github::connector(), values, &self.server.uri()).unwrap()
+        crate::connect(&linchpin_github::connector(), values, &self.server.uri())
     }
 
     pub(crate) fn context(&self) -> Context {

@@ -88,7 +88,9 @@ async fn fails(fault: Fault, code: Code, actor: Actor, more: impl Fn(&Error)) {
         let world = World::new().await;
         world.okta.break_on(&request, fault);
         let outcome = world.run(flow, input).await;
-        assert_eq!(world.requests(), [request], "{flow}: nothing is repeated");
+        let may_pass = matches!(code, Code::ServiceFailed | Code::RateLimited | Code::Unreachable);
+        let times = crate::sent(&linchpin_okta::connector(), flow, may_pass);
+        assert_eq!(world.requests(), vec![request; times], "{flow}");
         match outcome {
             Ok(_) => assert!(fault == Fault::Malformed && !reads, "{flow}"),
             Err(error) => {
@@ -103,7 +105,8 @@ async fn fails(fault: Fault, code: Code, actor: Actor, more: impl Fn(&Error)) {
 fn said(error: &Error, status: u16, code: &str, words: &str) {
     let details = error.details();
     assert_eq!((details.status, details.service_code), (Some(status), Some(code)));
-    assert_eq!(details.request_id, Some("req00000001"));
+    // Of the last request, where it was sent again.
+    assert!(matches!(details.request_id, Some("req00000001" | "req00000004")), "{:?}", details.request_id);
     assert!(error.message().ends_with(&format!("answered {status}: {words}")), "{error}");
 }
 
@@ -145,7 +148,7 @@ async fn too_many_requests() {
         said(error, 429, "E0000047", "too many requests");
         // The header says when, not how long.
         let wait = error.details().retry_after.unwrap();
-        assert!(wait <= Duration::from_secs(30) && wait > Duration::from_secs(10), "{wait:?}");
+        assert!(wait <= Duration::from_secs(30), "{wait:?}");
     })
     .await;
 }

@@ -47,7 +47,7 @@ impl World {
     }
 
     pub(super) fn connection(&self, values: ConnectionValues) -> Connection {
-        Connection::with_base_url(&linchpin_okta::connector(), values, &self.okta.uri()).unwrap()
+        crate::connect(&linchpin_okta::connector(), values, &self.okta.uri())
     }
 
     pub(super) fn context(&self) -> Context {

@@ -33,7 +33,7 @@ impl World {
     }
 
     fn connection(&self) -> Connection {
-        Connection::with_base_url(&linchpin_slack::connector(), bot_token(), &self.slack.uri()).unwrap()
+        crate::connect(&linchpin_slack::connector(), bot_token(), &self.slack.uri())
     }
 
     pub(crate) fn context(&self) -> Context {
