@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -24,6 +24,7 @@ use crate::{
     clock::{Clock, SystemClock},
     egress::{Allowed, Origin},
     grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
+    limit::Limiter,
     login::{DeviceLogin, Login},
     nearest,
     oauth::{self, OAuthClient, OAuthExchange, Server},
@@ -60,6 +61,8 @@ pub(crate) struct Ready {
     pub(crate) clock: Arc<dyn Clock>,
     /// How often requests may still be sent again.
     pub(crate) budget: Budget,
+    /// Who holds requests back, where the connection has a rate limit of its own; made with the first request.
+    pub(crate) limiter: OnceLock<Arc<Limiter>>,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
     /// Made when something is printed for the first time, with the generation of the tokens that it knows.
@@ -425,6 +428,7 @@ impl ConnectionBuilder {
             signing,
             clock,
             budget: Budget::new(),
+            limiter: OnceLock::new(),
             secrets,
             scrubber: Mutex::new(None),
         })))

@@ -13,6 +13,7 @@ mod egress;
 mod grant;
 mod invocation;
 mod jwt;
+mod limit;
 mod login;
 mod nearest;
 mod oauth;

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -19,7 +19,7 @@ use linchpin::{
     extract::Call,
     file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
-    manifest::spec::ConfigSource,
+    manifest::spec::{ConfigSource, RateLimit},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -28,6 +28,7 @@ use crate::{
     client::Clients,
     connection::Connection,
     invocation::{Invocation, ResultCheck},
+    limit::Limiter,
     session::{self, Planned, Policy, Session, Stop},
     signing::Signer,
     stream::RecordStream,
@@ -61,6 +62,8 @@ pub struct Runtime(Arc<Shared>);
 struct Shared {
     clients: Clients,
     signers: BTreeMap<String, Arc<dyn Signer>>,
+    /// By the connector's key, who holds requests back where all connections of a connector share a rate limit.
+    limiters: Mutex<HashMap<String, Arc<Limiter>>>,
     /// By the address of a flow's descriptor, whether anything in its output could fail to fit its schema.
     checkable: RwLock<HashMap<usize, bool>>,
 }
@@ -127,6 +130,15 @@ impl Runtime {
     /// A runtime that knows more than what is built in.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::default()
+    }
+
+    /// Who holds back the requests of all connections of a connector.
+    pub(crate) fn limiter(&self, connector: &str, rules: &RateLimit) -> Arc<Limiter> {
+        let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        match limiters.get(connector) {
+            Some(limiter) => limiter.clone(),
+            None => limiters.entry(connector.to_owned()).or_insert(Arc::new(Limiter::new(rules))).clone(),
+        }
     }
 
     /// Checks what was given, runs the flow, and checks what it gave.

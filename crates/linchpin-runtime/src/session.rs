@@ -20,7 +20,7 @@ use linchpin::{
     context::Driver,
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
-    manifest::spec::{ConfigSource, Spec},
+    manifest::spec::{ConfigSource, RateLimitScope, Spec},
     request::{Body, Request, Target, Upload},
 };
 use url::Url;
@@ -30,6 +30,7 @@ use crate::{
     client::{NotPublic, deepest},
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
+    limit::{self, Limiter, Turn},
     outcome::{self, Verdict},
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
@@ -204,14 +205,18 @@ impl Session {
             let body = body::carried(request, signed.as_deref())?;
             return Err(self.plan(request, &url, &headers, body));
         }
+        let limiter = self.limiter().filter(|_| passage.trusted);
+        if let Some(limiter) = &limiter {
+            // Before the credentials are taken, which may grow old meanwhile.
+            self.admit(limiter).await?;
+        }
         let mut signed = match authenticated {
             true => Some(self.connection.signed(&self.runtime).await?),
             false => None,
         };
         let repeats = request.body.as_ref().is_none_or(Body::repeats);
-        let (mut refreshed, mut attempts) = (false, 0);
+        let (mut refreshed, mut attempts) = (false, 1);
         loop {
-            attempts += 1;
             let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
             match self.attempt(attempt, url.clone(), passage).await? {
                 Tried::Answered(answer, open) => {
@@ -255,8 +260,46 @@ impl Session {
                             });
                         }
                     }
+                    attempts += 1;
+                    if let Some(limiter) = &limiter {
+                        self.admit(limiter).await?;
+                    }
                 }
             }
+        }
+    }
+
+    /// Who holds the connection's requests back, where the spec says what the service allows.
+    fn limiter(&self) -> Option<Arc<Limiter>> {
+        let ready = &*self.connection.0;
+        let rules = ready.spec.http.rate_limit.as_ref()?;
+        Some(match rules.per {
+            RateLimitScope::Connection => ready.limiter.get_or_init(|| Arc::new(Limiter::new(rules))).clone(),
+            RateLimitScope::Connector => self.runtime.limiter(ready.connector.key(), rules),
+        })
+    }
+
+    /// Learns from an answer what the service still allows.
+    fn learn(&self, passage: Passage, status: u16, headers: &HeaderMap) {
+        let ready = &*self.connection.0;
+        let Some(rules) = ready.spec.http.rate_limit.as_ref().filter(|_| passage.trusted) else { return };
+        if let Some(limiter) = self.limiter() {
+            limiter.learn(rules, status, headers, ready.clock.now());
+        }
+    }
+
+    /// Waits for a request's turn.
+    async fn admit(&self, limiter: &Limiter) -> Result<()> {
+        let ready = &*self.connection.0;
+        let longest = ready.spec.http.retry.longest;
+        let left = self.left();
+        match limiter.take(ready.clock.now(), left.map_or(longest, |left| left.min(longest))) {
+            Turn::After(Duration::ZERO) => Ok(()),
+            Turn::After(wait) => {
+                ready.clock.pause(wait).await;
+                Ok(())
+            }
+            Turn::TooLate(wait) => Err(limit::used_up(wait, left)),
         }
     }
 
@@ -503,6 +546,7 @@ impl Session {
             })?;
             let status = answer.status();
             flight.answered(status.as_u16());
+            self.learn(passage, status.as_u16(), answer.headers());
 
             let next = match safe && is_redirect(status.as_u16()) {
                 true => redirect_target(&shown, answer.headers())?,
@@ -562,11 +606,14 @@ fn shown_body(body: &Body) -> String {
     }
 }
 
+/// A time for people: fractions of a second where there are few of them.
 pub(crate) fn seconds(time: Duration) -> String {
     if time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())
-    } else {
+    } else if time.as_secs() < 10 {
         format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.0} s", time.as_secs_f64())
     }
 }
 

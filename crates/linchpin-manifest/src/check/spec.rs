@@ -1035,9 +1035,6 @@ impl<'a> Check<'a> {
     /// What is checked but not carried out: taken away here as the runtime learns it.
     fn not_yet(&mut self) {
         let spec = self.spec;
-        if spec.http.rate_limit.is_some() {
-            self.not_yet_at("/http/rate_limit", "`rate_limit`", "requests are sent as they come");
-        }
         for monitor in &spec.monitors {
             let path = join("/monitor", &monitor.key);
             self.not_yet_at(&path, "a monitor's schedule", "the monitor runs when it is called");

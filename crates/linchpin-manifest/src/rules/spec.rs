@@ -353,6 +353,6 @@ good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\n[config
 
 LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."
-bad "[http.rate_limit]\nbudget = \"60/1m\""
+bad "[event.joined]\nname = \"Joined\"\n[monitor.joined]\nevery = \"5m\""
 good "[http.retry]\nattempts = 2";
 }

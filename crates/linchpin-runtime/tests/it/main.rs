@@ -6,6 +6,7 @@ mod answer;
 mod auth;
 mod call;
 mod file;
+mod limit;
 mod redirect;
 mod retry;
 mod service;
