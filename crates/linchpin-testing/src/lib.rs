@@ -134,7 +134,8 @@ impl Harness {
     }
 
     /// Answers requests for a list with these bodies, one for each page, and tells the next page as the spec's `http.pagination`
-    /// says: by `Link` headers (RFC 8288), or by a cursor that is put into the bodies. Each page may be asked once.
+    /// says: by `Link` headers (RFC 8288), by another header, or by a cursor or URL that is put into the bodies; of a list that is
+    /// counted, without a `total`, the last page must be one without items. Each page may be asked once.
     ///
     /// # Panics
     ///

@@ -10,6 +10,7 @@ use linchpin::{
     prelude::*,
     serde_json::{Value, json},
 };
+use linchpin_runtime::Clock;
 use linchpin_testing::{Harness, answer};
 
 /// The spec of a tracker with one line of its own.
@@ -130,6 +131,55 @@ async fn pages_are_told_as_the_spec_says() {
     assert_eq!(cursors.run_json("list_issues", json!({})).await.unwrap_err().code(), Code::NotFound);
 }
 
+const TOKENS: SpecFile =
+    spec!("pagination = { style = \"cursor-header\", header = \"x-next\", query = \"after\" }");
+const URLS: SpecFile =
+    spec!("pagination = { style = \"next-url\", items = \"/issues\", next = \"/links/next\" }");
+const NUMBERS: SpecFile = spec!("pagination = { style = \"page-number\", query = \"page\" }");
+const COUNTED: SpecFile = spec!(
+    "pagination = { style = \"page-number\", items = \"/issues\", query = \"page\", first = 0, total = \"/total\" }"
+);
+const OFFSETS: SpecFile = spec!("pagination = { style = \"offset\", query = \"skip\" }");
+const MEASURED: SpecFile =
+    spec!("pagination = { style = \"offset\", items = \"/issues\", query = \"skip\", total = \"/total\" }");
+
+#[tokio::test]
+async fn every_style_of_paging_gives_all_and_asks_no_more_than_it_must() {
+    let bare = || [titles(&["a", "b"]), titles(&["c"])].to_vec();
+    let to_the_end = || [bare(), vec![titles(&[])]].concat();
+    let within = || {
+        let page = |issues: &[&str]| json!({ "issues": titles(issues), "total": 3 });
+        vec![page(&["a", "b"]), page(&["c"])]
+    };
+    for (spec, pages, query) in [
+        (TOKENS, bare(), "after=page-1"),
+        (URLS, within(), "linchpin_page=page-1"),
+        (NUMBERS, to_the_end(), "page=3"),
+        (COUNTED, within(), "page=1"),
+        (OFFSETS, to_the_end(), "skip=3"),
+        (MEASURED, within(), "skip=2"),
+    ] {
+        let service = service(spec).await;
+        let count = pages.len();
+        service.pages("/issues", pages).await;
+        let got = service.run_json("list_issues", json!({})).await;
+        assert_eq!(got.unwrap(), titles(&["a", "b", "c"]), "{}", spec.text);
+        let requests = service.requests().await;
+        assert_eq!(requests.len(), count, "{}", spec.text);
+        assert_eq!(requests[count - 1].url.query(), Some(query), "{}", spec.text);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_gives_one_page_for_ever_is_noticed() {
+    let service = service(NUMBERS).await;
+    service.on("GET", "/issues", answer::json(200, titles(&["a"]))).await;
+    let error = service.run_json("list_issues", json!({})).await.unwrap_err();
+    assert_eq!((error.code(), error.details().position), (Code::PagingStuck, Some("2")));
+    assert!(error.message().contains("does it know `page`?"), "{error}");
+    service.assert_requests(&["GET /issues"; 2]).await;
+}
+
 #[tokio::test]
 async fn answers_mean_what_services_mean_by_them() {
     for (answer, code) in [
@@ -153,13 +203,24 @@ async fn answers_mean_what_services_mean_by_them() {
 #[tokio::test]
 async fn answers_in_turn_end_with_the_last() {
     let service = service(LINKS).await;
-    let answers = [answer::rate_limited(0), answer::json(200, json!({ "title": "x" }))];
+    let answers = [answer::not_found(), answer::json(200, json!({ "title": "x" }))];
     let mock = linchpin_testing::wiremock::Mock::given(linchpin_testing::wiremock::matchers::any());
     mock.respond_with(answer::in_turn(answers)).mount(service.server()).await;
-    assert_eq!(service.run::<get_issue>(()).await.unwrap_err().code(), Code::RateLimited);
+    assert_eq!(service.run::<get_issue>(()).await.unwrap_err().code(), Code::NotFound);
     for _ in 0..2 {
         assert_eq!(service.run::<get_issue>(()).await.unwrap(), Issue { title: "x".into() });
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_between_attempts_and_the_clock_says_how_long_it_would_be() {
+    let service = service(LINKS).await;
+    let answers = [answer::rate_limited(40), answer::json(200, json!({ "title": "x" }))];
+    let mock = linchpin_testing::wiremock::Mock::given(linchpin_testing::wiremock::matchers::any());
+    mock.respond_with(answer::in_turn(answers)).mount(service.server()).await;
+    let before = service.clock().now();
+    service.run::<get_issue>(()).await.unwrap();
+    assert!((40_000..41_000).contains(&(service.clock().now().unix_millis() - before.unix_millis())));
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,10 +171,11 @@ pub(crate) struct PageRequest {
     next: Option<Result<Request>>,
     pagination: Option<Pagination>,
     items: String,
-    /// Hashes of the positions visited, so that memory does not grow with long cursors.
+    /// Hashes of the positions visited and of pages that could be all the same, so that memory does not grow with long cursors.
     seen: HashSet<u64>,
     hasher: std::hash::RandomState,
     pages: u64,
+    items_seen: u64,
 }
 
 impl PageRequest {
@@ -199,7 +200,7 @@ impl PageRequest {
             request
         });
         let (seen, hasher) = Default::default();
-        PageRequest { cx, next: Some(request), pagination, items, seen, hasher, pages: 0 }
+        PageRequest { cx, next: Some(request), pagination, items, seen, hasher, pages: 0, items_seen: 0 }
     }
 
     /// Fetches the next page.
@@ -216,34 +217,77 @@ impl PageRequest {
         Ok(Some((request, response)))
     }
 
-    /// Settles what is asked after `request`, of which `response` was the answer, with `cursor` in its body.
-    fn advance(&mut self, mut request: Request, response: &Response, cursor: Option<String>) -> Result<()> {
-        let place = match &self.pagination {
-            None => return Ok(()),
-            Some(Pagination { style: PageStyle::LinkHeader, .. }) => {
+    /// Where in a body the way to the next page stands, or what tells that there is none.
+    fn pointer(&self) -> Option<&str> {
+        match &self.pagination.as_ref()?.style {
+            PageStyle::Cursor { cursor: pointer, .. } | PageStyle::NextUrl { next: pointer } => Some(pointer),
+            PageStyle::PageNumber { total, .. } | PageStyle::Offset { total, .. } => total.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Settles what is asked after `request`, of which `response` was the answer with so many items, and with `found` at the
+    /// [`pointer`](PageRequest::pointer).
+    fn advance(
+        &mut self,
+        mut request: Request,
+        response: &Response,
+        count: usize,
+        found: Option<String>,
+    ) -> Result<()> {
+        let Some(pagination) = &self.pagination else { return Ok(()) };
+        let found = found.filter(|found| !found.is_empty());
+        self.items_seen += count as u64;
+        let next = match &pagination.style {
+            PageStyle::LinkHeader => {
                 let links = response.headers.get_all(http::header::LINK).iter();
                 let next = links.filter_map(|value| value.to_str().ok()).find_map(page::next_link);
-                let Some(link) = next else { return Ok(()) };
-                request.query.clear();
-                request.target = Target::Next { link: link.clone(), from: response.url.clone() };
-                link
+                next.map(|link| (None, link))
             }
-            Some(Pagination { style: PageStyle::Cursor { query, .. }, .. }) => {
-                let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else { return Ok(()) };
-                request.query.retain(|(name, _)| name != query);
-                request.query.push((query.clone().into(), cursor.clone()));
-                cursor
+            PageStyle::NextUrl { .. } => found.map(|url| (None, url)),
+            PageStyle::Cursor { query, .. } => found.map(|cursor| (Some(query), cursor)),
+            PageStyle::CursorHeader { header, query } => {
+                let cursor = response.header(header).filter(|cursor| !cursor.is_empty());
+                cursor.map(|cursor| (Some(query), cursor.to_owned()))
             }
-            Some(other) => {
-                let message =
-                    format!("paging in the style {:?} is not carried out by this version", other.style);
+            PageStyle::PageNumber { query, .. } | PageStyle::Offset { query, .. } => {
+                let all =
+                    found.and_then(|total| total.parse().ok()).is_some_and(|total| self.items_seen >= total);
+                if count == 0 || all {
+                    None
+                } else if !self.seen.insert(self.hasher.hash_one(&response.body)) {
+                    // What counts up never comes back to a position; a service that does not know the parameter gives one page for ever.
+                    let message =
+                        format!("the service gives the same page a second time; does it know `{query}`?");
+                    return Err(Error::coded(Code::PagingStuck, message).position(position(&request)));
+                } else {
+                    let next = match &pagination.style {
+                        PageStyle::PageNumber { first, .. } => first + self.pages,
+                        _ => self.items_seen,
+                    };
+                    Some((Some(query), next.to_string()))
+                }
+            }
+            other => {
+                let message = format!("paging in the style {other:?} is not carried out by this version");
                 return Err(Error::coded(Code::NotCarriedOut, message));
             }
         };
+        let Some((query, place)) = next else { return Ok(()) };
         if !self.seen.insert(self.hasher.hash_one(&place)) {
             let message =
                 format!("the service names the same next page a second time, after {} pages", self.pages);
             return Err(Error::coded(Code::PagingStuck, message).position(place));
+        }
+        match query {
+            None => {
+                request.query.clear();
+                request.target = Target::Next { link: place, from: response.url.clone() };
+            }
+            Some(query) => {
+                request.query.retain(|(name, _)| name != query);
+                request.query.push((query.clone().into(), place));
+            }
         }
         self.next = Some(Ok(request));
         Ok(())
@@ -265,11 +309,7 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
             if &*response.body == b"null" {
                 return Ok(None);
             }
-            let cursor = match &self.pagination {
-                Some(Pagination { style: PageStyle::Cursor { cursor, .. }, .. }) => Some(cursor.as_str()),
-                _ => None,
-            };
-            let wanted = Wanted::new(&self.items, cursor);
+            let wanted = Wanted::new(&self.items, self.pointer());
             let mut read =
                 page::read::<T>(&response.body, &wanted).map_err(|error| response.malformed(&error))?;
             let Some(records) = mem::take(&mut read.items) else {
@@ -277,7 +317,7 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
                 let message = format!("a page of the list has no items at {at}");
                 return Err(Error::coded(Code::ResponseMalformed, message).status(response.status()));
             };
-            self.advance(request, &response, read.cursor)?;
+            self.advance(request, &response, records.len(), read.cursor)?;
             Ok(Some(records))
         })
     }

@@ -59,6 +59,16 @@ fn pagination(node: &Node) -> Option<Pagination> {
     let style = match text(node, "style")?.as_str() {
         "link-header" => PageStyle::LinkHeader,
         "cursor" => PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? },
+        "cursor-header" => {
+            PageStyle::CursorHeader { header: header(node, "header")?, query: text(node, "query")? }
+        }
+        "next-url" => PageStyle::NextUrl { next: pointer(node, "next")? },
+        "page-number" => PageStyle::PageNumber {
+            query: text(node, "query")?,
+            first: whole(node, "first").unwrap_or(1),
+            total: pointer(node, "total"),
+        },
+        "offset" => PageStyle::Offset { query: text(node, "query")?, total: pointer(node, "total") },
         _ => return None,
     };
     let page_size =

@@ -181,6 +181,48 @@ static PAGINATION: Tagged = Tagged {
                 must("query", TEXT, "The query parameter that takes the token."),
             ],
         },
+        Variant {
+            word: "cursor-header",
+            doc: "By a token in a response header, sent back as a query parameter.",
+            keys: &[
+                must("header", HEADER, "The response header with the token; absent or empty at the end."),
+                must("query", TEXT, "The query parameter that takes the token."),
+            ],
+        },
+        Variant {
+            word: "next-url",
+            doc: "By a URL in the body, of the same origin.",
+            keys: &[must("next", POINTER, "JSON pointer to the URL; absent, null or empty at the end.")],
+        },
+        Variant {
+            word: "page-number",
+            doc: "By counting pages, up to one without items.",
+            keys: &[
+                must("query", TEXT, "The query parameter that takes the number."),
+                may(
+                    "first",
+                    Shape::Integer { least: 0, most: 1 },
+                    "The number of the first page; 1 by default.",
+                ),
+                may(
+                    "total",
+                    POINTER,
+                    "JSON pointer to how many items there are, which spares the last request.",
+                ),
+            ],
+        },
+        Variant {
+            word: "offset",
+            doc: "By counting items, up to a page without any.",
+            keys: &[
+                must("query", TEXT, "The query parameter that takes how many items to skip."),
+                may(
+                    "total",
+                    POINTER,
+                    "JSON pointer to how many items there are, which spares the last request.",
+                ),
+            ],
+        },
     ],
 };
 

@@ -137,6 +137,34 @@ pub enum PageStyle {
         /// The query parameter that takes it.
         query: String,
     },
+    /// A token in a header, sent back as a query parameter; absent or empty at the end.
+    CursorHeader {
+        /// The response header with the token.
+        header: String,
+        /// The query parameter that takes it.
+        query: String,
+    },
+    /// A URL in the body; absent, null or empty at the end.
+    NextUrl {
+        /// JSON pointer to the URL.
+        next: String,
+    },
+    /// The number of the page as a query parameter; a page without items is the end.
+    PageNumber {
+        /// The query parameter.
+        query: String,
+        /// The number of the first page.
+        first: u64,
+        /// JSON pointer to how many items there are.
+        total: Option<String>,
+    },
+    /// How many items to skip as a query parameter; a page without items is the end.
+    Offset {
+        /// The query parameter.
+        query: String,
+        /// JSON pointer to how many items there are.
+        total: Option<String>,
+    },
 }
 
 /// `http.rate_limit`: what the service allows.
