@@ -17,6 +17,7 @@ mod explain;
 mod input;
 mod json;
 mod local;
+mod pause;
 mod run;
 mod scaffold;
 mod terminal;

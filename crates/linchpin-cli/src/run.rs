@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,6 +28,7 @@ use crate::{
     exit::{Exit, Failure, note, write_stdout},
     input, json,
     local::Saver,
+    pause::SpokenClock,
 };
 
 /// So many records at the most unless they are streamed.
@@ -40,7 +42,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
                 let (host, connection) = stored(connector, &args.store, &args.tenant, name).await?;
                 (Some(host), connection)
             }
-            None => (None, given(connector, args)?),
+            None => (None, given(connector, args, format)?),
         };
         let invocation = invocation(connector, &connection, flow, args, format)?;
         let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
@@ -58,10 +60,10 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
 }
 
 /// The connection of a file or the environment.
-fn given(connector: &Connector, args: &Run) -> Result<Connection, Failure> {
+fn given(connector: &Connector, args: &Run, format: Format) -> Result<Connection, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let values = auth::connection(connector, args.auth.as_deref(), &variable)?;
-    let mut builder = Connection::builder(connector, values);
+    let mut builder = Connection::builder(connector, values).clock(Arc::new(SpokenClock(format)));
     if let Some(url) = &args.store.base_url {
         builder = builder.base_url(url);
     }

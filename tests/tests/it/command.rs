@@ -8,7 +8,8 @@ use std::{
 };
 
 use linchpin_github::mock::{Fault, Github, TOKEN};
-use serde_json::Value;
+use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 /// The workspace's root.
 pub(crate) fn root() -> &'static Path {
@@ -113,6 +114,22 @@ async fn exit_codes_tell_who_failed() {
     unreachable.args(["run", "github.authping", "--base-url", &format!("http://{closed}")]);
     let out = unreachable.env("LINCHPIN_GITHUB_TOKEN", TOKEN).output().unwrap();
     assert_eq!(code(&out), 3, "{}", text(&out.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_told() {
+    let server = MockServer::start().await;
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "1");
+    Mock::given(matchers::any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
+    let user = ResponseTemplate::new(200).set_body_json(
+        json!({ "id": 1, "login": "octocat", "type": "User", "html_url": "https://github.com/octocat" }),
+    );
+    Mock::given(matchers::any()).respond_with(user).mount(&server).await;
+    let mut command = linchpin();
+    command.args(["run", "github.authping", "--base-url", &server.uri()]).env("LINCHPIN_GITHUB_TOKEN", TOKEN);
+    let out = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("the next request is sent in 2 s"), "{}", text(&out.stderr));
 }
 
 #[test]

@@ -281,6 +281,7 @@ pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<H
         );
     }
     let mut builder = Host::builder_shared(store, vault).connectors(connectors.iter().cloned()).notices(tell);
+    builder = builder.clock(std::sync::Arc::new(crate::pause::SpokenClock(crate::args::Format::Human)));
     for connector in connectors {
         if let Some(client) = client(connector) {
             builder = builder.client(connector.key(), client);
