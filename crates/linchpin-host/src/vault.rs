@@ -352,7 +352,7 @@ impl Vault {
         let Some(keys) = keys else {
             let message = format!("the store was sealed before, and {} is missing", home.name());
             return Err(Error::coded(Code::KeyWrong, message).hint(format!(
-                "put it back, or give its key in `{KEY_VARIABLE}`; without the key nothing in the store can be opened"
+                "put it back, or give its key in `{KEY_VARIABLE}` instead; without the key nothing in the store can be opened"
             )));
         };
         Ok(Vault { home: Some(home), made, held: Mutex::new(keys) })
@@ -434,7 +434,7 @@ impl Vault {
         let (whence, hint) = match &self.home {
             Some(home) => (
                 format!("those in {}", home.name()),
-                format!("put the right keys there, or give the key in `{KEY_VARIABLE}`"),
+                format!("put the right keys there, or give the key in `{KEY_VARIABLE}` instead"),
             ),
             None => (
                 "those given".to_owned(),
