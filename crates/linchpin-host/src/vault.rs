@@ -3,6 +3,7 @@
 //! What is sealed is encrypted and authenticated with XChaCha20-Poly1305, under a random nonce. Kind and id of the record, the
 //! format and the key are authenticated with it, so that nothing opens at another place than that for which it was sealed.
 
+mod home;
 mod key_file;
 mod rotation;
 
@@ -24,10 +25,11 @@ use chacha20poly1305::{
 };
 use linchpin::{Code, Error, Result};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+/// A text that is wiped from memory when it is dropped.
+pub use zeroize::Zeroizing;
 
-use self::key_file::Ring;
-pub use self::rotation::rotate;
+use self::key_file::KeyFile;
+pub use self::{home::KeyHome, rotation::rotate};
 use crate::store::Store;
 
 /// The environment variable for [`Keys`].
@@ -215,17 +217,21 @@ impl Keys {
         self.0.first().expect("a ring has a key")
     }
 
+    fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.0.iter().map(|key| key.id)
+    }
+
     /// The ids of all but the current.
     fn old(&self) -> Vec<KeyId> {
-        self.0.iter().skip(1).map(|key| key.id).collect()
+        self.ids().skip(1).collect()
     }
 
     fn find(&self, id: KeyId) -> Option<&Key> {
         self.0.iter().find(|key| key.id == id)
     }
 
-    /// The text of a key file.
-    fn file(&self) -> Zeroizing<String> {
+    /// Their text, as a home keeps it.
+    fn text(&self) -> Zeroizing<String> {
         const HEAD: &str =
             "# The keys of a linchpin store. Whoever has them and the store has every secret in it.\n";
         // Room for everything, so that no half of it is left behind where the text grew.
@@ -281,6 +287,8 @@ pub enum KeySource {
     Given(Keys),
     /// From a file, which is made at first use.
     File(PathBuf),
+    /// From another home, where they are made at first use.
+    Home(Arc<dyn KeyHome>),
 }
 
 impl KeySource {
@@ -293,26 +301,27 @@ impl KeySource {
 /// Seals and opens.
 #[derive(Debug)]
 pub struct Vault {
-    file: Option<PathBuf>,
+    home: Option<Arc<dyn KeyHome>>,
     made: bool,
-    ring: Mutex<Ring>,
+    held: Mutex<Keys>,
 }
 
 impl Vault {
-    /// The vault for a store: with the keys of its file or the ones given, which are made sure to be those that the store was
-    /// sealed with.
+    /// The vault for a store: with the keys of its file or home or the ones given, which are made sure to be those that the
+    /// store was sealed with.
     ///
-    /// A key file that is missing is made, unless the store was sealed before.
+    /// A key file or home that has none gets one, unless the store was sealed before.
     ///
     /// # Errors
     ///
     /// [`Code::KeyWrong`] when the store was sealed with other keys; [`Code::StoreFailed`] when the key file is unsafe or cannot
-    /// be read or made.
+    /// be read or made; the errors of another home.
     pub async fn unlock(store: &dyn Store, source: KeySource) -> Result<Vault> {
         let check = store.note(CHECK).await?;
         let vault = match source {
             KeySource::Given(keys) => Vault::new(keys),
-            KeySource::File(path) => Vault::of_file(path, check.is_none())?,
+            KeySource::File(path) => Vault::at(Arc::new(KeyFile(path)), check.is_none())?,
+            KeySource::Home(home) => Vault::at(home, check.is_none())?,
         };
         let place = Place { kind: Kind::Check, id: CHECK.to_owned() };
         let check = match check {
@@ -329,34 +338,36 @@ impl Vault {
 
     /// A vault of these keys, whatever they fit.
     pub fn new(keys: Keys) -> Vault {
-        Vault { file: None, made: false, ring: Mutex::new(Ring::given(keys)) }
+        Vault { home: None, made: false, held: Mutex::new(keys) }
     }
 
-    fn of_file(path: PathBuf, make: bool) -> Result<Vault> {
-        let (ring, made) = match key_file::read(&path)? {
-            Some(ring) => (ring, false),
-            None if make => key_file::make(&path)?,
-            None => {
-                let message =
-                    format!("the store was sealed before, and its key file `{}` is missing", path.display());
-                return Err(Error::coded(Code::KeyWrong, message).hint(format!(
-                    "put the file back, or give its key in `{KEY_VARIABLE}`; without the key nothing in the store can be opened"
-                )));
-            }
+    fn at(home: Arc<dyn KeyHome>, make: bool) -> Result<Vault> {
+        let mut made = false;
+        let mut keys = keys_of(&*home)?;
+        if keys.is_none() && make {
+            made = home.make(&Keys::random()?.text())?;
+            // Another process may have been first.
+            keys = keys_of(&*home)?;
+        }
+        let Some(keys) = keys else {
+            let message = format!("the store was sealed before, and {} is missing", home.name());
+            return Err(Error::coded(Code::KeyWrong, message).hint(format!(
+                "put it back, or give its key in `{KEY_VARIABLE}` instead; without the key nothing in the store can be opened"
+            )));
         };
-        Ok(Vault { file: Some(path), made, ring: Mutex::new(ring) })
+        Ok(Vault { home: Some(home), made, held: Mutex::new(keys) })
     }
 
-    /// The key file, if unlocking made it: its user should know.
-    pub fn made(&self) -> Option<&Path> {
-        self.file.as_deref().filter(|_| self.made)
+    /// What the keys' home is called, if unlocking made them: their user should know.
+    pub fn made(&self) -> Option<String> {
+        self.home.as_ref().filter(|_| self.made).map(|home| home.name())
     }
 
     /// Seals a text for a place.
     ///
     /// # Errors
     ///
-    /// [`Code::StoreFailed`] or [`Code::KeyWrong`] when the key file is gone or unsafe: what was sealed now could never be opened.
+    /// [`Code::StoreFailed`] or [`Code::KeyWrong`] when the keys' home is gone or unsafe: what was sealed now could never be opened.
     pub fn seal(&self, place: &Place, text: &[u8]) -> Result<Sealed> {
         let keys = self.keys()?;
         let key = keys.current();
@@ -390,7 +401,7 @@ impl Vault {
             let message =
                 format!("the {place} was sealed under the key {id}, which is not among the keys given");
             return Err(Error::coded(Code::KeyWrong, message).hint(format!(
-                "give the key with which the store was sealed, behind the current one where that is another: in `{KEY_VARIABLE}` or the key file"
+                "give the key with which the store was sealed, behind the current one where that is another: in `{KEY_VARIABLE}` or where the keys are kept"
             )));
         };
         let payload = Payload { msg: text, aad: &place.bond(id) };
@@ -405,27 +416,25 @@ impl Vault {
     }
 
     fn held(&self) -> Keys {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).keys.clone()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys as the file has them now: nothing may be sealed under a key that is about to go.
+    /// The keys as their home has them now: nothing may be sealed under a key that is about to go.
     fn keys(&self) -> Result<Keys> {
-        let Some(path) = &self.file else { return Ok(self.held()) };
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if !ring.is_in(path) {
-            *ring = key_file::read(path)?.ok_or_else(|| {
-                let message = format!("the key file `{}` is gone", path.display());
-                Error::coded(Code::KeyWrong, message).hint("put it back before anything else is sealed")
-            })?;
-        }
-        Ok(ring.keys.clone())
+        let Some(home) = &self.home else { return Ok(self.held()) };
+        let keys = keys_of(&**home)?.ok_or_else(|| {
+            Error::coded(Code::KeyWrong, format!("{} is gone", home.name()))
+                .hint("put it back before anything else is sealed")
+        })?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = keys.clone();
+        Ok(keys)
     }
 
     fn wrong(&self) -> Error {
-        let (whence, hint) = match &self.file {
-            Some(path) => (
-                format!("those in `{}`", path.display()),
-                format!("put the right key file there, or give the key in `{KEY_VARIABLE}`"),
+        let (whence, hint) = match &self.home {
+            Some(home) => (
+                format!("those in {}", home.name()),
+                format!("put the right keys there, or give the key in `{KEY_VARIABLE}` instead"),
             ),
             None => (
                 "those given".to_owned(),
@@ -437,6 +446,15 @@ impl Vault {
         let message = format!("the store was sealed with other keys than {whence}");
         Error::coded(Code::KeyWrong, message).hint(hint)
     }
+}
+
+/// The keys that a home has; `None` when it has none.
+fn keys_of(home: &dyn KeyHome) -> Result<Option<Keys>> {
+    let Some(text) = home.read()? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: Error| {
+        let message = format!("{} has no keys: {error}", home.name());
+        Error::coded(Code::KeyWrong, message).hint("put the right keys there")
+    })
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ codes! {
         "The file or server that keeps connections cannot be opened, read or written. The message says why. Nothing that was reported as done before is lost.";
     /// The store was sealed with another key.
     KeyWrong = "LP561", Operator, "the store was sealed with another key",
-        "Secrets in the store are sealed under a key that is kept apart from it. The key that was given opens none of them. Give the right one: LINCHPIN_KEY, `--key-file`, or the file that stands beside the store. Where the message says that the keys were rotated meanwhile, try again.";
+        "Secrets in the store are sealed under a key that is kept apart from it. The key that was given opens none of them. Give the right one: LINCHPIN_KEY, `--key-file`, `--keyring`, or the file that stands beside the store. Where the message says that the keys were rotated meanwhile, try again.";
     /// A sealed record is not what was sealed at its place.
     SealBroken = "LP562", Operator, "a sealed record was changed or moved",
         "Each sealed record is bound to its row and cannot be opened anywhere else. This one was damaged, changed, or copied from another row. Restore the store from a backup, or make the connection anew.";

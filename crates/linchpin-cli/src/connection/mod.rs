@@ -1,6 +1,8 @@
 //! `linchpin auth`: the life of a connection. And `linchpin serve`, which looks after all of them.
 
 mod callback;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod login;
 mod serve;
 mod show;
@@ -34,6 +36,10 @@ pub(crate) struct StoreArgs {
     /// The file with the store's keys, unless LINCHPIN_KEY has them; by default beside the store, made at first use
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Keep the store's keys in the keyring of the operating system, whatever LINCHPIN_KEY has; made at first use
+    #[cfg(feature = "keyring")]
+    #[arg(long, global = true, conflicts_with = "key_file")]
+    pub(crate) keyring: bool,
     /// For a mock of a service: in place of the spec's base URL, and leave to go to exactly this scheme, host and port
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) base_url: Option<String>,
@@ -93,7 +99,8 @@ pub(crate) enum AuthVerb {
     Export(Export),
     /// Take connections of an export in
     ///
-    /// The key of the store that they come from must be given too: behind the current one in LINCHPIN_KEY or in the key file.
+    /// The key of the store that they come from must be given too: behind the current one in LINCHPIN_KEY or where the
+    /// keys are kept.
     Import {
         /// The export, `-` for stdin
         #[arg(value_name = "FILE|-")]
@@ -264,6 +271,11 @@ pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<H
         None => default_store()?.to_string_lossy().into_owned(),
     };
     let keys = match (std::env::var(vault::KEY_VARIABLE), &args.key_file) {
+        #[cfg(feature = "keyring")]
+        _ if args.keyring => {
+            let data = default_store()?;
+            KeySource::Home(Arc::new(keyring::Keyring::of(&place, data.parent().unwrap_or(&data))?))
+        }
         (_, Some(file)) => KeySource::File(file.clone()),
         (Ok(keys), None) => KeySource::Given(keys.parse::<Keys>()?),
         (Err(_), None) if place.contains("://") => {
@@ -274,11 +286,8 @@ pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<H
     };
     let store = store::open(&place).await?;
     let vault = Vault::unlock(&*store, keys).await?;
-    if let Some(file) = vault.made() {
-        eprintln!(
-            "note: the store's key was made: `{}`; keep a copy of it apart from the store",
-            file.display()
-        );
+    if let Some(home) = vault.made() {
+        eprintln!("note: the store's key was made: {home}; keep a copy of it apart from the store");
     }
     let mut builder = Host::builder_shared(store, vault).connectors(connectors.iter().cloned()).notices(tell);
     builder = builder.clock(std::sync::Arc::new(crate::pause::SpokenClock(crate::args::Format::Human)));

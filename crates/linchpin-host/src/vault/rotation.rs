@@ -1,25 +1,26 @@
 //! Old keys out, a new one in.
 
-use std::{fs, path::Path};
-
 use linchpin::{Code, Error, Result};
 
-use super::{Vault, key_file};
+use super::{KeyHome, Keys, Vault};
 use crate::store::Store;
 
 /// Makes a new key current, seals every record anew under it, and lets the old keys go. Gives the number of records.
 ///
-/// With a key file the new key is put before the old ones in it, and these leave it when nothing is sealed under them any more.
-/// With given keys every record is sealed under the first; the others can be dropped afterwards. What is broken off at any
+/// In a key file or another home the new key is put before the old ones, and these leave it when nothing is sealed under them any
+/// more. With given keys every record is sealed under the first; the others can be dropped afterwards. What is broken off at any
 /// point can be run again. What another process sealed under an old key and puts in when all is over, the store refuses.
 ///
 /// # Errors
 ///
-/// [`Code::StoreFailed`] when another rotation is under way, or the store or the key file cannot be written; what keeps a record
-/// from being opened.
+/// [`Code::StoreFailed`] when another rotation is under way, or the store or the keys' home cannot be written; what keeps a
+/// record from being opened.
 pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<u64> {
-    let _alone = vault.file.as_deref().map(alone).transpose()?;
-    add_key(vault)?;
+    let home = vault.home.as_deref();
+    let _alone = home.map(KeyHome::alone).transpose()?;
+    if let Some(home) = home {
+        add_key(vault, home)?;
+    }
     let keys = vault.keys()?;
     let current = keys.current().id;
     // Given keys may go back to one that was retired.
@@ -28,32 +29,30 @@ pub async fn rotate(store: &dyn Store, vault: &Vault) -> Result<u64> {
     store.keys_retire(current, keys.old()).await?;
     // What came in under an old key up to here.
     sealed += reseal(store, vault).await?;
-    drop_old_keys(vault)?;
+    if let Some(home) = home {
+        drop_old_keys(vault, home, &keys)?;
+    }
     Ok(sealed)
 }
 
-/// Two rotations at once would each write a file without the other's new key.
-fn alone(path: &Path) -> Result<fs::File> {
-    let folder = key_file::folder(path);
-    let held = fs::File::open(folder).map_err(|error| key_file::failed("read the folder", folder, &error))?;
-    match held.try_lock() {
-        Ok(()) => Ok(held),
-        Err(fs::TryLockError::WouldBlock) => {
-            let message = format!("the keys in `{}` are being rotated by another process", path.display());
-            Err(Error::coded(Code::StoreFailed, message).hint("try again when it is done"))
-        }
-        Err(fs::TryLockError::Error(error)) => Err(key_file::failed("lock the folder", folder, &error)),
+fn add_key(vault: &Vault, home: &dyn KeyHome) -> Result<()> {
+    let renewed = vault.keys()?.renewed()?;
+    home.replace(&renewed.text())?;
+    still(vault, home, &renewed)
+}
+
+fn drop_old_keys(vault: &Vault, home: &dyn KeyHome, keys: &Keys) -> Result<()> {
+    still(vault, home, keys)?;
+    home.replace(&keys.newest().text())
+}
+
+/// Whether a home has these keys still: whoever changed it in spite of the guard must not lose a key by what comes next.
+fn still(vault: &Vault, home: &dyn KeyHome, keys: &Keys) -> Result<()> {
+    if vault.keys()?.ids().eq(keys.ids()) {
+        return Ok(());
     }
-}
-
-fn add_key(vault: &Vault) -> Result<()> {
-    let Some(path) = &vault.file else { return Ok(()) };
-    key_file::replace(path, &vault.keys()?.renewed()?)
-}
-
-fn drop_old_keys(vault: &Vault) -> Result<()> {
-    let Some(path) = &vault.file else { return Ok(()) };
-    key_file::replace(path, &vault.keys()?.newest())
+    let message = format!("{} was changed while its keys were rotated", home.name());
+    Err(Error::coded(Code::StoreFailed, message).hint("rotate the keys again when nothing else changes them"))
 }
 
 /// Goes over all records until it finds none under an old key: those that change meanwhile are met again.
@@ -84,25 +83,67 @@ async fn reseal(store: &dyn Store, vault: &Vault) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{path::PathBuf, sync::Arc};
 
     use linchpin::DateTime;
 
     use super::*;
     use crate::{
         store::{Client, Connection, NewGrant, Revocation, Sqlite, State},
-        vault::{Key, KeySource, Keys, Kind, Place, Sealed},
+        vault::{Key, KeySource, Keys, Kind, Place, Sealed, home::tests::Memory, key_file::KeyFile, keys_of},
     };
+
+    #[derive(Clone, Copy)]
+    enum Lives {
+        InFile,
+        InMemory,
+    }
+
+    macro_rules! on_each_home {
+        ($($name:ident)+) => {
+            mod in_file {
+                $(#[tokio::test]
+                async fn $name() {
+                    super::$name(super::Lives::InFile).await;
+                })+
+            }
+
+            mod in_memory {
+                $(#[tokio::test]
+                async fn $name() {
+                    super::$name(super::Lives::InMemory).await;
+                })+
+            }
+        };
+    }
+
+    on_each_home! {
+        every_record_moves_to_a_new_key
+        a_rotation_that_broke_off_after_its_new_key_is_run_again
+        a_rotation_that_broke_off_at_any_record_is_run_again
+        a_rotation_that_broke_off_before_the_old_keys_went_is_run_again
+        a_record_that_changed_meanwhile_is_looked_at_again
+        a_process_that_runs_meanwhile_takes_the_new_key
+        what_was_sealed_before_a_whole_rotation_is_refused_after_it
+        two_rotations_do_not_run_at_once
+        keys_that_changed_in_spite_of_the_guard_are_not_dropped
+    }
 
     struct Home {
         folder: tempfile::TempDir,
+        keys: Arc<dyn KeyHome>,
         places: Vec<Place>,
     }
 
     impl Home {
-        /// A store with records of each kind, sealed under the keys of a file.
-        async fn new() -> Home {
-            let mut home = Home { folder: tempfile::tempdir().unwrap(), places: Vec::new() };
+        /// A store with records of each kind, sealed under keys that live there.
+        async fn new(lives: Lives) -> Home {
+            let folder = tempfile::tempdir().unwrap();
+            let keys: Arc<dyn KeyHome> = match lives {
+                Lives::InFile => Arc::new(KeyFile(folder.path().join("store.key"))),
+                Lives::InMemory => Arc::new(Memory::default()),
+            };
+            let mut home = Home { folder, keys, places: Vec::new() };
             let (store, vault) = home.open().await;
             let mut seal = |kind, id: &str| {
                 let place = Place { kind, id: id.to_owned() };
@@ -130,12 +171,12 @@ mod tests {
         /// As a process that was just started.
         async fn open(&self) -> (Sqlite, Vault) {
             let store = Sqlite::open(self.store()).unwrap();
-            let vault = Vault::unlock(&store, KeySource::beside(&self.store())).await.unwrap();
+            let vault = Vault::unlock(&store, KeySource::Home(Arc::clone(&self.keys))).await.unwrap();
             (store, vault)
         }
 
         fn keys(&self) -> Keys {
-            key_file::read(&self.folder.path().join("store.key")).unwrap().unwrap().keys
+            keys_of(&*self.keys).unwrap().unwrap()
         }
 
         async fn everything_opens(&self) {
@@ -203,29 +244,26 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn every_record_moves_to_a_new_key() {
-        let home = Home::new().await;
+    async fn every_record_moves_to_a_new_key(lives: Lives) {
+        let home = Home::new(lives).await;
         let old = home.keys();
         home.rotates_to_the_end(&old).await;
         let second = home.keys();
         home.rotates_to_the_end(&second).await;
     }
 
-    #[tokio::test]
-    async fn a_rotation_that_broke_off_after_its_new_key_is_run_again() {
-        let home = Home::new().await;
+    async fn a_rotation_that_broke_off_after_its_new_key_is_run_again(lives: Lives) {
+        let home = Home::new(lives).await;
         let old = home.keys();
-        add_key(&home.open().await.1).unwrap();
+        add_key(&home.open().await.1, &*home.keys).unwrap();
         assert_eq!(home.keys().0.len(), 2);
         home.everything_opens().await;
         home.rotates_to_the_end(&old).await;
     }
 
-    #[tokio::test]
-    async fn a_rotation_that_broke_off_at_any_record_is_run_again() {
+    async fn a_rotation_that_broke_off_at_any_record_is_run_again(lives: Lives) {
         for at in 0..9 {
-            let home = Home::new().await;
+            let home = Home::new(lives).await;
             let old = home.keys();
             let (store, vault) = home.open().await;
             let (place, _) = store.sealed_after(None, 100).await.unwrap().swap_remove(at);
@@ -258,12 +296,11 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_rotation_that_broke_off_before_the_old_keys_went_is_run_again() {
-        let home = Home::new().await;
+    async fn a_rotation_that_broke_off_before_the_old_keys_went_is_run_again(lives: Lives) {
+        let home = Home::new(lives).await;
         let old = home.keys();
         let (store, vault) = home.open().await;
-        add_key(&vault).unwrap();
+        add_key(&vault, &*home.keys).unwrap();
         assert_eq!(reseal(&store, &vault).await.unwrap(), 9);
         drop((store, vault));
         assert_eq!(home.keys().0.len(), 2);
@@ -271,9 +308,8 @@ mod tests {
         home.rotates_to_the_end(&old).await;
     }
 
-    #[tokio::test]
-    async fn a_record_that_changed_meanwhile_is_looked_at_again() {
-        let home = Home::new().await;
+    async fn a_record_that_changed_meanwhile_is_looked_at_again(lives: Lives) {
+        let home = Home::new(lives).await;
         let old = home.keys();
         let (store, vault) = home.open().await;
         // Written by a process that had the old key, after the rotation had read the record.
@@ -291,9 +327,8 @@ mod tests {
         home.everything_opens().await;
     }
 
-    #[tokio::test]
-    async fn a_process_that_runs_meanwhile_takes_the_new_key() {
-        let home = Home::new().await;
+    async fn a_process_that_runs_meanwhile_takes_the_new_key(lives: Lives) {
+        let home = Home::new(lives).await;
         let (store, running) = home.open().await;
         let (other, vault) = home.open().await;
         rotate(&other, &vault).await.unwrap();
@@ -306,9 +341,8 @@ mod tests {
         assert_eq!(*vault.open(&place, &anew).unwrap(), b"anew");
     }
 
-    #[tokio::test]
-    async fn what_was_sealed_before_a_whole_rotation_is_refused_after_it() {
-        let home = Home::new().await;
+    async fn what_was_sealed_before_a_whole_rotation_is_refused_after_it(lives: Lives) {
+        let home = Home::new(lives).await;
         let (store, stalled) = home.open().await;
         let place = Place { kind: Kind::Grant, id: "b".to_owned() };
         let seal = || {
@@ -330,7 +364,7 @@ mod tests {
         let (one, other) = (Keys::random().unwrap(), Keys::random().unwrap());
         let ring = |first: &Keys, second: &Keys| {
             let keys = [first, second].map(|keys| Key::new(keys.current().bytes.clone()));
-            KeySource::Given(Keys(std::sync::Arc::new(keys.into())))
+            KeySource::Given(Keys(Arc::new(keys.into())))
         };
         Vault::unlock(&store, KeySource::Given(one.clone())).await.unwrap();
         for (first, second) in [(&other, &one), (&one, &other), (&other, &one)] {
@@ -349,18 +383,32 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn two_rotations_do_not_run_at_once() {
-        let home = Home::new().await;
+    async fn two_rotations_do_not_run_at_once(lives: Lives) {
+        let home = Home::new(lives).await;
         let (store, vault) = home.open().await;
-        let held = alone(&home.folder.path().join("store.key")).unwrap();
+        let held = home.keys.alone().unwrap();
         let before = home.keys();
         let error = rotate(&store, &vault).await.unwrap_err();
         assert_eq!(error.code(), Code::StoreFailed);
         assert!(error.to_string().contains("another process"), "{error}");
-        assert_eq!(home.keys().file(), before.file());
+        assert_eq!(home.keys().text(), before.text());
         drop(held);
         rotate(&store, &vault).await.unwrap();
+    }
+
+    async fn keys_that_changed_in_spite_of_the_guard_are_not_dropped(lives: Lives) {
+        let home = Home::new(lives).await;
+        let (store, vault) = home.open().await;
+        add_key(&vault, &*home.keys).unwrap();
+        let keys = home.keys();
+        reseal(&store, &vault).await.unwrap();
+        // Another machine, which does not see the guard.
+        home.keys.replace(&keys.renewed().unwrap().text()).unwrap();
+        let error = drop_old_keys(&vault, &*home.keys, &keys).unwrap_err();
+        assert_eq!(error.code(), Code::StoreFailed);
+        assert_eq!(home.keys().0.len(), 3);
+        home.everything_opens().await;
+        home.rotates_to_the_end(&keys).await;
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ async fn a_key_file_is_made_once_and_never_for_a_store_that_has_been_sealed(home
     let source = KeySource::File(path.clone());
     let store = home.open().await;
     let vault = Vault::unlock(&*store, source.clone()).await.unwrap();
-    assert_eq!(vault.made(), Some(&*path));
+    assert_eq!(vault.made(), Some(format!("the key file `{}`", path.display())));
     let vault = Vault::unlock(&*store, source.clone()).await.unwrap();
     assert_eq!(vault.made(), None);
 
