@@ -95,6 +95,8 @@ enum Tried {
         answer: Result<Response>,
         /// Whether nothing of the request can have reached the service.
         unsent: bool,
+        /// How long the service wants to be left alone.
+        asked: Option<Duration>,
     },
 }
 
@@ -241,13 +243,13 @@ impl Session {
                         None => return answer.map(|answer| (answer, None)),
                     }
                 }
-                Tried::Passing { answer, unsent } => {
+                Tried::Passing { answer, unsent, asked } => {
                     let keyed = key.is_some() || self.sends_own_key(request);
                     let failure = Failure {
                         attempts,
                         repeatable: safe || keyed || self.policy.repeatable,
                         unsent,
-                        asked: self.asked(&answer),
+                        asked,
                         left: self.left(),
                     };
                     match retry::decide(&ready.spec.http.retry, &ready.budget, failure, chance()) {
@@ -309,17 +311,6 @@ impl Session {
         self.policy.keyed && name.is_some_and(|name| request.headers.contains_key(name.as_str()))
     }
 
-    /// How long the service wants to be left alone.
-    fn asked(&self, answer: &Result<Response>) -> Option<Duration> {
-        match answer {
-            Ok(answer) => {
-                let reset = self.connection.0.spec.http.rate_limit.as_ref()?.reset.as_deref();
-                outcome::wait_of(&answer.headers, reset, self.connection.0.clock.now())
-            }
-            Err(error) => error.details().retry_after,
-        }
-    }
-
     /// How much time the call has left.
     fn left(&self) -> Option<Duration> {
         self.policy.deadline.map(|(at, _)| at.saturating_duration_since(tokio::time::Instant::now()))
@@ -361,7 +352,7 @@ impl Session {
                     _ => false,
                 };
                 return match passing {
-                    true => Ok(Tried::Passing { answer: Err(error), unsent: flight.unsent }),
+                    true => Ok(Tried::Passing { answer: Err(error), unsent: flight.unsent, asked: None }),
                     false => Err(error),
                 };
             }
@@ -377,7 +368,8 @@ impl Session {
             }
             Verdict::Passing(error) => {
                 flight.fail(error.code());
-                Ok(Tried::Passing { answer: given(error, answer), unsent: false })
+                let asked = error.details().retry_after;
+                Ok(Tried::Passing { answer: given(error, answer), unsent: false, asked })
             }
             Verdict::Good => {
                 flight.land();

@@ -178,6 +178,14 @@ async fn a_flow_that_takes_any_status_sees_the_last() {
     let world = World::new(PLAIN, [status(503)]).await;
     assert_eq!(value(world.run("look", Duration::from_secs(60)).await.unwrap()), json!(503));
     assert_eq!(world.count().await, 4);
+    let busy = || status(429).insert_header("retry-after", "7");
+    let world = World::new(PLAIN, [busy(), json_answer(json!(7))]).await;
+    world.run("look", Duration::from_secs(60)).await.unwrap();
+    assert!(world.clock.seen()[0] >= Duration::from_secs(7));
+    // A reset says when a rate limit opens, which is not what went wrong here.
+    let broken = status(503).insert_header("x-reset", "3600");
+    let world = World::new(RULES, [broken, json_answer(json!(7))]).await;
+    assert_eq!(value(world.run("look", Duration::from_secs(60)).await.unwrap()), json!(200));
 }
 
 #[tokio::test]
