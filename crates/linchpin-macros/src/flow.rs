@@ -355,8 +355,11 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
                     place: (::core::file!(), #line, #column),
                 };
 
-                async fn call(__cx: __p::Context, (#(#locals,)*): Self::Args) -> #result {
-                    #ident(#first::first(__cx), #(#locals),*).await
+                fn call(
+                    __cx: __p::Context,
+                    (#(#locals,)*): Self::Args,
+                ) -> impl ::core::future::Future<Output = #result> + ::core::marker::Send {
+                    #ident(#first::first(__cx), #(#locals),*)
                 }
             }
             #extra
