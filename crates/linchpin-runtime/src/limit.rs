@@ -24,6 +24,10 @@ pub(crate) struct Limiter {
     each: f64,
     /// How much the bucket holds beyond the next request, in milliseconds.
     burst: f64,
+    /// The response header with the requests left.
+    remaining: Option<String>,
+    /// The response header with the time at which the budget is full again.
+    reset: Option<String>,
     state: Mutex<State>,
 }
 
@@ -48,7 +52,8 @@ impl Limiter {
     pub(crate) fn new(rules: &RateLimit) -> Limiter {
         let window = rules.window.as_secs_f64() * 1000.0;
         let each = window / rules.requests as f64;
-        Limiter { each, burst: window - each, state: Mutex::default() }
+        let RateLimit { remaining, reset, .. } = rules.clone();
+        Limiter { each, burst: window - each, remaining, reset, state: Mutex::default() }
     }
 
     /// Takes the next turn, if it is no later than `patience` allows.
@@ -76,10 +81,10 @@ impl Limiter {
     }
 
     /// Learns from an answer: when the service says that nothing is left, or that it was too much, nothing goes until it says.
-    pub(crate) fn learn(&self, rules: &RateLimit, status: u16, headers: &HeaderMap, now: DateTime) {
-        let remaining = rules.remaining.as_deref().and_then(|name| headers.get(name)?.to_str().ok());
+    pub(crate) fn learn(&self, status: u16, headers: &HeaderMap, now: DateTime) {
+        let remaining = self.remaining.as_deref().and_then(|name| headers.get(name)?.to_str().ok());
         if (status == 429 || remaining.is_some_and(|text| text.trim() == "0"))
-            && let Some(wait) = outcome::wait_of(headers, rules.reset.as_deref(), now)
+            && let Some(wait) = outcome::wait_of(headers, self.reset.as_deref(), now)
         {
             self.hold(now, wait);
         }
@@ -145,14 +150,13 @@ mod tests {
 
     #[test]
     fn nothing_goes_while_the_service_wants_nothing() {
-        let (rules, mut headers) = (rules("100/1s"), HeaderMap::new());
-        let limiter = Limiter::new(&rules);
+        let (limiter, mut headers) = (Limiter::new(&rules("100/1s")), HeaderMap::new());
         headers.insert("x-left", "1".parse().unwrap());
         headers.insert("x-reset", "7".parse().unwrap());
-        limiter.learn(&rules, 200, &headers, at(0));
+        limiter.learn(200, &headers, at(0));
         assert_eq!(limiter.take(at(0), ms(0)), Turn::After(ms(0)));
         headers.insert("x-left", "0".parse().unwrap());
-        limiter.learn(&rules, 200, &headers, at(0));
+        limiter.learn(200, &headers, at(0));
         assert_eq!(limiter.take(at(0), ms(60_000)), Turn::After(ms(7000)));
         limiter.hold(at(0), ms(2000));
         assert_eq!(limiter.take(at(1000), ms(0)), Turn::TooLate(ms(6000)), "the longer of two counts");

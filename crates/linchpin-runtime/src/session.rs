@@ -80,6 +80,8 @@ struct Attempt<'a> {
     safe: bool,
     key: Option<&'a Key>,
     signed: Option<&'a Signed>,
+    /// Who learns from the answer what the service still allows.
+    limiter: Option<&'a Limiter>,
     /// Whether the body of a good answer stays unread.
     streams: bool,
 }
@@ -207,8 +209,9 @@ impl Session {
             let body = body::carried(request, signed.as_deref())?;
             return Err(self.plan(request, &url, &headers, body));
         }
-        let limiter = self.limiter().filter(|_| passage.trusted);
-        if let Some(limiter) = &limiter {
+        let limiter = self.limiter();
+        let counted = limiter.as_deref().filter(|_| passage.trusted);
+        if let Some(limiter) = counted {
             // Before the credentials are taken, which may grow old meanwhile.
             self.admit(limiter).await?;
         }
@@ -219,7 +222,14 @@ impl Session {
         let repeats = request.body.as_ref().is_none_or(Body::repeats);
         let (mut refreshed, mut attempts) = (false, 1);
         loop {
-            let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
+            let attempt = Attempt {
+                request,
+                safe,
+                key: key.as_ref(),
+                signed: signed.as_deref(),
+                limiter: limiter.as_deref(),
+                streams,
+            };
             match self.attempt(attempt, url.clone(), passage).await? {
                 Tried::Answered(answer, open) => {
                     ready.budget.succeeded(attempts);
@@ -263,7 +273,7 @@ impl Session {
                         }
                     }
                     attempts += 1;
-                    if let Some(limiter) = &limiter {
+                    if let Some(limiter) = counted {
                         self.admit(limiter).await?;
                     }
                 }
@@ -279,15 +289,6 @@ impl Session {
             RateLimitScope::Connection => ready.limiter.get_or_init(|| Arc::new(Limiter::new(rules))).clone(),
             RateLimitScope::Connector => self.runtime.limiter(ready.connector.key(), rules),
         })
-    }
-
-    /// Learns from an answer what the service still allows.
-    fn learn(&self, passage: Passage, status: u16, headers: &HeaderMap) {
-        let ready = &*self.connection.0;
-        let Some(rules) = ready.spec.http.rate_limit.as_ref().filter(|_| passage.trusted) else { return };
-        if let Some(limiter) = self.limiter() {
-            limiter.learn(rules, status, headers, ready.clock.now());
-        }
     }
 
     /// Waits for a request's turn.
@@ -511,7 +512,7 @@ impl Session {
         flight: &mut Flight,
     ) -> Result<(Response, Option<reqwest::Body>)> {
         let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed, streams } = attempt;
+        let Attempt { request, safe, key, signed, limiter, streams } = attempt;
         let mut redirects = 0;
         let mut body = body::carried(request, signed)?;
         loop {
@@ -538,7 +539,9 @@ impl Session {
             })?;
             let status = answer.status();
             flight.answered(status.as_u16());
-            self.learn(passage, status.as_u16(), answer.headers());
+            if let Some(limiter) = limiter.filter(|_| passage.trusted) {
+                limiter.learn(status.as_u16(), answer.headers(), ready.clock.now());
+            }
 
             let next = match safe && is_redirect(status.as_u16()) {
                 true => redirect_target(&shown, answer.headers())?,

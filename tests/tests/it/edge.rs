@@ -6,7 +6,12 @@ use serde_json::Value;
 
 /// Runs a flow: JSON out, and all records of a list.
 pub(crate) async fn json(invocation: Invocation) -> Result<Value> {
-    Ok(match Runtime::new().run(invocation).await?.output {
+    output(Runtime::new().run(invocation).await?.output).await
+}
+
+/// What a flow gave as JSON, with all records of a list.
+pub(crate) async fn output(output: Output) -> Result<Value> {
+    Ok(match output {
         Output::Value(text) => serde_json::from_str(&text).unwrap(),
         Output::Records(mut records) => {
             let mut all = Vec::new();

@@ -7,7 +7,8 @@ use linchpin_google_drive::mock::{DOCUMENT, Fault, TEXT};
 use serde_json::{Value, json};
 use wiremock::{Mock, matchers};
 
-use super::{World, give};
+use super::World;
+use crate::edge;
 
 /// A flow, a call of it, and the request that fails.
 struct Case {
@@ -73,7 +74,7 @@ impl Case {
             "upload_file" | "replace_content" => {
                 world.send(self.flow, self.input.clone(), &FileRef::from_bytes("a", "b")).await
             }
-            _ => give(world.ran(self.flow, self.input.clone(), None).await?).await,
+            _ => edge::output(world.ran(self.flow, self.input.clone(), None).await?.output).await,
         }
     }
 }

@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use linchpin::{FileRef, Result, extract::ConnectionValues};
 use linchpin_google_drive::mock::{GoogleDrive, TOKEN};
-use linchpin_runtime::{
-    Connection, Grant, Invocation, MemoryGrant, OAuthClient, Output, Ran, ResultCheck, Runtime,
-};
+use linchpin_runtime::{Connection, Grant, Invocation, MemoryGrant, OAuthClient, Ran, ResultCheck, Runtime};
 use linchpin_testing::TestClock;
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
-use crate::description::{GOOGLE_DRIVE, Watch};
+use crate::{
+    description::{GOOGLE_DRIVE, Watch},
+    edge,
+};
 
 /// A Google Drive on loopback with a connection to it. When it goes, every request must have been one that Google describes.
 struct World {
@@ -67,27 +68,12 @@ impl World {
 
     /// Runs a flow as its callers do: JSON in, JSON out, and all records of a list.
     async fn run(&self, flow: &str, input: Value) -> Result<Value> {
-        give(self.ran(flow, input, None).await?).await
+        edge::output(self.ran(flow, input, None).await?.output).await
     }
 
     /// Runs a flow that takes a file as `content`.
     async fn send(&self, flow: &str, mut input: Value, file: &FileRef) -> Result<Value> {
         input["content"] = json!({ "file": file.handle() });
-        give(self.ran(flow, input, Some(file)).await?).await
+        edge::output(self.ran(flow, input, Some(file)).await?.output).await
     }
-}
-
-async fn give(ran: Ran) -> Result<Value> {
-    Ok(match ran.output {
-        Output::Value(text) => serde_json::from_str(&text).unwrap(),
-        Output::Records(mut records) => {
-            let mut all = Vec::new();
-            while let Some(batch) = records.next_batch(usize::MAX).await? {
-                let lines = serde_json::Deserializer::from_slice(batch.lines).into_iter::<Value>();
-                all.extend(lines.map(|line| line.unwrap()));
-            }
-            Value::Array(all)
-        }
-        _ => Value::Null,
-    })
 }
