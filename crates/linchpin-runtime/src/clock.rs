@@ -31,7 +31,8 @@ impl Clock for SystemClock {
 /// The time so much later, or the last that there is.
 pub(crate) fn after(time: DateTime, span: Duration) -> DateTime {
     let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    DateTime::from_unix_millis(time.unix_millis().saturating_add(span)).unwrap_or(time)
+    let last = || DateTime::from_unix_millis(jiff::Timestamp::MAX.as_second() * 1000).unwrap_or(time);
+    DateTime::from_unix_millis(time.unix_millis().saturating_add(span)).unwrap_or_else(last)
 }
 
 /// How long it is from one time to a later one; nothing when it is past.

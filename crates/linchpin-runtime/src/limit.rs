@@ -14,6 +14,10 @@ use crate::{
     session::seconds,
 };
 
+/// The longest that a service's word holds requests back; the next then asks anew. Without it one wrong number would end a
+/// connection for good.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Holds requests back so that no more go than the spec's `http.rate_limit` allows, and none while the service wants none.
 ///
 /// The budget is a bucket that is full at first and fills up again evenly: the generic cell rate algorithm (ITU-T I.371, Annex A),
@@ -74,7 +78,7 @@ impl Limiter {
     /// The service wants nothing for this time.
     pub(crate) fn hold(&self, now: DateTime, wait: Duration) {
         let mut state = self.state();
-        let held = after(now, wait);
+        let held = after(now, wait.min(LONGEST_HOLD));
         if state.held.is_none_or(|before| until(before, held) > Duration::ZERO) {
             state.held = Some(held);
         }
@@ -161,6 +165,8 @@ mod tests {
         limiter.hold(at(0), ms(2000));
         assert_eq!(limiter.take(at(1000), ms(0)), Turn::TooLate(ms(6000)), "the longer of two counts");
         assert_eq!(limiter.take(at(7000), ms(0)), Turn::After(ms(0)));
+        limiter.hold(at(7000), Duration::MAX);
+        assert_eq!(limiter.take(at(7000), ms(0)), Turn::TooLate(LONGEST_HOLD), "not for ever");
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
+use jiff::{Timestamp, tz::TimeZone};
 use linchpin::{
     Code, DateTime, Error, Response,
     manifest::spec::{Http, Literal, Outcome, OutcomeRule, ResponseMatch, StatusMatch},
@@ -301,14 +302,23 @@ pub(crate) fn wait_of(headers: &HeaderMap, reset: Option<&str>, now: DateTime) -
     text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now)).or_else(|| reset_wait(text(reset?)?, now))
 }
 
-/// Seconds, or a date (RFC 9110 §5.6.7).
+/// Seconds, or a date (RFC 9110 §5.6.7); more than can be counted is as much as can be.
 pub(crate) fn wait(text: &str, now: DateTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(clock::until(now, DateTime::from_unix_millis(when.as_millisecond())?))
+    let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
+    let when = when.ok().or_else(|| http_date(text))?;
+    Some(clock::until(now, DateTime::from_unix_millis(when.as_second() * 1000)?))
+}
+
+/// A date in the forms that are obsolete and to be read all the same, and one so late that it only means "never".
+fn http_date(text: &str) -> Option<Timestamp> {
+    const FORMS: [&str; 3] =
+        ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = FORMS.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+    Some(TimeZone::UTC.to_timestamp(date).unwrap_or(Timestamp::MAX))
 }
 
 /// A rate limit's reset: seconds to wait, or, where the number is too large for that, seconds or milliseconds since 1970.
@@ -339,6 +349,11 @@ mod tests {
         assert_eq!(waits("retry-after", "7"), Some(7000));
         assert_eq!(waits("retry-after", "Thu, 01 Jan 2026 00:00:09 GMT"), Some(9000));
         assert_eq!(waits("retry-after", "Wed, 31 Dec 2025 23:00:00 GMT"), Some(0));
+        assert_eq!(waits("retry-after", "Thursday, 01-Jan-26 00:00:09 GMT"), Some(9000));
+        assert_eq!(waits("retry-after", "Thu Jan  1 00:00:09 2026"), Some(9000));
+        let year = 366 * 24 * 60 * 60 * 1000;
+        assert!(waits("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT") > Some(7000 * year));
+        assert!(waits("retry-after", "99999999999999999999") > Some(7000 * year));
         assert_eq!(waits("retry-after", "soon"), None);
         assert_eq!(waits("x-reset", "30"), Some(30_000));
         assert_eq!(waits("x-reset", "0.5"), Some(500));
