@@ -135,7 +135,8 @@ fn human(error: &Error) -> String {
     line("service code", details.service_code.map(str::to_owned));
     line("request id", details.request_id.map(str::to_owned));
     line("retry after", details.retry_after.map(|wait| format!("{} s", wait.as_secs())));
-    line("position", details.position.map(str::to_owned));
+    // Whole, but a terminal must not take it for orders.
+    line("position", details.position.map(|place| place.replace(char::is_control, " ")));
     line("who must act", Some(error.who_must_act().as_str().to_owned()));
     line("help", details.hint.map(str::to_owned));
     text.push_str(&format!("  explained by: linchpin explain {}\n", error.code().as_str()));

@@ -351,21 +351,38 @@ impl Error {
         }
     }
 
-    /// The same error with every text passed through `scrub`, so that no secret leaves in an error.
+    /// The same error with every text passed through `scrub`, so that no secret leaves in an error, and made fit to be shown: a
+    /// service's words in it neither move a cursor nor fill a screen. The position stays whole, since a list is read on from it.
     #[must_use]
     pub fn scrubbed(mut self, scrub: &dyn Fn(&str) -> String) -> Error {
         let inner = &mut *self.0;
-        inner.message = scrub(&inner.message).into();
-        inner.hint = inner.hint.take().map(|hint| scrub(&hint).into());
-        for text in [&mut inner.service_code, &mut inner.request_id, &mut inner.position] {
-            *text = text.take().map(|text| scrub(&text));
+        let shown = |text: &str| shown(&scrub(text));
+        inner.message = shown(&inner.message).into();
+        inner.hint = inner.hint.take().map(|hint| shown(&hint).into());
+        for text in [&mut inner.service_code, &mut inner.request_id] {
+            *text = text.take().map(|text| shown(&text));
         }
+        inner.position = inner.position.take().map(|position| scrub(&position));
         for violation in &mut inner.violations {
-            violation.problem = scrub(&violation.problem);
+            violation.problem = shown(&violation.problem);
         }
         // A foreign error keeps its text to itself: it goes, and its words with it.
         inner.source = inner.source.take().map(|source| scrub(&source.to_string()).into());
         self
+    }
+}
+
+/// A text without control characters other than line breaks, and without its middle where it is long.
+fn shown(text: &str) -> String {
+    const START: usize = 2000;
+    const END: usize = 500;
+    let plain = |letter: char| if letter.is_control() && letter != '\n' { ' ' } else { letter };
+    let cut = || Some((text.char_indices().nth(START)?.0, text.char_indices().nth_back(END)?.0));
+    match cut().filter(|(start, end)| start < end) {
+        Some((start, end)) => {
+            text[..start].chars().chain(" .. ".chars()).chain(text[end..].chars()).map(plain).collect()
+        }
+        None => text.chars().map(plain).collect(),
     }
 }
 
@@ -409,6 +426,20 @@ mod tests {
     fn codes_are_distinct_and_in_order() {
         let codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+    }
+
+    #[test]
+    fn a_services_words_move_no_cursor_and_fill_no_screen() {
+        let long = format!("\u{1b}[2J\u{9b}2J\r\n{}end", "\u{fc}".repeat(100_000));
+        let error = Error::new(long.clone()).request_id(long.clone()).position(long.clone());
+        let error = error.scrubbed(&str::to_owned);
+        for text in [error.message(), error.details().request_id.unwrap()] {
+            assert!(text.starts_with(" [2J 2J \n\u{fc}") && text.ends_with("\u{fc}end"), "{text}");
+            assert_eq!(text.chars().count(), 2000 + " .. ".len() + 501);
+        }
+        assert_eq!(error.details().position, Some(&*long), "a list is read on from it");
+        let short = Error::new("\u{fc}".repeat(2500)).scrubbed(&str::to_owned);
+        assert_eq!(short.message().chars().count(), 2500);
     }
 
     #[test]
