@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     error::Error as StdError,
-    fmt,
+    fmt, io, iter,
     net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -218,6 +218,38 @@ pub(crate) fn deepest<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdEr
         error = source;
     }
     error
+}
+
+/// The error for an answer that is not HTTP, or whose head is larger than is read of one; none where the exchange broke off.
+///
+/// Such an answer is not asked for again: whoever speaks so once will do it again, and a write may have been carried out.
+pub(crate) fn garbled(place: &str, error: &reqwest::Error) -> Option<Error> {
+    let cause = deepest(error);
+    let head = iter::successors(error.source(), |error| (*error).source())
+        .find_map(|error| error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()));
+    // hyper has no other way to say that chunks are none. TLS uses the same kinds for what somebody has changed on the way.
+    let chunks = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+            && !error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    });
+    let (code, message) = match head.map(ToString::to_string) {
+        // hyper's own limits: a client's setting would hold for all connectors, and cost each answer an allocation.
+        Some(problem) if problem == "message head is too large" => (
+            Code::ResponseTooLarge,
+            format!(
+                "the head of the answer from `{place}` is larger than is read of one: 100 headers and 400 KiB"
+            ),
+        ),
+        Some(problem) => {
+            (Code::ResponseMalformed, format!("the answer from `{place}` is not HTTP: {problem}"))
+        }
+        None if chunks && !error.is_connect() => {
+            (Code::ResponseMalformed, format!("the answer from `{place}` is not HTTP: {cause}"))
+        }
+        None => return None,
+    };
+    let hint = "look what answers there, and whether a proxy stands between; the service may have done what it was asked";
+    Some(Error::coded(code, message).hint(hint))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::{
     body,
-    client::{NotPublic, deepest},
+    client::{NotPublic, deepest, garbled},
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     limit::{self, Limiter, Turn},
@@ -41,6 +41,9 @@ use crate::{
 
 /// How many redirects are followed for one request.
 const REDIRECTS: usize = 5;
+
+/// How long the URL may be that a redirect leads to, in bytes: one that grows each time would else become one that cannot be sent.
+const LONGEST_LINK: usize = 32 << 10;
 
 /// A request that a dry run stopped at, secrets replaced by `***`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -327,7 +330,7 @@ impl Session {
         }
         if self.policy.deadline.is_some_and(|(at, _)| at <= tokio::time::Instant::now()) {
             // A timeout looks at its time only after its future, which would already have sent.
-            return Err(self.late(true));
+            return Err(self.late(true, url.as_str()));
         }
         let progress = matches!(request.body, Some(Body::File(_))).then(|| Arc::new(Progress::new()));
         let mut flight = Flight {
@@ -339,9 +342,11 @@ impl Session {
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
         let outcome = match self.in_time(progress.as_deref(), exchange).await {
-            Err(error) => Err(progress.and_then(|progress| progress.take_failure()).unwrap_or(error)),
-            outcome => outcome,
+            Ok(outcome) => outcome,
+            Err(by_deadline) => Err(self.late(by_deadline, &flight.url())),
         };
+        let outcome =
+            outcome.map_err(|error| progress.and_then(|progress| progress.take_failure()).unwrap_or(error));
         let (answer, body) = match outcome {
             Ok(answer) => answer,
             Err(error) => {
@@ -394,12 +399,12 @@ impl Session {
     }
 
     /// Waits for an answer until the call is over, or `http.timeout` has passed; of a body that is a stream it counts from the last
-    /// piece that went up.
+    /// piece that went up. Where it was too long, whether by the call's deadline.
     async fn in_time<T>(
         &self,
         progress: Option<&Progress>,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+        work: impl Future<Output = T>,
+    ) -> Result<T, bool> {
         let begun = tokio::time::Instant::now();
         let patience = || progress.map_or(begun, Progress::moved) + self.connection.0.spec.http.timeout;
         let mut work = pin!(work);
@@ -410,20 +415,23 @@ impl Session {
                 _ => (patient, false),
             };
             match tokio::time::timeout_at(at, work.as_mut()).await {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => return Ok(outcome),
                 Err(_) if !by_deadline && patience() > at => {}
-                Err(_) => return Err(self.late(by_deadline)),
+                Err(_) => return Err(by_deadline),
             }
         }
     }
 
     /// The error for a request that took too long.
-    pub(crate) fn late(&self, by_deadline: bool) -> Error {
+    pub(crate) fn late(&self, by_deadline: bool, url: &str) -> Error {
         let message = match self.policy.deadline {
             Some((_, given)) if by_deadline => format!("the call's {} are over", seconds(given)),
             _ => {
                 let timeout = self.connection.0.spec.http.timeout;
-                format!("no complete answer came within {}, the limit of `http.timeout`", seconds(timeout))
+                let (place, timeout) = (origin(url), seconds(timeout));
+                format!(
+                    "no complete answer came from `{place}` within {timeout}, the limit of `http.timeout`"
+                )
             }
         };
         Error::coded(Code::DeadlineExceeded, message)
@@ -660,7 +668,8 @@ fn append(url: &mut Url, request: &Request) {
 pub(crate) fn next_page(from: &str, link: &str) -> Result<Url> {
     let page = Url::parse(from).map_err(|error| invalid(from, &error.to_string()))?;
     let mut url = page.join(link).map_err(|error| {
-        let message = format!("the service's link to the next page, `{link}`, is not a URL: {error}");
+        let place = page.origin().ascii_serialization();
+        let message = format!("`{place}` gives `{link}` as its next page, which is not a URL: {error}");
         Error::coded(Code::ResponseMalformed, message).position(link)
     })?;
     let stays = Origin::of(&page).is_some_and(|origin| origin.holds(&url));
@@ -709,13 +718,16 @@ fn redirect_target(from: &str, headers: &HeaderMap) -> Result<Option<Url>> {
         let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
         Error::coded(
             Code::ResponseMalformed,
-            format!("the service redirects to `{location}`, which is not a URL"),
+            format!("`{from}` redirects to `{location}`, which is not a URL that can be requested"),
         )
     };
     let location = location.to_str().map_err(|_| malformed())?;
     let mut url = Url::parse(from).and_then(|from| from.join(location)).map_err(|_| malformed())?;
     url.set_fragment(None);
-    Ok(Some(url))
+    match url.as_str().len() {
+        ..=LONGEST_LINK => Ok(Some(url)),
+        _ => Err(malformed()),
+    }
 }
 
 /// Reads the body, and stops where it is too large.
@@ -768,13 +780,21 @@ fn answer_status(flight: &Flight) -> u16 {
     flight.record.as_ref().and_then(|record| record.status).unwrap_or_default()
 }
 
+/// The origin of a URL, for messages.
+pub(crate) fn origin(url: &str) -> String {
+    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
 /// The error for a request that got no complete answer.
 pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let cause = deepest(error);
     if let Some(NotPublic(name)) = cause.downcast_ref() {
         return egress::not_public(name.as_str());
     }
-    let place = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let place = origin(url);
+    if let Some(garbled) = garbled(&place, error) {
+        return garbled;
+    }
     let message = if error.is_connect() {
         format!("`{place}` cannot be reached: {cause}")
     } else if error.is_builder() {
@@ -811,6 +831,11 @@ impl Flight {
             received: 0,
             error: None,
         });
+    }
+
+    /// The URL that was asked last.
+    fn url(&self) -> Arc<str> {
+        self.record.as_ref().map(|record| record.url.clone()).unwrap_or_default()
     }
 
     fn has_body(&self) -> bool {

@@ -23,7 +23,7 @@ use linchpin::{
 use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, Sleep};
 
-use crate::session::{Flight, Session, seconds, unreachable};
+use crate::session::{Flight, Session, origin, seconds, unreachable};
 
 /// What a request has sent of its body so far.
 #[derive(Debug)]
@@ -287,7 +287,7 @@ impl Coming {
         let deadline = self.session.policy().deadline.map(|(at, _)| at);
         let now = Instant::now();
         if deadline.is_some_and(|at| at <= now) {
-            return Some(self.session.late(true));
+            return Some(self.session.late(true, &self.url));
         }
         let at = deadline.map_or(now + timeout, |deadline| deadline.min(now + timeout));
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
@@ -296,12 +296,13 @@ impl Coming {
         }
         match alarm.as_mut().poll(cx) {
             Poll::Ready(()) if deadline.is_some_and(|at| at <= Instant::now()) => {
-                Some(self.session.late(true))
+                Some(self.session.late(true, &self.url))
             }
             Poll::Ready(()) => {
-                let timeout = seconds(timeout);
-                let message =
-                    format!("no more of the file came within {timeout}, the limit of `http.timeout`");
+                let (place, timeout) = (origin(&self.url), seconds(timeout));
+                let message = format!(
+                    "no more of the file came from `{place}` within {timeout}, the limit of `http.timeout`"
+                );
                 Some(Error::coded(Code::DeadlineExceeded, message))
             }
             Poll::Pending => None,
@@ -348,7 +349,7 @@ impl ByteSource for Coming {
                         return self.fail(Error::coded(Code::ResponseTooLarge, message));
                     }
                     if self.session.policy().deadline.is_some_and(|(at, _)| at <= Instant::now()) {
-                        let error = self.session.late(true);
+                        let error = self.session.late(true, &self.url);
                         return self.fail(error);
                     }
                     return Poll::Ready(Some(Ok(bytes)));

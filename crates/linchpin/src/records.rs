@@ -314,7 +314,7 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
                 page::read::<T>(&response.body, &wanted).map_err(|error| response.malformed(&error))?;
             let Some(records) = mem::take(&mut read.items) else {
                 let at = if self.items.is_empty() { "the root" } else { &self.items };
-                let message = format!("a page of the list has no items at {at}");
+                let message = format!("the page {} has no items at {at}", response.what());
                 return Err(Error::coded(Code::ResponseMalformed, message).status(response.status()));
             };
             self.advance(request, &response, records.len(), read.cursor)?;

@@ -627,7 +627,7 @@ impl Response {
     }
 
     /// The path that was answered, for messages: queries may hold what nobody should see.
-    fn what(&self) -> &str {
+    pub(crate) fn what(&self) -> &str {
         self.url.split(['?', '#']).next().unwrap_or_default()
     }
 

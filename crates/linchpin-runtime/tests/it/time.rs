@@ -76,7 +76,10 @@ async fn a_request_that_takes_too_long_is_told_apart_from_the_deadline() {
     let walk = invocation(&connection(&service), "walk").deadline(31 * SECOND);
     let error = Runtime::new().run(walk).await.unwrap_err().error;
     assert_eq!(error.code(), Code::DeadlineExceeded);
-    assert_eq!(error.message(), "no complete answer came within 30 s, the limit of `http.timeout`");
+    assert_eq!(
+        error.message(),
+        format!("no complete answer came from `{}` within 30 s, the limit of `http.timeout`", service.uri())
+    );
 }
 
 #[tokio::test(start_paused = true)]
