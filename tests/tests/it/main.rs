@@ -9,6 +9,7 @@ mod drive;
 mod edge;
 mod github;
 mod host;
+mod hostile;
 mod oauth;
 mod okta;
 mod outsider;
