@@ -789,6 +789,11 @@ impl Server {
             let hint = "only bearer tokens can be used; where the service calls them otherwise, say so by `response.token_type`";
             return Err(Error::coded(Code::ExchangeRefused, message).hint(hint));
         }
+        if bearer(&mut HeaderMap::new(), token).is_err() {
+            // Kept it would fail every request until it expires.
+            let message = format!("`{}` gave a token that no header can hold", answer.place);
+            return Err(Error::coded(Code::ExchangeRefused, message));
+        }
         let mut values: BTreeMap<String, Secret> = old.map(|old| old.values.clone()).unwrap_or_default();
         values.insert(ACCESS_TOKEN.to_owned(), Secret::new(token));
         let refresh = pointed(&endpoint.response.refresh_token, REFRESH_TOKEN);

@@ -241,6 +241,7 @@ impl Inner {
             }
         }
         let patience = tokio::time::Instant::now() + self.policy.patience;
+        let mut exchanged = None;
         loop {
             self.save_unsaved().await?;
             let kept = self.store.load().await?;
@@ -249,6 +250,11 @@ impl Inner {
                 Look::Use(until) => return self.adopt(&kept, until),
                 Look::Dead(reason) => return Err(dead(reason)),
                 Look::Pause(pause) => return Err(paused(pause)),
+                // What came during this flight is used whatever its life: a service whose tokens are over as they come would else be
+                // asked without end.
+                Look::Exchange if exchanged.is_some_and(|before| before < kept.generation) => {
+                    return self.adopt(&kept, expiry(&kept));
+                }
                 Look::Exchange => self.policy.lease,
             };
             match self.store.lease(kept.generation, time).await? {
@@ -260,6 +266,7 @@ impl Inner {
                     tokio::time::sleep(left.min(WATCH)).await;
                 }
                 Lease::Taken { abandoned } => {
+                    exchanged = Some(kept.generation);
                     if let Some(current) = self.exchange(runtime, &kept, abandoned, refused).await? {
                         return Ok(current);
                     }
