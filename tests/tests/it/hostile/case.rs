@@ -1,6 +1,13 @@
 //! What stands in the tables, and what is asked of each case beside what it says itself.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use linchpin::{
     Code, Error, Secret,
@@ -13,7 +20,7 @@ use linchpin_testing::TestClock;
 
 use super::{
     server::{Answer, Seen, Server},
-    tracker::{PLAIN, TOKEN, tracker},
+    tracker::{PLAIN, SECRET, TOKEN, fields, tracker},
 };
 
 /// The longest that any case may take on the busiest machine: what takes longer hangs.
@@ -176,20 +183,39 @@ impl Case {
             other => wrong.push(format!("a call without fault then gives {other:?}")),
         }
         let key = seen.first().and_then(|first| first.header("idempotency-key"));
+        if !seen.is_empty() && key.is_some() != (self.flow == "create") {
+            wrong.push(format!("has the key {key:?}"));
+        }
         wrong.extend(server.seen().iter().filter_map(|request| unwanted(request, key)));
         wrong
     }
 
     fn connection(&self, server: &Server, clock: &TestClock) -> Connection {
-        let fields = [("token".to_owned(), Secret::new(TOKEN))].into();
+        let fields = fields(&self.spec).iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value)));
+        let fields = fields.collect();
         let values = ConnectionValues { method: "token".to_owned(), fields };
         let connection = Connection::builder(&tracker(self.spec), values);
         connection.base_url(&server.origin).clock(Arc::new(clock.clone())).build().unwrap()
     }
 }
 
+/// Counts panics, also those that somebody catches.
+fn panics() -> u64 {
+    static PANICS: AtomicU64 = AtomicU64::new(0);
+    static COUNTING: Once = Once::new();
+    COUNTING.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            before(panic);
+        }));
+    });
+    PANICS.load(Ordering::Relaxed)
+}
+
 /// Runs all cases of a table with one runtime, and tells of all that are not as they must be.
 pub(super) async fn hold(cases: Vec<Case>) {
+    let panics_before = panics();
     let runtime = Runtime::new();
     let elsewhere = Server::start(Answer::default(), Vec::new(), "").await;
     let mut wrong = Vec::new();
@@ -200,6 +226,7 @@ pub(super) async fn hold(cases: Vec<Case>) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(panics(), panics_before);
 }
 
 /// The records that a flow gave, and in the end its result: of a list all records.
@@ -239,8 +266,8 @@ fn texts(error: &Error) -> impl Iterator<Item = &str> {
 fn misspoken(error: &Error) -> impl Iterator<Item = String> {
     texts(error).filter_map(|text| {
         let start: String = text.chars().take(200).collect();
-        if text.contains(TOKEN) {
-            Some(format!("tells the token: {start:?}"))
+        if text.contains(TOKEN) || text.contains(SECRET) {
+            Some(format!("tells a secret: {start:?}"))
         } else if text.chars().any(char::is_control) {
             Some(format!("can move a cursor: {start:?}"))
         } else if text.len() > WORDS {
@@ -270,7 +297,7 @@ fn names_its_service(code: Code) -> bool {
 
 /// What no request may be: one without the token, with a cookie, or the same write under another key.
 fn unwanted(request: &Seen, key: Option<&str>) -> Option<String> {
-    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+    if !request.is_for_a_token() && request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         Some(format!("asks without its token: {request:?}"))
     } else if request.header("cookie").is_some() || request.header("x-evil").is_some() {
         Some(format!("sends what the service made up: {request:?}"))

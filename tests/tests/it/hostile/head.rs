@@ -38,6 +38,9 @@ pub(super) fn cases() -> Vec<Case> {
             .gives(2, 1),
         case("thing", "100 and then the end", says("HTTP/1.1 100 Continue\r\n\r\n").closes())
             .fails(linchpin::Code::Unreachable, "broke off", 4),
+        case("thing", "100 without end", says("").repeats("HTTP/1.1 100 Continue\r\n\r\n"))
+            .spec(HASTY)
+            .fails(DeadlineExceeded, "the limit of `http.timeout`", 2),
         case("thing", "100 that drips", says("").drips("HTTP/1.1 100 Continue\r\n\r\n"))
             .spec(HASTY)
             .fails(DeadlineExceeded, "the limit of `http.timeout`", 2),

@@ -6,6 +6,7 @@
 //! given once, a write that comes again carries the same key, and a call without fault works right after.
 
 mod case;
+mod command;
 mod connection;
 mod content;
 mod file;
@@ -15,6 +16,7 @@ mod paging;
 mod redirect;
 mod server;
 mod status;
+mod token;
 mod tracker;
 
 fn all() -> Vec<case::Case> {
@@ -24,6 +26,7 @@ fn all() -> Vec<case::Case> {
         head::cases(),
         redirect::cases(),
         status::cases(),
+        token::cases(),
         content::cases(),
         paging::cases(),
         file::cases(),

@@ -52,6 +52,35 @@ pub(super) const PAGE_NUMBER: SpecFile = spec!(
     "pagination = { style = \"page-number\", items = \"/items\", query = \"page\" }"
 );
 
+/// Gets its token from the service, for itself.
+pub(super) const GRANT: SpecFile = SpecFile {
+    path: "specs/tracker.toml",
+    text: r#"
+        schema = 1
+        key = "tracker"
+        name = "Tracker"
+        version = "0.1.0"
+        http = { base_url = "https://tracker.example" }
+
+        [auth.token]
+        kind = "oauth2"
+        grant = "client_credentials"
+        client = "customer"
+        token_url = "https://tracker.example/token"
+    "#,
+};
+
+/// The fields of a connection: those of the spec's only method.
+pub(super) fn fields(spec: &SpecFile) -> &'static [(&'static str, &'static str)] {
+    match spec.text.contains("oauth2") {
+        true => &[("client_id", "a client"), ("client_secret", SECRET)],
+        false => &[("token", TOKEN)],
+    }
+}
+
+/// What the client says to the token endpoint, and to nobody else.
+pub(super) const SECRET: &str = "s3cr3t-0f-th3-h0st1l3-su1t3";
+
 /// What the bearer of the connection says to the service, and to nobody else.
 pub(super) const TOKEN: &str = "t0k3n-0f-th3-h0st1l3-su1t3";
 
