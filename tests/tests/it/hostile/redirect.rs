@@ -7,163 +7,82 @@ use super::{
     server::{json, says, to, whole},
 };
 
+// A table: what is wrong, what the service does, and below it what must come of it.
+#[rustfmt::skip]
 pub(super) fn cases() -> Vec<Case> {
     let status = |status: &str| whole(status, "location: /found\r\n", "");
     let lost = |name, location: &str| case("thing", name, to(location)).fails(HostRefused, "", 1);
     vec![
         // Where reads are followed.
         case("thing", "301 of a read", [status("301 Moved Permanently"), json("{\"id\":2}")])
-            .gives(2, 2)
-            .asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
+            .gives(2, 2).asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
         case("thing", "303 of a read", [status("303 See Other"), json("{\"id\":2}")])
-            .gives(2, 2)
-            .asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
+            .gives(2, 2).asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
         case("head", "302 of a HEAD", [status("302 Found"), whole("200 OK", "", "{}")])
-            .gives(200, 2)
-            .asks(&["HEAD /thing HTTP/1.1", "HEAD /found HTTP/1.1"]),
+            .gives(200, 2).asks(&["HEAD /thing HTTP/1.1", "HEAD /found HTTP/1.1"]),
         case("head", "303 of a HEAD", [status("303 See Other"), whole("200 OK", "", "{}")])
-            .gives(200, 2)
-            .asks(&["HEAD /thing HTTP/1.1", "HEAD /found HTTP/1.1"]),
-        case(
-            "thing",
-            "308 of a read, with a body without end",
-            [
-                says("HTTP/1.1 308 Permanent Redirect\r\nlocation: /found\r\n\r\n").repeats("<html>"),
-                json("{\"id\":2}"),
-            ],
-        )
-        .gives(2, 2),
-        case(
-            "thing",
-            "307 with a cookie for the next",
-            [
-                whole("307 Temporary Redirect", "location: /found\r\nset-cookie: session=stolen\r\n", ""),
-                json("{\"id\":2}"),
-            ],
-        )
-        .gives(2, 2),
-        case(
-            "thing",
-            "a location with a line break in it, encoded",
-            [to("/found%0d%0ax-evil:%20yes"), json("{\"id\":2}")],
-        )
-        .gives(2, 2)
-        .asks(&["GET /thing HTTP/1.1", "GET /found%0d%0ax-evil:%20yes HTTP/1.1"]),
+            .gives(200, 2).asks(&["HEAD /thing HTTP/1.1", "HEAD /found HTTP/1.1"]),
+        case("thing", "308 of a read, with a body without end",
+            [says("HTTP/1.1 308 Permanent Redirect\r\nlocation: /found\r\n\r\n").repeats("<html>"), json("{\"id\":2}")])
+            .gives(2, 2),
+        case("thing", "307 with a cookie for the next",
+            [whole("307 Temporary Redirect", "location: /found\r\nset-cookie: session=stolen\r\n", ""), json("{\"id\":2}")])
+            .gives(2, 2),
+        case("thing", "a location with a line break in it, encoded",
+            [to("/found%0d%0ax-evil:%20yes"), json("{\"id\":2}")])
+            .gives(2, 2).asks(&["GET /thing HTTP/1.1", "GET /found%0d%0ax-evil:%20yes HTTP/1.1"]),
         case("thing", "a location with a tab in it", [to("/fo\tund"), json("{\"id\":2}")])
-            .gives(2, 2)
-            .asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
+            .gives(2, 2).asks(&["GET /thing HTTP/1.1", "GET /found HTTP/1.1"]),
         case("thing", "a location out of the root", [to("/../../../../etc/passwd"), json("{\"id\":2}")])
-            .gives(2, 2)
-            .asks(&["GET /thing HTTP/1.1", "GET /etc/passwd HTTP/1.1"]),
-        case(
-            "thing",
-            "a location that breaks off",
-            [to("/found"), says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{").closes()],
-        )
-        .fails(Unreachable, "broke off", 5),
+            .gives(2, 2).asks(&["GET /thing HTTP/1.1", "GET /etc/passwd HTTP/1.1"]),
+        case("thing", "a location that breaks off",
+            [to("/found"), says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{").closes()])
+            .fails(Unreachable, "broke off", 5),
         // Where writes are not.
-        case("append", "301 of a write", status("301 Moved Permanently")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("append", "302 of a write", status("302 Found")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("append", "303 of a write", status("303 See Other")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("create", "307 of a keyed write", status("307 Temporary Redirect")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("replace", "308 of a repeatable write", status("308 Permanent Redirect")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case(
-            "append",
-            "307 of a write to another origin",
-            whole("307 Temporary Redirect", "location: {elsewhere}\r\n", ""),
-        )
-        .fails(Rejected, "a redirect that is not followed", 1),
+        case("append", "301 of a write", status("301 Moved Permanently"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("append", "302 of a write", status("302 Found"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("append", "303 of a write", status("303 See Other"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("create", "307 of a keyed write", status("307 Temporary Redirect"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("replace", "308 of a repeatable write", status("308 Permanent Redirect"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("append", "307 of a write to another origin",
+            whole("307 Temporary Redirect", "location: {elsewhere}\r\n", ""))
+            .fails(Rejected, "a redirect that is not followed", 1),
         // Round and round.
         case("thing", "a redirect to itself", to("/thing")).fails(Rejected, "redirects more than 5 times", 6),
         case("thing", "a redirect to nothing", to("")).fails(Rejected, "redirects more than 5 times", 6),
-        case("thing", "a redirect to a part of itself", to("#part")).fails(
-            Rejected,
-            "redirects more than 5 times",
-            6,
-        ),
-        case(
-            "thing",
-            "two redirects to each other",
-            [to("/a"), to("/b"), to("/a"), to("/b"), to("/a"), to("/b")],
-        )
-        .fails(Rejected, "redirects more than 5 times", 6),
-        case("thing", "a redirect to ever longer places", to(&"x/".repeat(9000))).fails(
-            ResponseMalformed,
-            "not a URL that can be requested",
-            2,
-        ),
-        case("list", "a list that redirects without end", to("/things?more")).fails(
-            Rejected,
-            "redirects more than 5 times",
-            6,
-        ),
-        case("download", "a file that redirects without end", to("/file?more")).fails(
-            Rejected,
-            "redirects more than 5 times",
-            6,
-        ),
+        case("thing", "a redirect to a part of itself", to("#part"))
+            .fails(Rejected, "redirects more than 5 times", 6),
+        case("thing", "two redirects to each other", [to("/a"), to("/b"), to("/a"), to("/b"), to("/a"), to("/b")])
+            .fails(Rejected, "redirects more than 5 times", 6),
+        case("thing", "a redirect to ever longer places", to(&"x/".repeat(9000)))
+            .fails(ResponseMalformed, "not a URL that can be requested", 2),
+        case("list", "a list that redirects without end", to("/things?more"))
+            .fails(Rejected, "redirects more than 5 times", 6),
+        case("download", "a file that redirects without end", to("/file?more"))
+            .fails(Rejected, "redirects more than 5 times", 6),
         // Nowhere.
-        case("thing", "a redirect without a location", whole("302 Found", "", "")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("thing", "300 with choices", status("300 Multiple Choices")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("thing", "305 to a proxy", whole("305 Use Proxy", "location: {elsewhere}\r\n", "")).fails(
-            Rejected,
-            "a redirect that is not followed",
-            1,
-        ),
-        case("thing", "a location that is no URL", to("http://[bad")).fails(
-            ResponseMalformed,
-            "`http://[bad`",
-            1,
-        ),
-        case("thing", "a location with a port that is none", to("http://127.0.0.1:99999/")).fails(
-            ResponseMalformed,
-            "not a URL that can be requested",
-            1,
-        ),
-        case("thing", "a location without a host", to("http://")).fails(
-            ResponseMalformed,
-            "not a URL that can be requested",
-            1,
-        ),
-        case("thing", "a location with letters that move a cursor", to("http://[\u{9b}2J")).fails(
-            ResponseMalformed,
-            "not a URL that can be requested",
-            1,
-        ),
-        case(
-            "thing",
-            "a location that is no URL, of 300,000 letters",
-            to(&format!("http://[{}", "x".repeat(300_000))),
-        )
-        .fails(ResponseMalformed, "not a URL that can be requested", 1),
+        case("thing", "a redirect without a location", whole("302 Found", "", ""))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("thing", "300 with choices", status("300 Multiple Choices"))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("thing", "305 to a proxy", whole("305 Use Proxy", "location: {elsewhere}\r\n", ""))
+            .fails(Rejected, "a redirect that is not followed", 1),
+        case("thing", "a location that is no URL", to("http://[bad"))
+            .fails(ResponseMalformed, "`http://[bad`", 1),
+        case("thing", "a location with a port that is none", to("http://127.0.0.1:99999/"))
+            .fails(ResponseMalformed, "not a URL that can be requested", 1),
+        case("thing", "a location without a host", to("http://"))
+            .fails(ResponseMalformed, "not a URL that can be requested", 1),
+        case("thing", "a location with letters that move a cursor", to("http://[\u{9b}2J"))
+            .fails(ResponseMalformed, "not a URL that can be requested", 1),
+        case("thing", "a location that is no URL, of 300,000 letters",
+            to(&format!("http://[{}", "x".repeat(300_000))))
+            .fails(ResponseMalformed, "not a URL that can be requested", 1),
         // To where nobody may go.
         lost("a redirect to another origin", "{elsewhere}/thing"),
         lost("a redirect to the same name on another port", "http://localhost:1/"),
@@ -185,21 +104,12 @@ pub(super) fn cases() -> Vec<Case> {
         lost("a redirect to another protocol", "gopher://127.0.0.1:6379/_FLUSHALL"),
         lost("a redirect to a user at another origin", "http://127.0.0.1@10.0.0.1/"),
         lost("a redirect to a user at this origin", "http://evil:password@127.0.0.1/"),
-        case("head", "a HEAD redirected to another origin", to("{elsewhere}/thing")).fails(
-            HostRefused,
-            "public address",
-            1,
-        ),
-        case("download", "a file redirected to another origin", to("{elsewhere}/thing")).fails(
-            HostRefused,
-            "public address",
-            1,
-        ),
-        case("thing", "a second redirect to another origin", [to("/found"), to("{elsewhere}/thing")]).fails(
-            HostRefused,
-            "public address",
-            2,
-        ),
+        case("head", "a HEAD redirected to another origin", to("{elsewhere}/thing"))
+            .fails(HostRefused, "public address", 1),
+        case("download", "a file redirected to another origin", to("{elsewhere}/thing"))
+            .fails(HostRefused, "public address", 1),
+        case("thing", "a second redirect to another origin", [to("/found"), to("{elsewhere}/thing")])
+            .fails(HostRefused, "public address", 2),
     ]
 }
 
