@@ -111,6 +111,9 @@ fn invocation(
     if !args.select.is_empty() {
         invocation = invocation.selected(args.select.clone());
     }
+    if let Some(id) = &args.run_id {
+        invocation = invocation.run_id(id.clone());
+    }
     if let Some(text) = &args.deadline {
         invocation = invocation.deadline(deadline(text)?);
     }

@@ -11,6 +11,7 @@ mod clock;
 mod connection;
 mod egress;
 mod grant;
+mod idempotency;
 mod invocation;
 mod jwt;
 mod limit;
@@ -23,6 +24,7 @@ mod retry;
 mod runtime;
 mod scrub;
 mod session;
+mod share;
 mod signing;
 mod steps;
 mod stream;
@@ -41,6 +43,7 @@ pub use crate::{
     refresh::RefreshPolicy,
     runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
     session::Planned,
+    share::{Cell, Cells},
     signing::{Outgoing, Signer},
     stream::{Batch, RecordStream},
     trace::{Entry, Trace},

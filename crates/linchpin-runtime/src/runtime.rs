@@ -19,14 +19,14 @@ use linchpin::{
     extract::Call,
     file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
-    manifest::spec::{ConfigSource, RateLimit},
+    manifest::spec::{ConfigSource, RateLimitScope},
 };
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     check::{self, Side},
     client::Clients,
-    connection::Connection,
+    connection::{Connection, Ready},
     invocation::{Invocation, ResultCheck},
     limit::Limiter,
     session::{self, Planned, Policy, Session, Stop},
@@ -132,13 +132,16 @@ impl Runtime {
         RuntimeBuilder::default()
     }
 
-    /// Who holds back the requests of all connections of a connector.
-    pub(crate) fn limiter(&self, connector: &str, rules: &RateLimit) -> Arc<Limiter> {
+    /// Who holds back the requests of all connections of a connector, where the spec says that something does.
+    pub(crate) fn limiter(&self, ready: &Ready) -> Option<Arc<Limiter>> {
         let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        match limiters.get(connector) {
-            Some(limiter) => limiter.clone(),
-            None => limiters.entry(connector.to_owned()).or_insert(Arc::new(Limiter::new(rules))).clone(),
+        let key = ready.connector.key();
+        if let Some(limiter) = limiters.get(key) {
+            return Some(limiter.clone());
         }
+        let shared = ready.cells.as_ref().map(|(cells, _)| (cells.clone(), format!("connector/{key}/limit")));
+        let limiter = Arc::new(Limiter::new(&ready.spec.http, RateLimitScope::Connector, shared)?);
+        Some(limiters.entry(key.to_owned()).or_insert(limiter).clone())
     }
 
     /// Checks what was given, runs the flow, and checks what it gave.
@@ -149,10 +152,12 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, files, deadline, cancel, dry_run, check } = invocation;
+        let Invocation { connection, flow, call, files, run_id, deadline, cancel, dry_run, check } =
+            invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
+        policy.run = run_id;
         policy.cancel = cancel;
         if dry_run {
             policy.stop = Stop::of(flow);

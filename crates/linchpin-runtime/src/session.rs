@@ -3,10 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,7 +14,7 @@ use http::{
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
-    context::Driver,
+    context::{Driver, Lock},
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
@@ -30,7 +27,8 @@ use crate::{
     client::{NotPublic, deepest},
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
-    limit::{self, Limiter, Turn},
+    idempotency::Keys,
+    limit::{self, Limiter, Permit, Refusal},
     outcome::{self, Verdict},
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
@@ -62,10 +60,7 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) trace: Trace,
     policy: Policy,
-    /// Half of the idempotency keys: random, made when the first is needed.
-    run_id: OnceLock<[u8; 16]>,
-    /// The other half: how many keys were made.
-    keys: AtomicU32,
+    keys: Keys,
     planned: Mutex<Option<Planned>>,
 }
 
@@ -80,8 +75,6 @@ struct Attempt<'a> {
     safe: bool,
     key: Option<&'a Key>,
     signed: Option<&'a Signed>,
-    /// Who learns from the answer what the service still allows.
-    limiter: Option<&'a Limiter>,
     /// Whether the body of a good answer stays unread.
     streams: bool,
 }
@@ -105,6 +98,10 @@ enum Tried {
 /// What a call allows its requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policy {
+    /// The key of the flow that makes them.
+    pub(crate) flow: &'static str,
+    /// What the call is known by, so that its writes carry the same keys when it is made again.
+    pub(crate) run: Option<String>,
     /// When the call must be over, and how long it was given.
     pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
     /// Before which request a dry run stops.
@@ -121,7 +118,7 @@ impl Policy {
     /// What a flow allows by its nature.
     pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
         let keyed = matches!(flow.kind, KindInfo::Action { idempotency: Some(Idempotency::Key), .. });
-        Policy { keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
+        Policy { flow: flow.name, keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
     }
 }
 
@@ -172,8 +169,7 @@ impl Session {
             trace: Trace::new(connection.clone(), secrets),
             connection,
             policy,
-            run_id: OnceLock::new(),
-            keys: AtomicU32::new(0),
+            keys: Keys::default(),
             planned: Mutex::new(None),
         })
     }
@@ -209,12 +205,9 @@ impl Session {
             let body = body::carried(request, signed.as_deref())?;
             return Err(self.plan(request, &url, &headers, body));
         }
-        let limiter = self.limiter();
-        let counted = limiter.as_deref().filter(|_| passage.trusted);
-        if let Some(limiter) = counted {
-            // Before the credentials are taken, which may grow old meanwhile.
-            self.admit(limiter).await?;
-        }
+        let counted = passage.trusted;
+        // Before the credentials are taken, which may grow old meanwhile.
+        let mut turn = Some(self.admit(counted).await?);
         let mut signed = match authenticated {
             true => Some(self.connection.signed(&self.runtime).await?),
             false => None,
@@ -222,15 +215,12 @@ impl Session {
         let repeats = request.body.as_ref().is_none_or(Body::repeats);
         let (mut refreshed, mut attempts) = (false, 1);
         loop {
-            let attempt = Attempt {
-                request,
-                safe,
-                key: key.as_ref(),
-                signed: signed.as_deref(),
-                limiter: limiter.as_deref(),
-                streams,
+            let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
+            let permits = match turn.take() {
+                Some(permits) => permits,
+                None => self.admit(counted).await?,
             };
-            match self.attempt(attempt, url.clone(), passage).await? {
+            match self.attempt(attempt, url.clone(), passage, permits).await? {
                 Tried::Answered(answer, open) => {
                     ready.budget.succeeded(attempts);
                     return Ok((answer, open));
@@ -273,36 +263,46 @@ impl Session {
                         }
                     }
                     attempts += 1;
-                    if let Some(limiter) = counted {
-                        self.admit(limiter).await?;
-                    }
                 }
             }
         }
     }
 
     /// Who holds the connection's requests back, where the spec says what the service allows.
-    fn limiter(&self) -> Option<Arc<Limiter>> {
+    fn limiters(&self) -> &[Arc<Limiter>] {
         let ready = &*self.connection.0;
-        let rules = ready.spec.http.rate_limit.as_ref()?;
-        Some(match rules.per {
-            RateLimitScope::Connection => ready.limiter.get_or_init(|| Arc::new(Limiter::new(rules))).clone(),
-            RateLimitScope::Connector => self.runtime.limiter(ready.connector.key(), rules),
+        if ready.spec.http.rate_limits.is_empty() {
+            return &[];
+        }
+        ready.limiters.get_or_init(|| {
+            let own = Limiter::new(&ready.spec.http, RateLimitScope::Connection, ready.shared("limit"));
+            let common = self.runtime.limiter(ready);
+            own.map(Arc::new).into_iter().chain(common).collect()
         })
     }
 
-    /// Waits for a request's turn.
-    async fn admit(&self, limiter: &Limiter) -> Result<()> {
-        let ready = &*self.connection.0;
-        let longest = ready.spec.http.retry.longest;
-        let left = self.left();
-        match limiter.take(ready.clock.now(), left.map_or(longest, |left| left.min(longest))) {
-            Turn::After(Duration::ZERO) => Ok(()),
-            Turn::After(wait) => {
-                ready.clock.pause(wait).await;
-                Ok(())
+    /// Waits for a request's turn, where it is one that counts.
+    async fn admit(&self, counted: bool) -> Result<Vec<Permit>> {
+        let mut permits = Vec::new();
+        for limiter in self.limiters().iter().filter(|_| counted) {
+            let ready = &*self.connection.0;
+            let longest = ready.spec.http.retry.longest;
+            let left = self.left();
+            let turner = (std::ptr::from_ref(ready).addr(), self.policy.flow);
+            let patience = left.map_or(longest, |left| left.min(longest));
+            match limiter.admit(turner, &*ready.clock, patience, &ready.leaving).await {
+                Ok(permit) => permits.extend(permit),
+                Err(Refusal::TooLate(wait)) => return Err(limit::too_late(wait, left)),
+                Err(Refusal::Failed(error)) => return Err(error),
             }
-            Turn::TooLate(wait) => Err(limit::used_up(wait, left)),
+        }
+        Ok(permits)
+    }
+
+    /// The service wants to be left alone.
+    async fn hold(&self, limiter: Option<&Arc<Limiter>>, wait: Option<Duration>) {
+        if let (Some(limiter), Some(wait)) = (limiter, wait) {
+            limiter.hold(self.connection.0.clock.now(), wait).await;
         }
     }
 
@@ -318,7 +318,13 @@ impl Session {
     }
 
     /// One request with one set of credentials.
-    async fn attempt(&self, attempt: Attempt<'_>, mut url: Url, passage: Passage) -> Result<Tried> {
+    async fn attempt(
+        &self,
+        attempt: Attempt<'_>,
+        mut url: Url,
+        passage: Passage,
+        permits: Vec<Permit>,
+    ) -> Result<Tried> {
         let ready = &*self.connection.0;
         let request = attempt.request;
         let headers = self.headers(request, attempt.signed, attempt.key);
@@ -336,6 +342,7 @@ impl Session {
             since: Instant::now(),
             unsent: true,
             progress: progress.clone(),
+            _permits: permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
         let outcome = match self.in_time(progress.as_deref(), exchange).await {
@@ -370,6 +377,9 @@ impl Session {
             Verdict::Passing(error) => {
                 flight.fail(error.code());
                 let asked = error.details().retry_after;
+                if error.code() == Code::RateLimited && passage.trusted {
+                    self.hold(self.limiters().first(), asked).await;
+                }
                 Ok(Tried::Passing { answer: given(error, answer), unsent: false, asked })
             }
             Verdict::Good => {
@@ -453,30 +463,10 @@ impl Session {
             let message = format!("the spec's idempotency header `{name}` is not a header name");
             Error::coded(Code::RequestInvalid, message)
         })?;
-        let key = HeaderValue::try_from(self.idempotency_key()?)
-            .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
+        let key =
+            HeaderValue::try_from(self.keys.key(self.policy.run.as_deref(), self.policy.flow, request)?)
+                .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
         Ok(Some((name, key)))
-    }
-
-    /// A key of the form of a random UUID (RFC 9562 §5.4): the call's random bits, with the number of the write in them.
-    fn idempotency_key(&self) -> Result<String> {
-        let run = match self.run_id.get() {
-            Some(run) => run,
-            None => {
-                let mut random = [0; 16];
-                getrandom::fill(&mut random).map_err(|error| {
-                    let message = format!("no random numbers can be had for an idempotency key: {error}");
-                    Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator)
-                })?;
-                self.run_id.get_or_init(|| random)
-            }
-        };
-        let number = self.keys.fetch_add(1, Ordering::Relaxed);
-        let mut bits = u128::from_be_bytes(*run) ^ u128::from(number);
-        bits = bits & !(0xf << 76) | 0x4 << 76;
-        bits = bits & !(0x3 << 62) | 0x2 << 62;
-        let hex = format!("{bits:032x}");
-        Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
     }
 
     /// Notes the request at which a dry run stops.
@@ -512,7 +502,7 @@ impl Session {
         flight: &mut Flight,
     ) -> Result<(Response, Option<reqwest::Body>)> {
         let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed, limiter, streams } = attempt;
+        let Attempt { request, safe, key, signed, streams } = attempt;
         let mut redirects = 0;
         let mut body = body::carried(request, signed)?;
         loop {
@@ -539,8 +529,8 @@ impl Session {
             })?;
             let status = answer.status();
             flight.answered(status.as_u16());
-            if let Some(limiter) = limiter.filter(|_| passage.trusted) {
-                limiter.learn(status.as_u16(), answer.headers(), ready.clock.now());
+            for limiter in self.limiters().iter().filter(|_| passage.trusted) {
+                self.hold(Some(limiter), limiter.used_up(answer.headers(), ready.clock.now())).await;
             }
 
             let next = match safe && is_redirect(status.as_u16()) {
@@ -797,6 +787,8 @@ pub(crate) struct Flight {
     unsent: bool,
     /// How a body that is a stream goes up.
     progress: Option<Arc<Progress>>,
+    /// That it is under way, for whoever counts.
+    _permits: Vec<Permit>,
 }
 
 impl Flight {
@@ -880,6 +872,14 @@ impl Driver for Session {
 
     fn connection(&self) -> &ConnectionValues {
         &self.connection.0.values
+    }
+
+    fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>> {
+        Box::pin(async move {
+            let ready = &*self.connection.0;
+            let shared = ready.shared(&format!("lock/{name}"));
+            ready.locks.lock(&name, shared, &*ready.clock, &ready.leaving).await.map(Lock::new)
+        })
     }
 
     fn config(&self, key: &str) -> Result<Secret> {
