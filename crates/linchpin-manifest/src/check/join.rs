@@ -500,7 +500,7 @@ impl<'a> Check<'a> {
         let spec = self.spec;
         let known: Vec<&str> = self.connector.flows.iter().map(|flow| flow.key.as_str()).collect();
         for (index, limit) in spec.http.rate_limits.iter().enumerate() {
-            let costs = format!("{}/costs", super::spec::rate_limit_at(&self.source, index));
+            let costs = format!("{}/costs", super::spec::rate_limit_at(self.source, index));
             for (flow, _) in limit.costs.iter().filter(|(flow, _)| !known.contains(&flow.as_str())) {
                 let help = match nearest(flow, &known) {
                     Some(near) => format!("did you mean `{near}`?"),
