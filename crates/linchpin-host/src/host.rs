@@ -409,6 +409,12 @@ impl HostBuilder {
         self
     }
 
+    /// The runtime that all connections share: one that knows the operator's signers, authorities, networks and proxy.
+    pub fn runtime(mut self, runtime: Runtime) -> HostBuilder {
+        self.0.runtime = runtime;
+        self
+    }
+
     /// Another clock than the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> HostBuilder {
         self.0.clock = clock;

@@ -34,6 +34,7 @@ mod transfer;
 pub mod webhook;
 
 pub use crate::{
+    client::Resolver,
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionBuilder, Way},
     grant::{Failure, Grant, GrantStore, Kept, Lease, MemoryGrant},

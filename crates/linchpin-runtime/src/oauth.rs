@@ -427,9 +427,9 @@ impl Server {
                 Error::coded(Code::RequestInvalid, format!("the token endpoint's URL is not one: {error}"))
             })?,
         };
-        let mut passage = self.allowed.anywhere(&url)?;
-        passage.trusted = true;
-        let client = runtime.clients().get(url.scheme(), passage, self.identity.as_ref())?;
+        let clients = runtime.clients();
+        let reach = self.allowed.server(&url, clients.internal())?.reach;
+        let client = clients.get(url.scheme(), reach, self.identity.as_ref())?;
         let place = url.origin().ascii_serialization();
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();

@@ -15,7 +15,7 @@ use std::{
 };
 
 use linchpin::{
-    Code, Context, Error, Result, Secret, Tokens,
+    Actor, Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
@@ -25,7 +25,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     check::{self, Side},
-    client::Clients,
+    client::{Clients, Resolver, Way},
     connection::{Connection, Ready},
     invocation::{Invocation, ResultCheck},
     limit::Limiter,
@@ -341,11 +341,11 @@ impl fmt::Debug for Runtime {
 }
 
 /// Makes a [`Runtime`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "nothing is made before `build`"]
 pub struct RuntimeBuilder {
     signers: BTreeMap<String, Arc<dyn Signer>>,
-    roots: Vec<reqwest::Certificate>,
+    way: Way,
 }
 
 impl RuntimeBuilder {
@@ -364,16 +364,64 @@ impl RuntimeBuilder {
         let read = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
         if read.is_empty() {
             let message = "what is to be trusted holds no certificate in PEM";
-            return Err(Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator));
+            return Err(Error::coded(Code::RequestInvalid, message).actor(Actor::Operator));
         }
-        self.roots.extend(read);
+        self.way.roots.extend(read);
         Ok(self)
+    }
+
+    /// Lets connectors' hosts be inside: in a network such as `10.0.0.0/8`, at an address, or, for a host by its exact name,
+    /// wherever it is. Redirects of services lead there no more than before.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of these.
+    pub fn allow(mut self, place: &str) -> Result<RuntimeBuilder> {
+        self.way.internal.add(place)?;
+        Ok(self)
+    }
+
+    /// Sends everything through a proxy, by its URL, which may hold a name and a password: `http://proxy.example:3128`. What goes to
+    /// an operator's own base URL still goes there directly. The proxy looks names up, so that only these are checked; addresses
+    /// in URLs are. Proxies of the environment are never used.
+    ///
+    /// `except` are hosts that are reached directly, as in `NO_PROXY`: `gitlab.example,10.0.0.0/8`; empty for none.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not one of an HTTP proxy. Nothing of it is in the message.
+    pub fn proxy(mut self, url: &str, except: &str) -> Result<RuntimeBuilder> {
+        let unfit = || {
+            let message =
+                "the proxy's URL is not one that begins with `http://` or `https://` and names a host";
+            Error::coded(Code::RequestInvalid, message).actor(Actor::Operator)
+        };
+        let parsed = url::Url::parse(url).map_err(|_| unfit())?;
+        let host =
+            parsed.host_str().filter(|_| matches!(parsed.scheme(), "http" | "https")).ok_or_else(unfit)?;
+        let proxy = reqwest::Proxy::all(parsed.clone()).map_err(|_| unfit())?;
+        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string(except));
+        self.way.proxy = Some((proxy, host.to_owned()));
+        Ok(self)
+    }
+
+    /// Looks names up by something else than the system.
+    pub fn resolver(mut self, resolver: impl Resolver) -> RuntimeBuilder {
+        self.way.resolver = Some(Arc::new(resolver));
+        self
     }
 
     /// The runtime; it has not yet opened anything.
     pub fn build(self) -> Runtime {
-        let RuntimeBuilder { signers, roots } = self;
-        Runtime(Arc::new(Shared { signers, clients: Clients::trusting(roots), ..Shared::default() }))
+        let RuntimeBuilder { signers, way } = self;
+        Runtime(Arc::new(Shared { signers, clients: Clients::new(way), ..Shared::default() }))
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's URL may hold a password.
+        write!(f, "RuntimeBuilder({:?})", self.signers.keys())
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     body,
     client::{NotPublic, deepest},
     connection::{Connection, Ready, Signed},
-    egress::{self, Origin, Passage},
+    egress::{self, Internal, Origin, Passage},
     idempotency::Keys,
     limit::{self, Limiter, Permit, Refusal},
     outcome::{self, Verdict},
@@ -195,7 +195,7 @@ impl Session {
     /// of a good answer is left to be read.
     pub(crate) async fn request(&self, request: &Request, streams: bool) -> Result<(Response, Option<Open>)> {
         let ready = &*self.connection.0;
-        let (url, passage) = destination(ready, request)?;
+        let (url, passage) = destination(ready, request, self.runtime.clients().internal())?;
         let safe = matches!(request.method, Method::GET | Method::HEAD);
         let key = self.key(request, safe)?;
         let authenticated = passage.trusted && request.authenticated;
@@ -510,7 +510,7 @@ impl Session {
             flight.start(request, &shown);
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
-            let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
+            let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
@@ -554,7 +554,7 @@ impl Session {
                     format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
                 return Err(Error::coded(Code::Rejected, message).status(status.as_u16()));
             }
-            passage = ready.allowed.anywhere(&next)?;
+            passage = ready.allowed.anywhere(&next, self.runtime.clients().internal())?;
             url = next;
             headers = if passage.trusted {
                 if let Some(signed) = signed {
@@ -603,7 +603,7 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 /// Where a request goes, and how it may go there.
-pub(crate) fn destination(ready: &Ready, request: &Request) -> Result<(Url, Passage)> {
+pub(crate) fn destination(ready: &Ready, request: &Request, internal: &Internal) -> Result<(Url, Passage)> {
     match &request.target {
         Target::Path(path) => {
             // Set, not parsed with the base: a path can then lead nowhere else, and the host is not read again.
@@ -616,20 +616,20 @@ pub(crate) fn destination(ready: &Ready, request: &Request) -> Result<(Url, Pass
             url.set_path(&joined);
             url.set_query(own);
             append(&mut url, request);
-            let passage = ready.allowed.request(&url)?;
+            let passage = ready.allowed.request(&url, internal)?;
             Ok((url, passage))
         }
         Target::Url(text) => {
             let mut url = Url::parse(text).map_err(|error| invalid(text, &error.to_string()))?;
             append(&mut url, request);
-            let passage = ready.allowed.request(&url)?;
+            let passage = ready.allowed.request(&url, internal)?;
             Ok((url, passage))
         }
         Target::Next { link, from } => {
             let mut url = next_page(from, link)?;
             append(&mut url, request);
             // The page itself may have come from elsewhere, by a redirect.
-            let passage = ready.allowed.anywhere(&url)?;
+            let passage = ready.allowed.anywhere(&url, internal)?;
             Ok((url, passage))
         }
     }
