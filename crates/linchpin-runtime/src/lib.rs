@@ -18,6 +18,7 @@ mod limit;
 mod login;
 mod nearest;
 mod oauth;
+pub mod observe;
 mod outcome;
 mod refresh;
 mod retry;

@@ -842,6 +842,10 @@ fn scopes(value: &Value, separator: &str) -> Option<Vec<String>> {
 pub(crate) struct OAuthExchange(pub(crate) Arc<Server>);
 
 impl Exchange for OAuthExchange {
+    fn connector(&self) -> &str {
+        &self.0.spec.key
+    }
+
     fn can(&self, old: Option<&Grant>) -> bool {
         let itself = match &self.0.method().kind {
             AuthKind::OAuth2(oauth) => oauth.grant == OAuth2Grant::ClientCredentials,

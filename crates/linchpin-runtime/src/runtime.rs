@@ -22,6 +22,7 @@ use linchpin::{
     manifest::spec::{ConfigSource, RateLimitScope},
 };
 use tokio::{sync::Notify, time::Instant};
+use tracing::Span;
 
 use crate::{
     check::{self, Side},
@@ -29,6 +30,7 @@ use crate::{
     connection::{Connection, Ready},
     invocation::{Invocation, ResultCheck},
     limit::Limiter,
+    observe::{self, Running},
     session::{self, Planned, Policy, Session, Stop},
     signing::Signer,
     stream::RecordStream,
@@ -164,10 +166,19 @@ impl Runtime {
         }
         let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
         let session = Session::new(self.clone(), connection, policy, secrets);
-        let watch = Watch { session, files };
+        let span = observe::flow(session.connection.connector().key(), flow);
+        let running = Running::begin(span.clone(), &session.connection, flow);
+        let watch = Watch { session, files, span };
         match self.produce(&watch, flow, call, check).await {
-            Ok(output) => Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() }),
+            Ok(mut output) => {
+                match &mut output {
+                    Output::Records(records) => records.counts(running),
+                    _ => running.end(None),
+                }
+                Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() })
+            }
             Err(error) => {
+                running.end(Some(error.code()).filter(|code| *code != Code::DryRun));
                 let trace = watch.session.trace.clone();
                 if error.code() == Code::DryRun
                     && let Some(planned) = watch.session.take_planned()
@@ -311,14 +322,18 @@ impl Runtime {
         args: impl IntoArgs<F::Args>,
     ) -> Result<(<F::Output as Gives>::Value, Trace), Failed> {
         let session = Session::new(self.clone(), connection.clone(), Policy::of(F::DESCRIPTOR), Vec::new());
-        let watch = Watch { session, files: Files::default() };
+        let span = observe::flow(session.connection.connector().key(), F::DESCRIPTOR);
+        let running = Running::begin(span.clone(), &session.connection, F::DESCRIPTOR);
+        let watch = Watch { session, files: Files::default(), span };
         let trace = watch.session.trace.clone();
         let cx = watch.session.context();
         let work = async {
             let args = args.into_args(&cx)?;
             F::call(cx, args).await.into_result()
         };
-        match watch.over(work).await {
+        let ended = watch.over(work).await;
+        running.end(ended.as_ref().err().map(Error::code));
+        match ended {
             Ok(output) => Ok((output, trace)),
             Err(error) => Err(Failed { error: trace.0.scrub(error), trace }),
         }
@@ -498,13 +513,16 @@ impl Cancel {
 pub(crate) struct Watch {
     pub(crate) session: Arc<Session>,
     pub(crate) files: Files,
+    /// The call's span, for whoever watches from outside.
+    pub(crate) span: Span,
 }
 
 impl Watch {
     pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = pin!(work);
         let caught = std::future::poll_fn(move |cx| {
-            match catch_unwind(AssertUnwindSafe(|| self.files.within(|| work.as_mut().poll(cx)))) {
+            let poll = || self.span.in_scope(|| self.files.within(|| work.as_mut().poll(cx)));
+            match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(polled) => polled,
                 Err(payload) => Poll::Ready(Err(panicked(&*payload))),
             }

@@ -14,21 +14,24 @@ use http::{
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
-    context::{Driver, Lock},
+    context::{Driver, Lock, Step},
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
     request::{Body, Request, Target, Upload},
 };
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
     body,
     client::{NotPublic, deepest},
+    clock,
     connection::{Connection, Ready, Signed},
     egress::{self, Internal, Origin, Passage},
     idempotency::Keys,
     limit::{self, Limiter, Permit, Refusal},
+    observe,
     outcome::{self, Verdict},
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
@@ -75,6 +78,8 @@ struct Attempt<'a> {
     safe: bool,
     key: Option<&'a Key>,
     signed: Option<&'a Signed>,
+    /// How often it was sent before.
+    resend: u32,
     /// Whether the body of a good answer stays unread.
     streams: bool,
 }
@@ -215,7 +220,14 @@ impl Session {
         let repeats = request.body.as_ref().is_none_or(Body::repeats);
         let (mut refreshed, mut attempts) = (false, 1);
         loop {
-            let attempt = Attempt { request, safe, key: key.as_ref(), signed: signed.as_deref(), streams };
+            let attempt = Attempt {
+                request,
+                safe,
+                key: key.as_ref(),
+                signed: signed.as_deref(),
+                resend: attempts - 1,
+                streams,
+            };
             let permits = match turn.take() {
                 Some(permits) => permits,
                 None => self.admit(counted).await?,
@@ -253,7 +265,11 @@ impl Session {
                         left: self.left(),
                     };
                     match retry::decide(&ready.spec.http.retry, &ready.budget, failure, chance()) {
-                        Decision::Wait(time) => ready.clock.pause(time).await,
+                        Decision::Wait(time) => {
+                            let code = answer.as_ref().err().map(Error::code);
+                            observe::retried(ready.connector.key(), code, time);
+                            ready.clock.pause(time).await;
+                        }
                         Decision::Stop(stop) => {
                             let answer = answer.map(|answer| (answer, None));
                             return answer.map_err(|error| match stop.hint() {
@@ -284,8 +300,12 @@ impl Session {
     /// Waits for a request's turn, where it is one that counts.
     async fn admit(&self, counted: bool) -> Result<Vec<Permit>> {
         let mut permits = Vec::new();
-        for limiter in self.limiters().iter().filter(|_| counted) {
-            let ready = &*self.connection.0;
+        if !counted || self.limiters().is_empty() {
+            return Ok(permits);
+        }
+        let ready = &*self.connection.0;
+        let arrived = ready.clock.now();
+        for limiter in self.limiters() {
             let longest = ready.spec.http.retry.longest;
             let left = self.left();
             let turner = (std::ptr::from_ref(ready).addr(), self.policy.flow);
@@ -295,6 +315,10 @@ impl Session {
                 Err(Refusal::TooLate(wait)) => return Err(limit::too_late(wait, left)),
                 Err(Refusal::Failed(error)) => return Err(error),
             }
+        }
+        let waited = clock::until(arrived, ready.clock.now());
+        if waited > Duration::ZERO {
+            observe::held_back(ready.connector.key(), waited);
         }
         Ok(permits)
     }
@@ -342,6 +366,7 @@ impl Session {
             since: Instant::now(),
             unsent: true,
             progress: progress.clone(),
+            span: Span::none(),
             _permits: permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
@@ -502,12 +527,12 @@ impl Session {
         flight: &mut Flight,
     ) -> Result<(Response, Option<reqwest::Body>)> {
         let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed, streams } = attempt;
+        let Attempt { request, safe, key, signed, resend, streams } = attempt;
         let mut redirects = 0;
         let mut body = body::carried(request, signed)?;
         loop {
             let shown: Arc<str> = Arc::from(url.as_str());
-            flight.start(request, &shown);
+            flight.start(request, &shown, resend);
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
@@ -523,10 +548,11 @@ impl Session {
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
-            let mut answer = client.execute(outgoing).await.map_err(|error| {
-                flight.unsent = error.is_connect();
-                unreachable(&shown, &error)
-            })?;
+            let mut answer =
+                client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
+                    flight.unsent = error.is_connect();
+                    unreachable(&shown, &error)
+                })?;
             let status = answer.status();
             flight.answered(status.as_u16());
             for limiter in self.limiters().iter().filter(|_| passage.trusted) {
@@ -787,14 +813,16 @@ pub(crate) struct Flight {
     unsent: bool,
     /// How a body that is a stream goes up.
     progress: Option<Arc<Progress>>,
+    /// Its span, for whoever watches.
+    span: Span,
     /// That it is under way, for whoever counts.
     _permits: Vec<Permit>,
 }
 
 impl Flight {
-    fn start(&mut self, request: &Request, url: &Arc<str>) {
+    fn start(&mut self, request: &Request, url: &Arc<str>, resend: u32) {
         self.since = Instant::now();
-        self.record = Some(Record {
+        let record = Record {
             method: request.method.clone(),
             url: url.clone(),
             status: None,
@@ -802,7 +830,9 @@ impl Flight {
             sent: request.body.as_ref().and_then(Body::size).unwrap_or_default(),
             received: 0,
             error: None,
-        });
+        };
+        self.span = observe::request(&record, resend);
+        self.record = Some(record);
     }
 
     fn has_body(&self) -> bool {
@@ -834,6 +864,7 @@ impl Flight {
             if let Some(progress) = &self.progress {
                 record.sent = progress.sent();
             }
+            observe::requested(&std::mem::replace(&mut self.span, Span::none()), &record);
             self.log.0.add(record);
         }
     }
@@ -880,6 +911,10 @@ impl Driver for Session {
             let shared = ready.shared(&format!("lock/{name}"));
             ready.locks.lock(&name, shared, &*ready.clock, &ready.leaving).await.map(Lock::new)
         })
+    }
+
+    fn step(&self, helper: &FlowDescriptor) -> Option<Box<dyn Step>> {
+        observe::step(helper)
     }
 
     fn config(&self, key: &str) -> Result<Secret> {

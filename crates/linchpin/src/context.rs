@@ -1,6 +1,12 @@
 //! What a flow works with.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+};
 
 use http::Method;
 use linchpin_manifest::spec::Spec;
@@ -9,7 +15,7 @@ use crate::{
     Result, Secret,
     extract::ConnectionValues,
     file::FileRef,
-    flow::{BoxFuture, Gives, Helper, IntoArgs},
+    flow::{BoxFuture, FlowDescriptor, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
 
@@ -38,6 +44,33 @@ pub trait Driver: Send + Sync + 'static {
 
     /// A configuration value that the spec writes, for the connection.
     fn config(&self, key: &str) -> Result<Secret>;
+
+    /// What surrounds a helper that a flow calls; nothing where nobody watches.
+    fn step(&self, _helper: &FlowDescriptor) -> Option<Box<dyn Step>> {
+        None
+    }
+}
+
+/// What surrounds each poll of a helper; authors never see it.
+pub trait Step: Send {
+    /// Polls within.
+    fn within(&self, poll: &mut dyn FnMut());
+}
+
+/// A helper, and what surrounds it.
+struct Surrounded<F> {
+    step: Box<dyn Step>,
+    work: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Surrounded<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let (mut polled, this) = (Poll::Pending, &mut *self);
+        this.step.within(&mut || polled = this.work.as_mut().poll(cx));
+        polled
+    }
 }
 
 /// A lock that is held until it is dropped.
@@ -146,7 +179,15 @@ impl Context {
     {
         // Boxed, so that the type of the future says nothing of the bounds above: one that does not hold is reported once.
         let (cx, args) = (self.clone(), args.into_args(self));
-        Box::pin(async move { F::call(cx, args?).await.into_result() })
+        let step = self.driver().step(F::DESCRIPTOR);
+        Box::pin(async move {
+            let work = F::call(cx, args?);
+            let output = match step {
+                None => work.await,
+                Some(step) => Surrounded { step, work: Box::pin(work) }.await,
+            };
+            output.into_result()
+        })
     }
 }
 
