@@ -82,6 +82,9 @@ pub(crate) struct Run {
     pub(crate) tenant: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// What the call is known by: made again under the same id, its writes carry the same idempotency keys
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
     /// How long the whole call may take, as in `30s` or `5m`
     #[arg(long, value_name = "TIME")]
     pub(crate) deadline: Option<String>,

@@ -12,6 +12,7 @@ mod auth;
 mod catalogue;
 mod connection;
 mod describe;
+mod egress;
 mod exit;
 mod explain;
 mod input;

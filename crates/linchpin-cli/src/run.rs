@@ -14,9 +14,7 @@ use linchpin::{
     flow::{FlowDescriptor, KindInfo, Slot},
     http::{HeaderMap, HeaderName, HeaderValue},
 };
-use linchpin_runtime::{
-    Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Runtime, Trace, webhook,
-};
+use linchpin_runtime::{Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Trace, webhook};
 
 use serde_json::{Map, Value, json};
 
@@ -45,7 +43,10 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
             None => (None, given(connector, args, format)?),
         };
         let invocation = invocation(connector, &connection, flow, args, format)?;
-        let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
+        let runtime = match &host {
+            Some(host) => host.runtime().clone(),
+            None => args.store.egress.runtime()?,
+        };
         let (trace, ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, &mut Saver::new(args, &ran.files), args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
@@ -110,6 +111,9 @@ fn invocation(
     }
     if !args.select.is_empty() {
         invocation = invocation.selected(args.select.clone());
+    }
+    if let Some(id) = &args.run_id {
+        invocation = invocation.run_id(id.clone());
     }
     if let Some(text) = &args.deadline {
         invocation = invocation.deadline(deadline(text)?);

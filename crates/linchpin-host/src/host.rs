@@ -12,10 +12,12 @@ use linchpin::{
     manifest::spec::{AuthKind, AuthMethod, ClientOwner, Spec},
 };
 use linchpin_runtime::{
-    Clock, Connection, Grant, MemoryGrant, OAuthClient, RefreshPolicy, Runtime, SystemClock,
+    Clock, Connection, ConnectionBuilder, Grant, MemoryGrant, OAuthClient, RefreshPolicy, Runtime,
+    SystemClock,
 };
 
 use crate::{
+    cells::StoredCells,
     grants::{self, StoredGrant},
     store::{self, Filter, State, Store},
     vault::{Kind, Place, Vault},
@@ -203,7 +205,10 @@ impl Host {
             holder: self.0.holder.clone(),
             idle_lifetime: self.idle_lifetime(&row.connector, &row.method)?,
         };
-        let connection = self.0.make(&row.connector, values, Some(Arc::new(grants))).await?;
+        let cells = Arc::new(StoredCells(self.0.store.clone()));
+        let builder =
+            self.0.builder(&row.connector, values).await?.grants(Arc::new(grants)).cells(cells, &row.id);
+        let connection = builder.build()?;
         let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
         // Another task may have made one meanwhile; then both must be the same.
         if let Some(connection) = known(&ready) {
@@ -285,13 +290,12 @@ impl Inner {
         Ok(ConnectionValues { method: row.method.clone(), fields })
     }
 
-    /// A connection for the runtime.
-    pub(crate) async fn make(
+    /// What every connection for the runtime is made of.
+    pub(crate) async fn builder(
         &self,
         connector: &str,
         values: ConnectionValues,
-        grants: Option<Arc<dyn linchpin_runtime::GrantStore>>,
-    ) -> Result<Connection> {
+    ) -> Result<ConnectionBuilder> {
         let (_, method) = self.method(connector, &values.method)?;
         let mut builder = Connection::builder(self.connector(connector)?, values)
             .clock(self.clock.clone())
@@ -306,10 +310,7 @@ impl Inner {
         {
             builder = builder.client(client);
         }
-        if let Some(grants) = grants {
-            builder = builder.grants(grants);
-        }
-        builder.build()
+        Ok(builder)
     }
 
     /// The OAuth client of whoever runs the connector: given with the host, or kept in the store.
@@ -345,7 +346,7 @@ impl Inner {
         grant: Option<Grant>,
     ) -> Result<(Connection, Arc<MemoryGrant>)> {
         let memory = Arc::new(MemoryGrant::new(grant));
-        let connection = self.make(connector, values, Some(memory.clone())).await?;
+        let connection = self.builder(connector, values).await?.grants(memory.clone()).build()?;
         Ok((connection, memory))
     }
 
@@ -405,6 +406,12 @@ impl HostBuilder {
     /// Another base URL for a connector: the operator's leave for exactly its scheme, host and port.
     pub fn base_url(mut self, connector: &str, url: impl Into<String>) -> HostBuilder {
         self.0.base_urls.insert(connector.to_owned(), url.into());
+        self
+    }
+
+    /// The runtime that all connections share: one that knows the operator's signers, authorities, networks and proxy.
+    pub fn runtime(mut self, runtime: Runtime) -> HostBuilder {
+        self.0.runtime = runtime;
         self
     }
 

@@ -4,6 +4,7 @@
 //! call: connections, their grants, and what is left to do for them. Secrets in it are sealed by the [`vault`], each bound to its
 //! row.
 
+mod cells;
 mod connect;
 mod grants;
 mod host;

@@ -142,6 +142,7 @@ fn add_section(path: String, brackets: &str, doc: &'static str, shape: &Shape, s
         }
         Shape::Map { values, .. } => return add_section(path + ".<key>", "[", doc, values, sections),
         Shape::List(values) => return add_section(path, "[[", doc, values, sections),
+        Shape::OneOrList(values) => return add_section(path, "[", doc, values, sections),
         _ => return,
     };
     for key in own {

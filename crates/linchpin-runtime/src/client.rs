@@ -4,39 +4,54 @@ use std::{
     collections::VecDeque,
     error::Error as StdError,
     fmt, io, iter,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use linchpin::{Code, Error, Result};
+use linchpin::{Code, Error, Result, flow::BoxFuture};
 use reqwest::{
-    Certificate, Client, Identity,
+    Certificate, Client, Identity, Proxy,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::egress::{Passage, is_public};
+use crate::egress::{Internal, Reach, is_public};
 
 /// One client for each way in which a request may go out.
 ///
-/// TLS is most of a cold start, so that only the first `https` URL pays for it. Addresses that an operator gave leave for are
-/// reached through clients of their own, whose resolver refuses nothing; they are asked for one exact origin only.
+/// TLS is most of a cold start, so that only the first `https` URL pays for it. Where hosts may turn out to be is settled by each
+/// client's own resolver, so that what is connected to is what was looked at.
 #[derive(Default)]
 pub(crate) struct Clients {
-    plain: OnceLock<Client>,
-    tls: OnceLock<Client>,
-    plain_with_leave: OnceLock<Client>,
-    tls_with_leave: OnceLock<Client>,
+    way: Way,
+    shared: [OnceLock<Client>; 6],
     /// Those that show a certificate.
     identified: Mutex<Recent<Shown, Client>>,
-    /// Certificates that are trusted beside those of the system.
-    roots: Vec<Certificate>,
 }
 
-/// Whose certificate a client shows, and whether its addresses are guarded.
-type Shown = ([u8; 32], bool);
+/// What an operator says of the way out.
+#[derive(Default)]
+pub(crate) struct Way {
+    /// Certificates that are trusted beside those of the system.
+    pub(crate) roots: Vec<Certificate>,
+    /// Where connectors' hosts may be beside public addresses.
+    pub(crate) internal: Internal,
+    /// Who looks names up; the system by default.
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
+    /// What everything but an operator's own base URL goes through, with the host of its URL.
+    pub(crate) proxy: Option<(Proxy, String)>,
+}
+
+/// Looks up where hosts are. What it finds is judged before anything is connected to, and connected to as it was judged.
+pub trait Resolver: fmt::Debug + Send + Sync + 'static {
+    /// The addresses of a host, in the order in which they are tried.
+    fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+}
+
+/// Whose certificate a client shows, and where hosts may be.
+type Shown = ([u8; 32], Reach);
 
 /// So many clients that show a certificate are kept: each has open connections of its own.
 const IDENTIFIED: usize = 64;
@@ -101,100 +116,121 @@ impl fmt::Debug for ClientIdentity {
 }
 
 impl Clients {
-    /// Clients that trust these certificates beside those of the system.
-    pub(crate) fn trusting(roots: Vec<Certificate>) -> Clients {
-        Clients { roots, ..Clients::default() }
+    /// Clients that go an operator's way.
+    pub(crate) fn new(way: Way) -> Clients {
+        Clients { way, ..Clients::default() }
     }
 
-    /// The client for a URL's scheme and passage, and for whoever shows a certificate.
+    /// Where connectors' hosts may be beside public addresses.
+    pub(crate) fn internal(&self) -> &Internal {
+        &self.way.internal
+    }
+
+    /// The client for a URL's scheme and reach, and for whoever shows a certificate.
     pub(crate) fn get(
         &self,
         scheme: &str,
-        passage: Passage,
+        reach: Reach,
         identity: Option<&ClientIdentity>,
     ) -> Result<Client> {
         let tls = scheme == "https";
         match identity {
-            Some(identity) if tls => self.identified(passage.guarded, identity),
-            _ => self.shared(tls, passage).cloned(),
+            Some(identity) if tls => self.identified(reach, identity),
+            _ => self.shared(tls, reach).cloned(),
         }
     }
 
-    fn identified(&self, guarded: bool, identity: &ClientIdentity) -> Result<Client> {
-        let shown = (identity.id, guarded);
+    fn identified(&self, reach: Reach, identity: &ClientIdentity) -> Result<Client> {
+        let shown = (identity.id, reach);
         let recent = || self.identified.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = recent().get(&shown) {
             return Ok(client);
         }
         // Two threads may build one each; the later is kept.
-        let client = build(true, guarded, &self.roots, Some(identity))?;
+        let client = self.way.build(true, reach, Some(identity))?;
         recent().put(shown, client.clone());
         Ok(client)
     }
 
-    fn shared(&self, tls: bool, passage: Passage) -> Result<&Client> {
-        let slot = match (tls, passage.guarded) {
-            (false, true) => &self.plain,
-            (true, true) => &self.tls,
-            (false, false) => &self.plain_with_leave,
-            (true, false) => &self.tls_with_leave,
-        };
+    fn shared(&self, tls: bool, reach: Reach) -> Result<&Client> {
+        let slot = &self.shared[reach as usize * 2 + usize::from(tls)];
         match slot.get() {
             Some(client) => Ok(client),
             // Two threads may build one each; the first is kept.
-            None => build(tls, passage.guarded, &self.roots, None).map(|client| slot.get_or_init(|| client)),
+            None => self.way.build(tls, reach, None).map(|client| slot.get_or_init(|| client)),
         }
     }
 }
 
-fn build(
-    tls: bool,
-    guarded: bool,
-    roots: &[Certificate],
-    identity: Option<&ClientIdentity>,
-) -> Result<Client> {
-    // Somebody else's provider is as good: this fails only when there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // A proxy of the environment would resolve names where nobody checks them.
-    let mut builder = Client::builder().no_proxy().redirect(redirect::Policy::none()).referer(false);
-    if !tls {
-        // Without certificates of the system nothing is read from disk.
-        builder = builder.tls_certs_only([]);
-    } else if !roots.is_empty() {
-        builder = builder.tls_certs_merge(roots.iter().cloned());
-    }
-    if let Some(identity) = identity {
-        builder = builder.identity(identity.identity.clone());
-    }
-    if guarded {
-        builder = builder.dns_resolver(Arc::new(PublicOnly));
-    }
-    builder.build().map_err(|error| {
-        if identity.is_some() {
-            let cause = deepest(&error);
-            let message =
-                format!("the connection's client certificate cannot be shown with its key: {cause}");
-            return Error::coded(Code::ConnectionInvalid, message);
+impl Way {
+    fn build(&self, tls: bool, reach: Reach, identity: Option<&ClientIdentity>) -> Result<Client> {
+        // Somebody else's provider is as good: this fails only when there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // A proxy of the environment would resolve names where nobody checks them.
+        let mut builder = Client::builder().no_proxy().redirect(redirect::Policy::none()).referer(false);
+        if !tls {
+            // Without certificates of the system nothing is read from disk.
+            builder = builder.tls_certs_only([]);
+        } else if !self.roots.is_empty() {
+            builder = builder.tls_certs_merge(self.roots.iter().cloned());
         }
-        Error::coded(Code::Unreachable, format!("the HTTP client cannot be set up: {}", deepest(&error)))
-            .actor(linchpin::Actor::Operator)
-    })
-}
-
-/// Resolves names to public addresses.
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let any = !found.is_empty();
-            let public: Vec<SocketAddr> =
-                found.into_iter().filter(|address| is_public(address.ip())).collect();
-            if any && public.is_empty() {
-                return Err(NotPublic(name.as_str().to_owned()).into());
+        if let Some(identity) = identity {
+            builder = builder.identity(identity.identity.clone());
+        }
+        let proxy = self.proxy.as_ref().filter(|_| reach != Reach::Anywhere);
+        if let Some((proxy, _)) = proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if reach != Reach::Anywhere || self.resolver.is_some() {
+            builder = builder.dns_resolver(Arc::new(Lookup {
+                resolver: self.resolver.clone(),
+                proxy: proxy.map(|(_, host)| host.clone()),
+                reach,
+                internal: Arc::new(self.internal.clone()),
+            }));
+        }
+        builder.build().map_err(|error| {
+            if identity.is_some() {
+                let cause = deepest(&error);
+                let message =
+                    format!("the connection's client certificate cannot be shown with its key: {cause}");
+                return Error::coded(Code::ConnectionInvalid, message);
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Error::coded(Code::Unreachable, format!("the HTTP client cannot be set up: {}", deepest(&error)))
+                .actor(linchpin::Actor::Operator)
+        })
+    }
+}
+
+/// Looks names up, and passes on only the addresses that they may have.
+struct Lookup {
+    resolver: Option<Arc<dyn Resolver>>,
+    /// The host of the proxy, which may be anywhere.
+    proxy: Option<String>,
+    reach: Reach,
+    internal: Arc<Internal>,
+}
+
+impl Resolve for Lookup {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = self.resolver.as_ref().map(|resolver| resolver.resolve(name.as_str()));
+        let free = self.reach == Reach::Anywhere || self.proxy.as_deref() == Some(name.as_str());
+        let (reach, internal) = (self.reach, self.internal.clone());
+        Box::pin(async move {
+            let name = name.as_str();
+            let found: Vec<SocketAddr> = match found {
+                Some(found) => found.await?.into_iter().map(|address| SocketAddr::new(address, 0)).collect(),
+                None => tokio::net::lookup_host((name, 0)).await?.collect(),
+            };
+            let any = !found.is_empty();
+            let may = |address: IpAddr| {
+                free || is_public(address) || (reach == Reach::Internal && internal.admits(name, address))
+            };
+            let good: Vec<SocketAddr> = found.into_iter().filter(|address| may(address.ip())).collect();
+            if any && good.is_empty() {
+                return Err(NotPublic(name.to_owned()).into());
+            }
+            Ok(Box::new(good.into_iter()) as Addrs)
         })
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     retry::Budget,
     runtime::Runtime,
     scrub::Scrubber,
+    share::{Cells, Leaving, Locks},
     signing::Signing,
     steps::SessionExchange,
     template,
@@ -61,12 +62,24 @@ pub(crate) struct Ready {
     pub(crate) clock: Arc<dyn Clock>,
     /// How often requests may still be sent again.
     pub(crate) budget: Budget,
-    /// Who holds requests back, where the connection has a rate limit of its own; made with the first request.
-    pub(crate) limiter: OnceLock<Arc<Limiter>>,
+    /// Who holds requests back, the connection's own first; made with the first request.
+    pub(crate) limiters: OnceLock<Vec<Arc<Limiter>>>,
+    pub(crate) locks: Locks,
+    /// What the connection has in common with the same one in other processes, which know it by this id.
+    pub(crate) cells: Option<(Arc<dyn Cells>, String)>,
+    /// What is being given back of that.
+    pub(crate) leaving: Arc<Leaving>,
     /// What must never be shown: the values of secret fields, and what credentials are made of them.
     secrets: Vec<String>,
     /// Made when something is printed for the first time, with the generation of the tokens that it knows.
     scrubber: Mutex<Option<(Option<u64>, Arc<Scrubber>)>>,
+}
+
+impl Ready {
+    /// The cells that are shared with other processes, and the name of one of the connection's own.
+    pub(crate) fn shared(&self, name: &str) -> Option<(Arc<dyn Cells>, String)> {
+        self.cells.as_ref().map(|(cells, id)| (cells.clone(), format!("connection/{id}/{name}")))
+    }
 }
 
 /// What requests carry.
@@ -134,6 +147,7 @@ impl Connection {
             grants: None,
             clock: Arc::new(SystemClock),
             policy: RefreshPolicy::default(),
+            cells: None,
         }
     }
 
@@ -216,12 +230,13 @@ impl Connection {
         }
     }
 
-    /// Waits until no exchange of tokens is under way. A process that ends before may lose the service's answer, and with it the
-    /// grant.
+    /// Waits until no exchange of tokens is under way, and what other processes wait for has been given back. A process that ends
+    /// before may lose the service's answer, and with it the grant.
     pub async fn settle(&self) {
         if let Credentials::Granted { broker, .. } = &self.0.credentials {
             broker.settle().await;
         }
+        self.0.leaving.settle().await;
     }
 
     /// Kills the tokens at the service by RFC 7009, the refresh token first; gives each token's name with what became of it.
@@ -314,6 +329,7 @@ pub struct ConnectionBuilder {
     grants: Option<Arc<dyn GrantStore>>,
     clock: Arc<dyn Clock>,
     policy: RefreshPolicy,
+    cells: Option<(Arc<dyn Cells>, String)>,
 }
 
 impl ConnectionBuilder {
@@ -336,6 +352,13 @@ impl ConnectionBuilder {
         self
     }
 
+    /// What is shared with other processes that use the connection, which know it by the same id: rate limits and locks. In this
+    /// process only by default.
+    pub fn cells(mut self, cells: Arc<dyn Cells>, id: impl Into<String>) -> ConnectionBuilder {
+        self.cells = Some((cells, id.into()));
+        self
+    }
+
     /// Another clock than the machine's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> ConnectionBuilder {
         self.clock = clock;
@@ -355,7 +378,7 @@ impl ConnectionBuilder {
     /// [`Code::ConnectionInvalid`] with every violation when the values do not fit, [`Code::ClientMissing`] when the method needs
     /// an OAuth client that was not given.
     pub fn build(self) -> Result<Connection> {
-        let ConnectionBuilder { connector, values, base_url, client, grants, clock, policy } = self;
+        let ConnectionBuilder { connector, values, base_url, client, grants, clock, policy, cells } = self;
         let spec = connector.shared_spec()?;
         let (method, values) = check(&spec, values)?;
         let base = match &base_url {
@@ -428,7 +451,10 @@ impl ConnectionBuilder {
             signing,
             clock,
             budget: Budget::new(),
-            limiter: OnceLock::new(),
+            limiters: OnceLock::new(),
+            locks: Locks::default(),
+            cells,
+            leaving: Arc::default(),
             secrets,
             scrubber: Mutex::new(None),
         })))

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use linchpin::{Code, Error, Result};
+use ipnet::IpNet;
+use linchpin::{Actor, Code, Error, Result};
 use url::{Host, Url};
 
 /// Scheme, host and port of a URL: what an operator gives leave for, and what a list must not leave.
@@ -67,14 +68,66 @@ pub(crate) struct Allowed {
 pub(crate) struct Passage {
     /// Whether the connection's credentials may go with it.
     pub(crate) trusted: bool,
-    /// Whether its host must turn out to have public addresses.
-    pub(crate) guarded: bool,
+    /// Where its host may turn out to be.
+    pub(crate) reach: Reach,
+}
+
+/// Where a host may turn out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// At public addresses.
+    Public,
+    /// There, and at the places inside that the operator allows.
+    Internal,
+    /// Anywhere: the operator named exactly this origin.
+    Anywhere,
+}
+
+/// The places that are not public where the operator lets connectors' hosts be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Internal {
+    hosts: Vec<String>,
+    networks: Vec<IpNet>,
+}
+
+impl Internal {
+    /// Adds a network such as `10.0.0.0/8`, an address, or a host by its exact name.
+    pub(crate) fn add(&mut self, place: &str) -> Result<()> {
+        if let Ok(network) = place.parse::<IpNet>() {
+            self.networks.push(network.trunc());
+        } else if let Ok(address) = place.parse::<IpAddr>() {
+            self.networks.push(address.into());
+        } else {
+            let whole = Url::parse(&format!("https://{place}/")).ok();
+            let host = whole.as_ref().and_then(Url::host_str).filter(|host| host.eq_ignore_ascii_case(place));
+            let Some(host) = host.filter(|host| !host.contains('*')) else {
+                let message =
+                    format!("`{place}` is neither a network, an address nor the exact name of a host");
+                return Err(Error::coded(Code::RequestInvalid, message)
+                    .actor(Actor::Operator)
+                    .hint("write it as `10.1.0.0/16`, `10.1.2.3` or `gitlab.example`"));
+            };
+            self.hosts.push(host.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a host of this name may be at an address.
+    pub(crate) fn admits(&self, name: &str, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.hosts.iter().any(|host| host == name)
+            || self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.networks.is_empty()
+    }
 }
 
 impl Allowed {
     /// Judges a request that the flow makes: only to the connector's hosts.
-    pub(crate) fn request(&self, url: &Url) -> Result<Passage> {
-        let passage = self.anywhere(url)?;
+    pub(crate) fn request(&self, url: &Url, internal: &Internal) -> Result<Passage> {
+        let passage = self.anywhere(url, internal)?;
         if !passage.trusted {
             let host = url.host_str().unwrap_or_default();
             let message = format!(
@@ -87,7 +140,16 @@ impl Allowed {
     }
 
     /// Judges the target of a redirect: any public host, without credentials where it is not the connector's.
-    pub(crate) fn anywhere(&self, url: &Url) -> Result<Passage> {
+    pub(crate) fn anywhere(&self, url: &Url, internal: &Internal) -> Result<Passage> {
+        self.judge(url, internal, self.trusts(url))
+    }
+
+    /// Judges a request to the connection's authorization server, which the spec names.
+    pub(crate) fn server(&self, url: &Url, internal: &Internal) -> Result<Passage> {
+        self.judge(url, internal, true)
+    }
+
+    fn judge(&self, url: &Url, internal: &Internal, trusted: bool) -> Result<Passage> {
         if !matches!(url.scheme(), "http" | "https") {
             let message = format!("requests go over `http` and `https` only, not `{}`", url.scheme());
             return Err(Error::coded(Code::HostRefused, message));
@@ -96,7 +158,7 @@ impl Allowed {
             return Err(Error::coded(Code::HostRefused, "a URL with credentials in it is never requested"));
         }
         if self.leave && self.base.holds(url) {
-            return Ok(Passage { trusted: true, guarded: false });
+            return Ok(Passage { trusted: true, reach: Reach::Anywhere });
         }
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
@@ -104,12 +166,15 @@ impl Allowed {
             Some(Host::Domain(_)) => None,
             None => return Err(Error::coded(Code::HostRefused, "the URL names no host")),
         };
+        // A service's redirect elsewhere opens nothing that is inside.
         if let Some(address) = address
             && !is_public(address)
+            && !(trusted && internal.admits("", address))
         {
             return Err(not_public(&address.to_string()));
         }
-        Ok(Passage { trusted: self.trusts(url), guarded: true })
+        let reach = if trusted && !internal.is_empty() { Reach::Internal } else { Reach::Public };
+        Ok(Passage { trusted, reach })
     }
 
     fn trusts(&self, url: &Url) -> bool {
@@ -127,9 +192,8 @@ impl Allowed {
 
 /// The refusal of an address that is not public.
 pub(crate) fn not_public(what: &str) -> Error {
-    let message = format!(
-        "`{what}` is not at a public address; requests go there only when the operator allows exactly that scheme, host and port"
-    );
+    let message =
+        format!("`{what}` is not at a public address; requests go there only when the operator allows it");
     Error::coded(Code::HostRefused, message)
 }
 
@@ -204,7 +268,7 @@ mod tests {
         for good in
             ["https://api.example.com/x", "https://API.example.com:8443/", "https://uploads.example.com"]
         {
-            assert!(allowed.request(&url(good)).is_ok(), "{good}");
+            assert!(allowed.request(&url(good), &Internal::default()).is_ok(), "{good}");
         }
         for bad in [
             "http://api.example.com/x",
@@ -215,7 +279,7 @@ mod tests {
             "https://api.example.com./",
             "data:text/plain,x",
         ] {
-            let error = allowed.request(&url(bad)).unwrap_err();
+            let error = allowed.request(&url(bad), &Internal::default()).unwrap_err();
             assert_eq!(error.code(), Code::HostRefused, "{bad}");
         }
     }
@@ -248,9 +312,9 @@ mod tests {
         ] {
             let url = url(bad);
             for allowed in [allowed(false, bad), allowed(true, "http://127.0.0.1:9/")] {
-                let error = allowed.anywhere(&url).unwrap_err();
+                let error = allowed.anywhere(&url, &Internal::default()).unwrap_err();
                 assert_eq!(error.code(), Code::HostRefused, "{bad}");
-                assert!(allowed.request(&url).is_err(), "{bad}");
+                assert!(allowed.request(&url, &Internal::default()).is_err(), "{bad}");
             }
         }
         assert!(is_public("93.184.215.14".parse().unwrap()) && is_public("2606:2800::1".parse().unwrap()));
@@ -259,26 +323,53 @@ mod tests {
     #[test]
     fn the_operators_leave_is_for_one_origin() {
         let allowed = allowed(true, "http://127.0.0.1:4000/base");
-        let passage = allowed.request(&url("http://127.0.0.1:4000/x")).unwrap();
-        assert_eq!(passage, Passage { trusted: true, guarded: false });
+        let passage = allowed.request(&url("http://127.0.0.1:4000/x"), &Internal::default()).unwrap();
+        assert_eq!(passage, Passage { trusted: true, reach: Reach::Anywhere });
         for bad in [
             "http://127.0.0.1:4001/",
             "https://127.0.0.1:4000/",
             "http://localhost:4000/",
             "http://127.0.0.1/",
         ] {
-            assert!(allowed.request(&url(bad)).is_err(), "{bad}");
+            assert!(allowed.request(&url(bad), &Internal::default()).is_err(), "{bad}");
         }
-        assert!(allowed.request(&url("http://uploads.example.com")).is_err());
-        assert!(allowed.request(&url("https://uploads.example.com")).unwrap().guarded);
+        assert!(allowed.request(&url("http://uploads.example.com"), &Internal::default()).is_err());
+        assert!(
+            allowed.request(&url("https://uploads.example.com"), &Internal::default()).unwrap().reach
+                == Reach::Public
+        );
     }
 
     #[test]
     fn redirects_elsewhere_carry_no_credentials() {
         let allowed = allowed(false, "https://api.example.com");
-        assert!(!allowed.anywhere(&url("https://cdn.example.net/x")).unwrap().trusted);
-        assert!(!allowed.anywhere(&url("http://api.example.com/x")).unwrap().trusted);
-        assert!(allowed.anywhere(&url("https://api.example.com/x")).unwrap().trusted);
+        assert!(!allowed.anywhere(&url("https://cdn.example.net/x"), &Internal::default()).unwrap().trusted);
+        assert!(!allowed.anywhere(&url("http://api.example.com/x"), &Internal::default()).unwrap().trusted);
+        assert!(allowed.anywhere(&url("https://api.example.com/x"), &Internal::default()).unwrap().trusted);
+    }
+
+    #[test]
+    fn an_operator_opens_networks_and_hosts_to_the_connectors_own_hosts_only() {
+        let mut internal = Internal::default();
+        for place in ["10.1.0.0/16", "192.168.7.7", "fd00:1::/64", "GitLab.corp"] {
+            internal.add(place).unwrap();
+        }
+        for wrong in ["*.corp", "10.0.0.0/99", "", "https://gitlab.corp", "gitlab.corp:8443", "a/b", "10.1"] {
+            assert_eq!(internal.add(wrong).unwrap_err().who_must_act(), Actor::Operator, "{wrong}");
+        }
+        let admits = |name: &str, address: &str| internal.admits(name, address.parse().unwrap());
+        assert!(admits("x", "10.1.255.1") && admits("x", "::ffff:10.1.0.1") && admits("x", "192.168.7.7"));
+        assert!(admits("gitlab.corp", "10.9.9.9") && admits("x", "fd00:1::5"));
+        assert!(
+            !admits("x", "10.2.0.1") && !admits("x", "192.168.7.8") && !admits("x.gitlab.corp", "10.9.9.9")
+        );
+
+        let allowed = allowed(false, "https://10.1.2.3/api");
+        let passage = allowed.request(&url("https://10.1.2.3/api/x"), &internal).unwrap();
+        assert_eq!(passage, Passage { trusted: true, reach: Reach::Internal });
+        assert!(allowed.anywhere(&url("https://10.1.2.4/"), &internal).is_err(), "a redirect elsewhere");
+        let elsewhere = allowed.anywhere(&url("https://gitlab.corp/"), &internal).unwrap();
+        assert_eq!(elsewhere, Passage { trusted: false, reach: Reach::Public });
     }
 
     proptest! {

@@ -24,6 +24,7 @@ pub struct Invocation {
     pub(crate) flow: &'static FlowDescriptor,
     pub(crate) call: Given,
     pub(crate) files: Vec<FileRef>,
+    pub(crate) run_id: Option<String>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) cancel: Option<Cancel>,
     pub(crate) dry_run: bool,
@@ -64,6 +65,7 @@ impl Invocation {
             flow,
             call: Given::default(),
             files: Vec::new(),
+            run_id: None,
             deadline: None,
             cancel: None,
             dry_run: false,
@@ -138,6 +140,13 @@ impl Invocation {
     /// Where the last look ended, as JSON text; for monitors. None by default: the first look.
     pub fn cursor(mut self, json: impl Into<String>) -> Invocation {
         self.call.cursor = Some(json.into());
+        self
+    }
+
+    /// What the call is known by where it may be made again, by a queue or after a crash: its writes then carry the same
+    /// idempotency keys, by which the service knows them. Without one each call has keys of its own.
+    pub fn run_id(mut self, id: impl Into<String>) -> Invocation {
+        self.run_id = Some(id.into());
         self
     }
 

@@ -11,18 +11,21 @@ mod clock;
 mod connection;
 mod egress;
 mod grant;
+mod idempotency;
 mod invocation;
 mod jwt;
 mod limit;
 mod login;
 mod nearest;
 mod oauth;
+pub mod observe;
 mod outcome;
 mod refresh;
 mod retry;
 mod runtime;
 mod scrub;
 mod session;
+mod share;
 mod signing;
 mod steps;
 mod stream;
@@ -32,6 +35,7 @@ mod transfer;
 pub mod webhook;
 
 pub use crate::{
+    client::Resolver,
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionBuilder, Way},
     grant::{Failure, Grant, GrantStore, Kept, Lease, MemoryGrant},
@@ -41,6 +45,7 @@ pub use crate::{
     refresh::RefreshPolicy,
     runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
     session::Planned,
+    share::{Cell, Cells},
     signing::{Outgoing, Signer},
     stream::{Batch, RecordStream},
     trace::{Entry, Trace},

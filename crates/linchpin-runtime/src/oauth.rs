@@ -427,9 +427,9 @@ impl Server {
                 Error::coded(Code::RequestInvalid, format!("the token endpoint's URL is not one: {error}"))
             })?,
         };
-        let mut passage = self.allowed.anywhere(&url)?;
-        passage.trusted = true;
-        let client = runtime.clients().get(url.scheme(), passage, self.identity.as_ref())?;
+        let clients = runtime.clients();
+        let reach = self.allowed.server(&url, clients.internal())?.reach;
+        let client = clients.get(url.scheme(), reach, self.identity.as_ref())?;
         let place = url.origin().ascii_serialization();
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();
@@ -847,6 +847,10 @@ fn scopes(value: &Value, separator: &str) -> Option<Vec<String>> {
 pub(crate) struct OAuthExchange(pub(crate) Arc<Server>);
 
 impl Exchange for OAuthExchange {
+    fn connector(&self) -> &str {
+        &self.0.spec.key
+    }
+
     fn can(&self, old: Option<&Grant>) -> bool {
         let itself = match &self.0.method().kind {
             AuthKind::OAuth2(oauth) => oauth.grant == OAuth2Grant::ClientCredentials,

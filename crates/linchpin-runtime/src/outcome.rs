@@ -14,7 +14,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::clock::{self, Clock};
+use crate::{
+    clock::{self, Clock},
+    limit,
+};
 
 /// Where services put the message of an error, tried in this order where the spec does not say.
 const MESSAGES: [&str; 7] =
@@ -260,8 +263,10 @@ fn failure(
     if let Some(id) = request_id {
         error = error.request_id(id);
     }
-    let reset = http.rate_limit.as_ref().and_then(|limit| limit.reset.as_deref());
-    let wait = wait_of(&answer.headers, reset.filter(|_| code == Code::RateLimited), clock.now());
+    let reset = http.rate_limits.iter().find_map(|limit| limit.reset.as_deref());
+    let limited = code == Code::RateLimited;
+    let wait = wait_of(&answer.headers, reset.filter(|_| limited), clock.now())
+        .or_else(|| limited.then(|| limit::none_left(&answer.headers))?);
     match wait {
         Some(wait) => error.retry_after(wait),
         None => error,

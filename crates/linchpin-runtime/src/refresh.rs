@@ -19,6 +19,7 @@ use crate::{
     clock::{self, Clock},
     connection::Signed,
     grant::{Failure, Grant, GrantStore, Kept, Lease},
+    observe,
     runtime::Runtime,
 };
 
@@ -63,6 +64,9 @@ const WATCH: Duration = Duration::from_millis(50);
 /// The code of an error says what it means: [`Code::ReauthorizationNeeded`] that the grant is dead, [`Code::ExchangeRefused`] that
 /// the connector or its client is wrong, anything else that the service or the network is in trouble.
 pub(crate) trait Exchange: Send + Sync + 'static {
+    /// The connector's key.
+    fn connector(&self) -> &str;
+
     /// Whether there is anything to exchange.
     fn can(&self, old: Option<&Grant>) -> bool;
 
@@ -291,6 +295,7 @@ impl Inner {
                 format!("the token endpoint did not answer within {limit}"),
             ))
         });
+        observe::refreshed(self.exchange.connector(), answer.as_ref().err());
         match answer {
             Ok(grant) => {
                 // Noted before it is stored: a store in trouble must not lose it.

@@ -15,20 +15,22 @@ use std::{
 };
 
 use linchpin::{
-    Code, Context, Error, Result, Secret, Tokens,
+    Actor, Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
     flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
-    manifest::spec::{ConfigSource, RateLimit},
+    manifest::spec::{ConfigSource, RateLimitScope},
 };
 use tokio::{sync::Notify, time::Instant};
+use tracing::Span;
 
 use crate::{
     check::{self, Side},
-    client::Clients,
-    connection::Connection,
+    client::{Clients, Resolver, Way},
+    connection::{Connection, Ready},
     invocation::{Invocation, ResultCheck},
     limit::Limiter,
+    observe::{self, Running},
     session::{self, Planned, Policy, Session, Stop},
     signing::Signer,
     stream::RecordStream,
@@ -132,13 +134,16 @@ impl Runtime {
         RuntimeBuilder::default()
     }
 
-    /// Who holds back the requests of all connections of a connector.
-    pub(crate) fn limiter(&self, connector: &str, rules: &RateLimit) -> Arc<Limiter> {
+    /// Who holds back the requests of all connections of a connector, where the spec says that something does.
+    pub(crate) fn limiter(&self, ready: &Ready) -> Option<Arc<Limiter>> {
         let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        match limiters.get(connector) {
-            Some(limiter) => limiter.clone(),
-            None => limiters.entry(connector.to_owned()).or_insert(Arc::new(Limiter::new(rules))).clone(),
+        let key = ready.connector.key();
+        if let Some(limiter) = limiters.get(key) {
+            return Some(limiter.clone());
         }
+        let shared = ready.cells.as_ref().map(|(cells, _)| (cells.clone(), format!("connector/{key}/limit")));
+        let limiter = Arc::new(Limiter::new(&ready.spec.http, RateLimitScope::Connector, shared)?);
+        Some(limiters.entry(key.to_owned()).or_insert(limiter).clone())
     }
 
     /// Checks what was given, runs the flow, and checks what it gave.
@@ -149,20 +154,31 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, files, deadline, cancel, dry_run, check } = invocation;
+        let Invocation { connection, flow, call, files, run_id, deadline, cancel, dry_run, check } =
+            invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
+        policy.run = run_id;
         policy.cancel = cancel;
         if dry_run {
             policy.stop = Stop::of(flow);
         }
         let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
         let session = Session::new(self.clone(), connection, policy, secrets);
-        let watch = Watch { session, files };
+        let span = observe::flow(session.connection.connector().key(), flow);
+        let running = Running::begin(span.clone(), &session.connection, flow);
+        let watch = Watch { session, files, span };
         match self.produce(&watch, flow, call, check).await {
-            Ok(output) => Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() }),
+            Ok(mut output) => {
+                match &mut output {
+                    Output::Records(records) => records.counts(running),
+                    _ => running.end(None),
+                }
+                Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() })
+            }
             Err(error) => {
+                running.end(Some(error.code()).filter(|code| *code != Code::DryRun));
                 let trace = watch.session.trace.clone();
                 if error.code() == Code::DryRun
                     && let Some(planned) = watch.session.take_planned()
@@ -306,14 +322,18 @@ impl Runtime {
         args: impl IntoArgs<F::Args>,
     ) -> Result<(<F::Output as Gives>::Value, Trace), Failed> {
         let session = Session::new(self.clone(), connection.clone(), Policy::of(F::DESCRIPTOR), Vec::new());
-        let watch = Watch { session, files: Files::default() };
+        let span = observe::flow(session.connection.connector().key(), F::DESCRIPTOR);
+        let running = Running::begin(span.clone(), &session.connection, F::DESCRIPTOR);
+        let watch = Watch { session, files: Files::default(), span };
         let trace = watch.session.trace.clone();
         let cx = watch.session.context();
         let work = async {
             let args = args.into_args(&cx)?;
             F::call(cx, args).await.into_result()
         };
-        match watch.over(work).await {
+        let ended = watch.over(work).await;
+        running.end(ended.as_ref().err().map(Error::code));
+        match ended {
             Ok(output) => Ok((output, trace)),
             Err(error) => Err(Failed { error: trace.0.scrub(error), trace }),
         }
@@ -336,11 +356,11 @@ impl fmt::Debug for Runtime {
 }
 
 /// Makes a [`Runtime`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "nothing is made before `build`"]
 pub struct RuntimeBuilder {
     signers: BTreeMap<String, Arc<dyn Signer>>,
-    roots: Vec<reqwest::Certificate>,
+    way: Way,
 }
 
 impl RuntimeBuilder {
@@ -359,16 +379,64 @@ impl RuntimeBuilder {
         let read = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
         if read.is_empty() {
             let message = "what is to be trusted holds no certificate in PEM";
-            return Err(Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator));
+            return Err(Error::coded(Code::RequestInvalid, message).actor(Actor::Operator));
         }
-        self.roots.extend(read);
+        self.way.roots.extend(read);
         Ok(self)
+    }
+
+    /// Lets connectors' hosts be inside: in a network such as `10.0.0.0/8`, at an address, or, for a host by its exact name,
+    /// wherever it is. Redirects of services lead there no more than before.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of these.
+    pub fn allow(mut self, place: &str) -> Result<RuntimeBuilder> {
+        self.way.internal.add(place)?;
+        Ok(self)
+    }
+
+    /// Sends everything through a proxy, by its URL, which may hold a name and a password: `http://proxy.example:3128`. What goes to
+    /// an operator's own base URL still goes there directly. The proxy looks names up, so that only these are checked; addresses
+    /// in URLs are. Proxies of the environment are never used.
+    ///
+    /// `except` are hosts that are reached directly, as in `NO_PROXY`: `gitlab.example,10.0.0.0/8`; empty for none.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not one of an HTTP proxy. Nothing of it is in the message.
+    pub fn proxy(mut self, url: &str, except: &str) -> Result<RuntimeBuilder> {
+        let unfit = || {
+            let message =
+                "the proxy's URL is not one that begins with `http://` or `https://` and names a host";
+            Error::coded(Code::RequestInvalid, message).actor(Actor::Operator)
+        };
+        let parsed = url::Url::parse(url).map_err(|_| unfit())?;
+        let host =
+            parsed.host_str().filter(|_| matches!(parsed.scheme(), "http" | "https")).ok_or_else(unfit)?;
+        let proxy = reqwest::Proxy::all(parsed.clone()).map_err(|_| unfit())?;
+        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string(except));
+        self.way.proxy = Some((proxy, host.to_owned()));
+        Ok(self)
+    }
+
+    /// Looks names up by something else than the system.
+    pub fn resolver(mut self, resolver: impl Resolver) -> RuntimeBuilder {
+        self.way.resolver = Some(Arc::new(resolver));
+        self
     }
 
     /// The runtime; it has not yet opened anything.
     pub fn build(self) -> Runtime {
-        let RuntimeBuilder { signers, roots } = self;
-        Runtime(Arc::new(Shared { signers, clients: Clients::trusting(roots), ..Shared::default() }))
+        let RuntimeBuilder { signers, way } = self;
+        Runtime(Arc::new(Shared { signers, clients: Clients::new(way), ..Shared::default() }))
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's URL may hold a password.
+        write!(f, "RuntimeBuilder({:?})", self.signers.keys())
     }
 }
 
@@ -445,13 +513,16 @@ impl Cancel {
 pub(crate) struct Watch {
     pub(crate) session: Arc<Session>,
     pub(crate) files: Files,
+    /// The call's span, for whoever watches from outside.
+    pub(crate) span: Span,
 }
 
 impl Watch {
     pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = pin!(work);
         let caught = std::future::poll_fn(move |cx| {
-            match catch_unwind(AssertUnwindSafe(|| self.files.within(|| work.as_mut().poll(cx)))) {
+            let poll = || self.span.in_scope(|| self.files.within(|| work.as_mut().poll(cx)));
+            match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(polled) => polled,
                 Err(payload) => Poll::Ready(Err(panicked(&*payload))),
             }

@@ -3,10 +3,7 @@
 use std::{
     fmt,
     pin::pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,20 +14,24 @@ use http::{
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
-    context::Driver,
+    context::{Driver, Lock, Step},
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
     request::{Body, Request, Target, Upload},
 };
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
     body,
     client::{NotPublic, deepest, garbled},
+    clock,
     connection::{Connection, Ready, Signed},
-    egress::{self, Origin, Passage},
-    limit::{self, Limiter, Turn},
+    egress::{self, Internal, Origin, Passage},
+    idempotency::Keys,
+    limit::{self, Limiter, Permit, Refusal},
+    observe,
     outcome::{self, Verdict},
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
@@ -65,10 +66,7 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) trace: Trace,
     policy: Policy,
-    /// Half of the idempotency keys: random, made when the first is needed.
-    run_id: OnceLock<[u8; 16]>,
-    /// The other half: how many keys were made.
-    keys: AtomicU32,
+    keys: Keys,
     planned: Mutex<Option<Planned>>,
 }
 
@@ -83,8 +81,8 @@ struct Attempt<'a> {
     safe: bool,
     key: Option<&'a Key>,
     signed: Option<&'a Signed>,
-    /// Who learns from the answer what the service still allows.
-    limiter: Option<&'a Limiter>,
+    /// How often it was sent before.
+    resend: u32,
     /// Whether the body of a good answer stays unread.
     streams: bool,
 }
@@ -108,6 +106,10 @@ enum Tried {
 /// What a call allows its requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policy {
+    /// The key of the flow that makes them.
+    pub(crate) flow: &'static str,
+    /// What the call is known by, so that its writes carry the same keys when it is made again.
+    pub(crate) run: Option<String>,
     /// When the call must be over, and how long it was given.
     pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
     /// Before which request a dry run stops.
@@ -124,7 +126,7 @@ impl Policy {
     /// What a flow allows by its nature.
     pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
         let keyed = matches!(flow.kind, KindInfo::Action { idempotency: Some(Idempotency::Key), .. });
-        Policy { keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
+        Policy { flow: flow.name, keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
     }
 }
 
@@ -175,8 +177,7 @@ impl Session {
             trace: Trace::new(connection.clone(), secrets),
             connection,
             policy,
-            run_id: OnceLock::new(),
-            keys: AtomicU32::new(0),
+            keys: Keys::default(),
             planned: Mutex::new(None),
         })
     }
@@ -202,7 +203,7 @@ impl Session {
     /// of a good answer is left to be read.
     pub(crate) async fn request(&self, request: &Request, streams: bool) -> Result<(Response, Option<Open>)> {
         let ready = &*self.connection.0;
-        let (url, passage) = destination(ready, request)?;
+        let (url, passage) = destination(ready, request, self.runtime.clients().internal())?;
         let safe = matches!(request.method, Method::GET | Method::HEAD);
         let key = self.key(request, safe)?;
         let authenticated = passage.trusted && request.authenticated;
@@ -212,12 +213,9 @@ impl Session {
             let body = body::carried(request, signed.as_deref())?;
             return Err(self.plan(request, &url, &headers, body));
         }
-        let limiter = self.limiter();
-        let counted = limiter.as_deref().filter(|_| passage.trusted);
-        if let Some(limiter) = counted {
-            // Before the credentials are taken, which may grow old meanwhile.
-            self.admit(limiter).await?;
-        }
+        let counted = passage.trusted;
+        // Before the credentials are taken, which may grow old meanwhile.
+        let mut turn = Some(self.admit(counted).await?);
         let mut signed = match authenticated {
             true => Some(self.connection.signed(&self.runtime).await?),
             false => None,
@@ -230,10 +228,14 @@ impl Session {
                 safe,
                 key: key.as_ref(),
                 signed: signed.as_deref(),
-                limiter: limiter.as_deref(),
+                resend: attempts - 1,
                 streams,
             };
-            match self.attempt(attempt, url.clone(), passage).await? {
+            let permits = match turn.take() {
+                Some(permits) => permits,
+                None => self.admit(counted).await?,
+            };
+            match self.attempt(attempt, url.clone(), passage, permits).await? {
                 Tried::Answered(answer, open) => {
                     ready.budget.succeeded(attempts);
                     return Ok((answer, open));
@@ -266,7 +268,11 @@ impl Session {
                         left: self.left(),
                     };
                     match retry::decide(&ready.spec.http.retry, &ready.budget, failure, chance()) {
-                        Decision::Wait(time) => ready.clock.pause(time).await,
+                        Decision::Wait(time) => {
+                            let code = answer.as_ref().err().map(Error::code);
+                            observe::retried(ready.connector.key(), code, time);
+                            ready.clock.pause(time).await;
+                        }
                         Decision::Stop(stop) => {
                             let answer = answer.map(|answer| (answer, None));
                             return answer.map_err(|error| match stop.hint() {
@@ -276,36 +282,54 @@ impl Session {
                         }
                     }
                     attempts += 1;
-                    if let Some(limiter) = counted {
-                        self.admit(limiter).await?;
-                    }
                 }
             }
         }
     }
 
     /// Who holds the connection's requests back, where the spec says what the service allows.
-    fn limiter(&self) -> Option<Arc<Limiter>> {
+    fn limiters(&self) -> &[Arc<Limiter>] {
         let ready = &*self.connection.0;
-        let rules = ready.spec.http.rate_limit.as_ref()?;
-        Some(match rules.per {
-            RateLimitScope::Connection => ready.limiter.get_or_init(|| Arc::new(Limiter::new(rules))).clone(),
-            RateLimitScope::Connector => self.runtime.limiter(ready.connector.key(), rules),
+        if ready.spec.http.rate_limits.is_empty() {
+            return &[];
+        }
+        ready.limiters.get_or_init(|| {
+            let own = Limiter::new(&ready.spec.http, RateLimitScope::Connection, ready.shared("limit"));
+            let common = self.runtime.limiter(ready);
+            own.map(Arc::new).into_iter().chain(common).collect()
         })
     }
 
-    /// Waits for a request's turn.
-    async fn admit(&self, limiter: &Limiter) -> Result<()> {
+    /// Waits for a request's turn, where it is one that counts.
+    async fn admit(&self, counted: bool) -> Result<Vec<Permit>> {
+        let mut permits = Vec::new();
+        if !counted || self.limiters().is_empty() {
+            return Ok(permits);
+        }
         let ready = &*self.connection.0;
-        let longest = ready.spec.http.retry.longest;
-        let left = self.left();
-        match limiter.take(ready.clock.now(), left.map_or(longest, |left| left.min(longest))) {
-            Turn::After(Duration::ZERO) => Ok(()),
-            Turn::After(wait) => {
-                ready.clock.pause(wait).await;
-                Ok(())
+        let arrived = ready.clock.now();
+        for limiter in self.limiters() {
+            let longest = ready.spec.http.retry.longest;
+            let left = self.left();
+            let turner = (std::ptr::from_ref(ready).addr(), self.policy.flow);
+            let patience = left.map_or(longest, |left| left.min(longest));
+            match limiter.admit(turner, &*ready.clock, patience, &ready.leaving).await {
+                Ok(permit) => permits.extend(permit),
+                Err(Refusal::TooLate(wait)) => return Err(limit::too_late(wait, left)),
+                Err(Refusal::Failed(error)) => return Err(error),
             }
-            Turn::TooLate(wait) => Err(limit::used_up(wait, left)),
+        }
+        let waited = clock::until(arrived, ready.clock.now());
+        if waited > Duration::ZERO {
+            observe::held_back(ready.connector.key(), waited);
+        }
+        Ok(permits)
+    }
+
+    /// The service wants to be left alone.
+    async fn hold(&self, limiter: Option<&Arc<Limiter>>, wait: Option<Duration>) {
+        if let (Some(limiter), Some(wait)) = (limiter, wait) {
+            limiter.hold(self.connection.0.clock.now(), wait).await;
         }
     }
 
@@ -321,7 +345,13 @@ impl Session {
     }
 
     /// One request with one set of credentials.
-    async fn attempt(&self, attempt: Attempt<'_>, mut url: Url, passage: Passage) -> Result<Tried> {
+    async fn attempt(
+        &self,
+        attempt: Attempt<'_>,
+        mut url: Url,
+        passage: Passage,
+        permits: Vec<Permit>,
+    ) -> Result<Tried> {
         let ready = &*self.connection.0;
         let request = attempt.request;
         let headers = self.headers(request, attempt.signed, attempt.key);
@@ -339,6 +369,8 @@ impl Session {
             since: Instant::now(),
             unsent: true,
             progress: progress.clone(),
+            span: Span::none(),
+            _permits: permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
         let outcome = match self.in_time(progress.as_deref(), exchange).await {
@@ -375,6 +407,9 @@ impl Session {
             Verdict::Passing(error) => {
                 flight.fail(error.code());
                 let asked = error.details().retry_after;
+                if error.code() == Code::RateLimited && passage.trusted {
+                    self.hold(self.limiters().first(), asked).await;
+                }
                 Ok(Tried::Passing { answer: given(error, answer), unsent: false, asked })
             }
             Verdict::Good => {
@@ -461,30 +496,10 @@ impl Session {
             let message = format!("the spec's idempotency header `{name}` is not a header name");
             Error::coded(Code::RequestInvalid, message)
         })?;
-        let key = HeaderValue::try_from(self.idempotency_key()?)
-            .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
+        let key =
+            HeaderValue::try_from(self.keys.key(self.policy.run.as_deref(), self.policy.flow, request)?)
+                .map_err(|_| Error::coded(Code::RequestInvalid, "an idempotency key is no header value"))?;
         Ok(Some((name, key)))
-    }
-
-    /// A key of the form of a random UUID (RFC 9562 §5.4): the call's random bits, with the number of the write in them.
-    fn idempotency_key(&self) -> Result<String> {
-        let run = match self.run_id.get() {
-            Some(run) => run,
-            None => {
-                let mut random = [0; 16];
-                getrandom::fill(&mut random).map_err(|error| {
-                    let message = format!("no random numbers can be had for an idempotency key: {error}");
-                    Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator)
-                })?;
-                self.run_id.get_or_init(|| random)
-            }
-        };
-        let number = self.keys.fetch_add(1, Ordering::Relaxed);
-        let mut bits = u128::from_be_bytes(*run) ^ u128::from(number);
-        bits = bits & !(0xf << 76) | 0x4 << 76;
-        bits = bits & !(0x3 << 62) | 0x2 << 62;
-        let hex = format!("{bits:032x}");
-        Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
     }
 
     /// Notes the request at which a dry run stops.
@@ -520,15 +535,15 @@ impl Session {
         flight: &mut Flight,
     ) -> Result<(Response, Option<reqwest::Body>)> {
         let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed, limiter, streams } = attempt;
+        let Attempt { request, safe, key, signed, resend, streams } = attempt;
         let mut redirects = 0;
         let mut body = body::carried(request, signed)?;
         loop {
             let shown: Arc<str> = Arc::from(url.as_str());
-            flight.start(request, &shown);
+            flight.start(request, &shown, resend);
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
-            let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
+            let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
@@ -541,14 +556,15 @@ impl Session {
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
-            let mut answer = client.execute(outgoing).await.map_err(|error| {
-                flight.unsent = error.is_connect();
-                unreachable(&shown, &error)
-            })?;
+            let mut answer =
+                client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
+                    flight.unsent = error.is_connect();
+                    unreachable(&shown, &error)
+                })?;
             let status = answer.status();
             flight.answered(status.as_u16());
-            if let Some(limiter) = limiter.filter(|_| passage.trusted) {
-                limiter.learn(status.as_u16(), answer.headers(), ready.clock.now());
+            for limiter in self.limiters().iter().filter(|_| passage.trusted) {
+                self.hold(Some(limiter), limiter.used_up(answer.headers(), ready.clock.now())).await;
             }
 
             let next = match safe && is_redirect(status.as_u16()) {
@@ -572,7 +588,7 @@ impl Session {
                     format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
                 return Err(Error::coded(Code::Rejected, message).status(status.as_u16()));
             }
-            passage = ready.allowed.anywhere(&next)?;
+            passage = ready.allowed.anywhere(&next, self.runtime.clients().internal())?;
             url = next;
             headers = if passage.trusted {
                 if let Some(signed) = signed {
@@ -621,7 +637,7 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 /// Where a request goes, and how it may go there.
-pub(crate) fn destination(ready: &Ready, request: &Request) -> Result<(Url, Passage)> {
+pub(crate) fn destination(ready: &Ready, request: &Request, internal: &Internal) -> Result<(Url, Passage)> {
     match &request.target {
         Target::Path(path) => {
             // Set, not parsed with the base: a path can then lead nowhere else, and the host is not read again.
@@ -634,20 +650,20 @@ pub(crate) fn destination(ready: &Ready, request: &Request) -> Result<(Url, Pass
             url.set_path(&joined);
             url.set_query(own);
             append(&mut url, request);
-            let passage = ready.allowed.request(&url)?;
+            let passage = ready.allowed.request(&url, internal)?;
             Ok((url, passage))
         }
         Target::Url(text) => {
             let mut url = Url::parse(text).map_err(|error| invalid(text, &error.to_string()))?;
             append(&mut url, request);
-            let passage = ready.allowed.request(&url)?;
+            let passage = ready.allowed.request(&url, internal)?;
             Ok((url, passage))
         }
         Target::Next { link, from } => {
             let mut url = next_page(from, link)?;
             append(&mut url, request);
             // The page itself may have come from elsewhere, by a redirect.
-            let passage = ready.allowed.anywhere(&url)?;
+            let passage = ready.allowed.anywhere(&url, internal)?;
             Ok((url, passage))
         }
     }
@@ -817,12 +833,16 @@ pub(crate) struct Flight {
     unsent: bool,
     /// How a body that is a stream goes up.
     progress: Option<Arc<Progress>>,
+    /// Its span, for whoever watches.
+    span: Span,
+    /// That it is under way, for whoever counts.
+    _permits: Vec<Permit>,
 }
 
 impl Flight {
-    fn start(&mut self, request: &Request, url: &Arc<str>) {
+    fn start(&mut self, request: &Request, url: &Arc<str>, resend: u32) {
         self.since = Instant::now();
-        self.record = Some(Record {
+        let record = Record {
             method: request.method.clone(),
             url: url.clone(),
             status: None,
@@ -830,7 +850,9 @@ impl Flight {
             sent: request.body.as_ref().and_then(Body::size).unwrap_or_default(),
             received: 0,
             error: None,
-        });
+        };
+        self.span = observe::request(&record, resend);
+        self.record = Some(record);
     }
 
     /// The URL that was asked last.
@@ -867,6 +889,7 @@ impl Flight {
             if let Some(progress) = &self.progress {
                 record.sent = progress.sent();
             }
+            observe::requested(&std::mem::replace(&mut self.span, Span::none()), &record);
             self.log.0.add(record);
         }
     }
@@ -905,6 +928,18 @@ impl Driver for Session {
 
     fn connection(&self) -> &ConnectionValues {
         &self.connection.0.values
+    }
+
+    fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>> {
+        Box::pin(async move {
+            let ready = &*self.connection.0;
+            let shared = ready.shared(&format!("lock/{name}"));
+            ready.locks.lock(&name, shared, &*ready.clock, &ready.leaving).await.map(Lock::new)
+        })
+    }
+
+    fn step(&self, helper: &FlowDescriptor) -> Option<Box<dyn Step>> {
+        observe::step(helper)
     }
 
     fn config(&self, key: &str) -> Result<Secret> {

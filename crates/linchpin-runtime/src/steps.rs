@@ -31,6 +31,10 @@ use crate::{
 pub(crate) struct SessionExchange(pub(crate) Arc<Server>);
 
 impl Exchange for SessionExchange {
+    fn connector(&self) -> &str {
+        &self.0.spec.key
+    }
+
     fn can(&self, _old: Option<&Grant>) -> bool {
         true
     }

@@ -6,6 +6,7 @@ use linchpin::{Code, Error, Result, flow::FlowDescriptor, records::ErasedRecords
 
 use crate::{
     check::{self, Side},
+    observe::Running,
     runtime::{Watch, judge_output},
 };
 
@@ -19,6 +20,8 @@ pub struct RecordStream {
     check: Option<(Shape, bool)>,
     lines: Vec<u8>,
     read: u64,
+    /// Counts the call when the stream ends.
+    running: Option<Running>,
     /// Whether records are being fetched; still so when whoever waited for them has gone.
     fetching: bool,
 }
@@ -46,7 +49,19 @@ impl RecordStream {
             check,
             lines: Vec::new(),
             read: 0,
+            running: None,
             fetching: false,
+        }
+    }
+
+    /// The call is counted when the stream ends.
+    pub(crate) fn counts(&mut self, running: Running) {
+        self.running = Some(running);
+    }
+
+    fn end(&mut self, code: Option<Code>) {
+        if let Some(running) = self.running.take() {
+            running.end(code);
         }
     }
 
@@ -86,8 +101,14 @@ impl RecordStream {
         self.fetching = false;
         let count = match written {
             Ok(Some(count)) => count,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(self.watch.session.trace.0.scrub(error)),
+            Ok(None) => {
+                self.end(None);
+                return Ok(None);
+            }
+            Err(error) => {
+                self.end(Some(error.code()));
+                return Err(self.watch.session.trace.0.scrub(error));
+            }
         };
         if let Some((shape, strict)) = self.check {
             let mut violations = Vec::new();
@@ -109,6 +130,15 @@ impl RecordStream {
         self.read += count as u64;
         self.records = Some(records);
         Ok(Some(Batch { lines: &self.lines, count }))
+    }
+}
+
+impl Drop for RecordStream {
+    fn drop(&mut self) {
+        // Whoever has seen enough reads no further: that is no failure.
+        if !self.fetching {
+            self.end(None);
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! What a flow works with.
 
-use std::{fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+};
 
 use http::Method;
 use linchpin_manifest::spec::Spec;
@@ -9,7 +15,7 @@ use crate::{
     Result, Secret,
     extract::ConnectionValues,
     file::FileRef,
-    flow::{BoxFuture, Gives, Helper, IntoArgs},
+    flow::{BoxFuture, FlowDescriptor, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
 
@@ -33,8 +39,58 @@ pub trait Driver: Send + Sync + 'static {
     /// The connection that the flow runs for.
     fn connection(&self) -> &ConnectionValues;
 
+    /// Takes a lock of the connection, when nobody has it.
+    fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>>;
+
     /// A configuration value that the spec writes, for the connection.
     fn config(&self, key: &str) -> Result<Secret>;
+
+    /// What surrounds a helper that a flow calls; nothing where nobody watches.
+    fn step(&self, _helper: &FlowDescriptor) -> Option<Box<dyn Step>> {
+        None
+    }
+}
+
+/// What surrounds each poll of a helper; authors never see it.
+pub trait Step: Send {
+    /// Polls within.
+    fn within(&self, poll: &mut dyn FnMut());
+}
+
+/// A helper, and what surrounds it.
+struct Surrounded<F> {
+    step: Box<dyn Step>,
+    work: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Surrounded<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let (mut polled, this) = (Poll::Pending, &mut *self);
+        this.step.within(&mut || polled = this.work.as_mut().poll(cx));
+        polled
+    }
+}
+
+/// A lock that is held until it is dropped.
+#[must_use = "the lock is given back at once"]
+pub struct Lock(
+    #[expect(dead_code, reason = "what it holds is given back when it is dropped")]
+    Box<dyn Any + Send + Sync>,
+);
+
+impl Lock {
+    /// A lock that is given back when a value is dropped.
+    pub fn new(held: impl Any + Send + Sync) -> Lock {
+        Lock(Box::new(held))
+    }
+}
+
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lock")
+    }
 }
 
 impl Context {
@@ -82,6 +138,33 @@ impl Context {
         RequestBuilder::new(self.clone(), method, path.into_path())
     }
 
+    /// Waits until nobody else holds the lock of this name, and holds it: what flows of one connection do under the same name
+    /// happens one after the other, also where several processes share a store. The name is the author's: `project:7`.
+    ///
+    /// Whoever takes a second lock may wait for somebody who waits for the first; a call with a deadline then ends there. A process
+    /// that hangs for a minute has lost its locks to others.
+    ///
+    /// ```
+    /// use linchpin::prelude::*;
+    ///
+    /// /// Counts up a counter that the service only lets us write.
+    /// #[helper]
+    /// async fn count_up(cx: Context, id: Input<u64>) -> Result<u64> {
+    ///     let id = id.into_inner();
+    ///     let _lock = cx.lock(format!("counter:{id}")).await?;
+    ///     let count: u64 = cx.get(path!("/counters/{id}")).send().await?.json()?;
+    ///     cx.put(path!("/counters/{id}")).json(&(count + 1)).send().await?;
+    ///     Ok(count + 1)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Code::StoreFailed`](crate::Code::StoreFailed) when the store that the processes share cannot be asked.
+    pub async fn lock(&self, name: impl Into<String>) -> Result<Lock> {
+        self.shared_driver().lock(name.into()).await
+    }
+
     /// Calls a helper with the value of its parameter: `cx.call::<projects>(query).await?`.
     ///
     /// # Errors
@@ -96,7 +179,15 @@ impl Context {
     {
         // Boxed, so that the type of the future says nothing of the bounds above: one that does not hold is reported once.
         let (cx, args) = (self.clone(), args.into_args(self));
-        Box::pin(async move { F::call(cx, args?).await.into_result() })
+        let step = self.driver().step(F::DESCRIPTOR);
+        Box::pin(async move {
+            let work = F::call(cx, args?);
+            let output = match step {
+                None => work.await,
+                Some(step) => Surrounded { step, work: Box::pin(work) }.await,
+            };
+            output.into_result()
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod command;
 mod description;
 mod drive;
 mod edge;
+mod egress;
 mod github;
 mod host;
 mod hostile;

@@ -23,6 +23,7 @@ pub(crate) use self::serve::{Serve, serve};
 use crate::{
     args::Format,
     catalogue::Catalogue,
+    egress::EgressArgs,
     exit::{Exit, Failure, write_stdout},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct StoreArgs {
     /// For a mock of a service: in place of the spec's base URL, and leave to go to exactly this scheme, host and port
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) base_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) egress: EgressArgs,
 }
 
 /// Which connection.
@@ -290,6 +293,7 @@ pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<H
         eprintln!("note: the store's key was made: {home}; keep a copy of it apart from the store");
     }
     let mut builder = Host::builder_shared(store, vault).connectors(connectors.iter().cloned()).notices(tell);
+    builder = builder.runtime(args.egress.runtime()?);
     builder = builder.clock(std::sync::Arc::new(crate::pause::SpokenClock(crate::args::Format::Human)));
     for connector in connectors {
         if let Some(client) = client(connector) {

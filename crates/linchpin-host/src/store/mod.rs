@@ -11,7 +11,7 @@ mod sqlite;
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
-pub use linchpin_runtime::{Failure, Lease};
+pub use linchpin_runtime::{Cell, Failure, Lease};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "postgres")]
@@ -173,6 +173,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Puts a named value, unless it is there; gives the one that is there afterwards.
     fn note_once(&self, name: &str, value: &[u8]) -> BoxFuture<'_, Result<Vec<u8>>>;
+
+    /// A [cell](linchpin_runtime::Cells) that processes share while they work. Those whose names begin with `connection/ID/` go
+    /// with the connection.
+    fn cell(&self, name: &str) -> BoxFuture<'_, Result<Cell>>;
+
+    /// Puts a value into a cell in the place of the old one, or takes the cell away; `false` when another value stands there.
+    fn cell_swap(&self, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> BoxFuture<'_, Result<bool>>;
 
     /// Sealed records behind a place in the store's own order, for sealing them anew.
     fn sealed_after(&self, place: Option<Place>, most: usize) -> BoxFuture<'_, Result<Vec<(Place, Sealed)>>>;

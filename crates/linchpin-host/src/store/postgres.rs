@@ -15,11 +15,11 @@ use tokio_postgres::{
 };
 
 use super::{
-    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
-    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
+    Attempt, Cell, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED,
+    Renewed, Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
-        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
-        to_grant, to_note, to_revocation, to_sealed,
+        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_cell, to_change, to_client,
+        to_connection, to_grant, to_note, to_revocation, to_sealed,
     },
 };
 use crate::vault::{CHECK, KeyId, Kind, Place, Sealed};
@@ -131,9 +131,18 @@ const MIGRATIONS: &[&str] = &[
     create trigger linchpin_secret before insert or update of secret on linchpin_client
         for each row execute function linchpin_check_key('secret');
 "#,
+    r#"
+    create table linchpin_cell (
+        name text collate "C" primary key,
+        value bytea not null
+    );
+    "#,
 ];
 
 /// Milliseconds after 1970 by the server's clock, which goes on within a transaction.
+const CELLS_GONE: &str =
+    "cells as (delete from linchpin_cell where starts_with(name, 'connection/' || $1::text || '/'))";
+
 const NOW: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// Held by whoever retires keys, and shared by whoever puts something sealed in (as a number in the trigger above): "linchkey".
@@ -514,10 +523,11 @@ impl Store for Postgres {
         let id = id.to_owned();
         Box::pin(async move {
             let Some(left) = left else {
-                return Ok(self.change("delete from linchpin_connection where id = $1", &[&id]).await? == 1);
+                let sql = format!("with {CELLS_GONE} delete from linchpin_connection where id = $1");
+                return Ok(self.change(&sql, &[&id]).await? == 1);
             };
             let sql = format!(
-                "with gone as (delete from linchpin_connection where id = $1 returning id)
+                "with {CELLS_GONE}, gone as (delete from linchpin_connection where id = $1 returning id)
                 insert into linchpin_revocation ({REVOCATION})
                 select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 from gone"
             );
@@ -715,6 +725,43 @@ impl Store for Postgres {
             self.change(put, &[&name, &value]).await?;
             // Notes are never taken away.
             Ok(self.note(&name).await?.unwrap_or(value))
+        })
+    }
+
+    fn cell(&self, name: &str) -> BoxFuture<'_, Result<Cell>> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            let sql = format!("select (select value from linchpin_cell where name = $1), {NOW}");
+            let row = self.row(&sql, &[&name]).await?;
+            let cell = row.map(|row| self.read(&row, to_cell)).transpose()?;
+            cell.ok_or_else(|| Error::coded(Code::StoreFailed, "the database gave no row for a cell"))
+        })
+    }
+
+    fn cell_swap(&self, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> BoxFuture<'_, Result<bool>> {
+        let (name, old, new) = (name.to_owned(), old.map(<[u8]>::to_owned), new.map(<[u8]>::to_owned));
+        Box::pin(async move {
+            let changed = match (&old, &new) {
+                (None, None) => {
+                    return Ok(self
+                        .row("select from linchpin_cell where name = $1", &[&name])
+                        .await?
+                        .is_none());
+                }
+                (None, Some(new)) => {
+                    let put = "insert into linchpin_cell (name, value) values ($1, $2) on conflict (name) do nothing";
+                    self.change(put, &[&name, new]).await?
+                }
+                (Some(old), Some(new)) => {
+                    let put = "update linchpin_cell set value = $3 where name = $1 and value = $2";
+                    self.change(put, &[&name, old, new]).await?
+                }
+                (Some(old), None) => {
+                    self.change("delete from linchpin_cell where name = $1 and value = $2", &[&name, old])
+                        .await?
+                }
+            };
+            Ok(changed == 1)
         })
     }
 

@@ -3,7 +3,7 @@
 use linchpin::DateTime;
 use serde::de::DeserializeOwned;
 
-use super::{Account, Change, Connection, GrantRow, Revocation, State};
+use super::{Account, Cell, Change, Connection, GrantRow, Revocation, State};
 use crate::vault::{Kind, Place, Sealed};
 
 /// The columns of a connection, in the order in which they are read.
@@ -132,6 +132,11 @@ pub(super) fn to_client(row: &dyn Columns) -> Unread<(String, Option<Sealed>)> {
 pub(super) fn to_sealed(row: &dyn Columns) -> Unread<(Place, Sealed)> {
     let kind = Kind::numbered(number(row, 0)?).ok_or("not a kind")?;
     Ok((Place { kind, id: text(row, 1)? }, sealed(row, 2)?))
+}
+
+/// A cell: its value, and the time.
+pub(super) fn to_cell(row: &dyn Columns) -> Unread<Cell> {
+    Ok(Cell { value: row.bytes_if_any(0)?, now: time(row, 1)? })
 }
 
 /// The value of a note.

@@ -20,11 +20,11 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{
-    Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED, Renewed,
-    Revocation, State, Store, after, columns, count, ended, key_retired, millis,
+    Attempt, Cell, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, RETIRED,
+    Renewed, Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
-        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_change, to_client, to_connection,
-        to_grant, to_note, to_revocation, to_sealed,
+        CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_cell, to_change, to_client,
+        to_connection, to_grant, to_note, to_revocation, to_sealed,
     },
 };
 use crate::{
@@ -141,6 +141,12 @@ const MIGRATIONS: &[&str] = &[
     when exists (select * from retired_key where id = substr(new.secret, 2, 8))
     begin select raise(abort, 'the key was retired'); end;
 ",
+    "
+    create table cell (
+        name text primary key,
+        value blob not null
+    ) strict, without rowid;
+    ",
 ];
 
 /// A [`Store`] in one file.
@@ -747,7 +753,10 @@ impl Store for Sqlite {
     fn connection_remove(&self, id: &str, left: Option<Revocation>) -> BoxFuture<'_, Result<bool>> {
         let id = id.to_owned();
         self.forget(move |connection| {
-            let gone = connection.prepare_cached("delete from connection where id = ?1")?.execute([id])?;
+            let gone = connection.prepare_cached("delete from connection where id = ?1")?.execute([&id])?;
+            connection
+                .prepare_cached("delete from cell where substr(name, 1, length(?1)) = ?1")?
+                .execute([format!("connection/{id}/")])?;
             if let Some(left) = left.filter(|_| one(gone)) {
                 let sql = format!(
                     "insert into revocation ({REVOCATION}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
@@ -955,6 +964,38 @@ impl Store for Sqlite {
             connection
                 .prepare_cached("select value from note where name = ?1")?
                 .query_row([name], read(to_note))
+        })
+    }
+
+    fn cell(&self, name: &str) -> BoxFuture<'_, Result<Cell>> {
+        let (name, clock) = (name.to_owned(), self.clock.clone());
+        self.read(move |connection| {
+            connection
+                .prepare_cached("select (select value from cell where name = ?1), ?2")?
+                .query_row((name, clock()), read(to_cell))
+        })
+    }
+
+    fn cell_swap(&self, name: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> BoxFuture<'_, Result<bool>> {
+        let (name, old, new) = (name.to_owned(), old.map(<[u8]>::to_owned), new.map(<[u8]>::to_owned));
+        self.write(move |connection| match (old, new) {
+            (None, None) => connection
+                .prepare_cached("select not exists (select * from cell where name = ?1)")?
+                .query_row([name], |row| row.get(0)),
+            (None, Some(new)) => connection
+                .prepare_cached(
+                    "insert into cell (name, value) values (?1, ?2) on conflict (name) do nothing",
+                )?
+                .execute((name, new))
+                .map(one),
+            (Some(old), Some(new)) => connection
+                .prepare_cached("update cell set value = ?3 where name = ?1 and value = ?2")?
+                .execute((name, old, new))
+                .map(one),
+            (Some(old), None) => connection
+                .prepare_cached("delete from cell where name = ?1 and value = ?2")?
+                .execute((name, old))
+                .map(one),
         })
     }
 

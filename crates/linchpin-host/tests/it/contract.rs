@@ -58,6 +58,8 @@ contract! {
     a_dead_grant_is_not_leased
     a_client_is_replaced
     a_note_is_put_once
+    a_cell_is_changed_only_in_the_place_of_what_it_was
+    the_cells_of_a_connection_go_with_it
     sealed_records_come_page_by_page
     sealed_records_are_swapped_unless_they_changed
     what_is_sealed_under_a_retired_key_is_refused
@@ -636,6 +638,35 @@ async fn a_client_is_replaced(home: &Home) {
     assert_eq!(store.client("mail", "oauth").await.unwrap(), None);
     store.client_put(client("oauth", "third", None)).await.unwrap();
     assert_eq!(store.client("tracker", "oauth").await.unwrap(), Some(client("oauth", "third", None)));
+}
+
+async fn a_cell_is_changed_only_in_the_place_of_what_it_was(home: &Home) {
+    let store = home.open().await;
+    let value = async |name: &str| store.cell(name).await.unwrap().value;
+    let swap = async |old: Option<&[u8]>, new: Option<&[u8]>| store.cell_swap("it", old, new).await.unwrap();
+    assert_eq!(value("it").await, None);
+    assert!(!swap(Some(b"1"), Some(b"2")).await && !swap(Some(b"1"), None).await && swap(None, None).await);
+    assert!(swap(None, Some(b"1")).await && !swap(None, Some(b"2")).await && !swap(None, None).await);
+    assert!(!swap(Some(b"0"), Some(b"2")).await && swap(Some(b"1"), Some(b"2")).await);
+    assert_eq!(value("it").await, Some(b"2".to_vec()));
+    assert!(!swap(Some(b"1"), None).await && swap(Some(b"2"), None).await);
+    assert_eq!(value("it").await, None);
+}
+
+async fn the_cells_of_a_connection_go_with_it(home: &Home) {
+    let store = with_grant(home).await;
+    for name in ["connection/it/limit", "connection/it_too/limit", "connector/tracker/limit"] {
+        assert!(store.cell_swap(name, None, Some(b"1")).await.unwrap());
+    }
+    assert!(store.connection_remove("it", None).await.unwrap());
+    assert_eq!(store.cell("connection/it/limit").await.unwrap().value, None);
+    for name in ["connection/it_too/limit", "connector/tracker/limit"] {
+        assert!(store.cell(name).await.unwrap().value.is_some(), "{name}");
+    }
+    store.connection_add(connection("it"), Some(grant("it"))).await.unwrap();
+    assert!(store.cell_swap("connection/it/limit", None, Some(b"1")).await.unwrap());
+    assert!(store.connection_remove("it", Some(revocation("one", "it", 1))).await.unwrap());
+    assert_eq!(store.cell("connection/it/limit").await.unwrap().value, None);
 }
 
 async fn a_note_is_put_once(home: &Home) {

@@ -37,6 +37,7 @@ pub fn join(
     // Without a readable spec everything would seem to be unknown.
     if !parsed.diagnostics.iter().any(|found| found.code == rules::LP100.code) {
         check.auth();
+        check.costs();
         check.hooks();
         check.events();
         check.monitors();
@@ -492,6 +493,23 @@ impl<'a> Check<'a> {
                 .label(self.place(flow), "the helper")
                 .help(help);
             self.found.push(diagnostic);
+        }
+    }
+
+    fn costs(&mut self) {
+        let spec = self.spec;
+        let known: Vec<&str> = self.connector.flows.iter().map(|flow| flow.key.as_str()).collect();
+        for (index, limit) in spec.http.rate_limits.iter().enumerate() {
+            let costs = format!("{}/costs", super::spec::rate_limit_at(self.source, index));
+            for (flow, _) in limit.costs.iter().filter(|(flow, _)| !known.contains(&flow.as_str())) {
+                let help = match nearest(flow, &known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "name a flow of the connector, or take the entry away".to_owned(),
+                };
+                let label = self.source.key(&join_path(&costs, flow));
+                let message = format!("no flow is called `{flow}`");
+                self.found.push(Diagnostic::new(&rules::LP333, message).label(label, "").help(help));
+            }
         }
     }
 

@@ -21,6 +21,7 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     check.identity();
     check.headers();
     check.outcomes();
+    check.rate_limits();
     check.auth();
     check.fields();
     check.templates();
@@ -64,6 +65,12 @@ enum Role {
     Key,
     /// A value that is left out where its field is missing.
     Optional,
+}
+
+/// The path of an entry of `http.rate_limit`, which is a list only where the file has one.
+pub(super) fn rate_limit_at(source: &Source, index: usize) -> String {
+    let listed = format!("/http/rate_limit/{index}");
+    if source.spans(&listed).is_some() { listed } else { "/http/rate_limit".to_owned() }
 }
 
 impl<'a> Check<'a> {
@@ -245,6 +252,30 @@ impl<'a> Check<'a> {
                     &format!("{path}/message"),
                     "the message of a call that succeeds is never shown".to_owned(),
                     "leave it out, or say `then = \"fail\"`",
+                );
+            }
+        }
+    }
+
+    fn rate_limits(&mut self) {
+        for (index, limit) in self.spec.http.rate_limits.iter().enumerate() {
+            let path = rate_limit_at(self.source, index);
+            let stated = ["budget", "concurrency"].iter().any(|key| self.has(&format!("{path}/{key}")));
+            if !stated {
+                self.at(
+                    &rules::LP166,
+                    &path,
+                    "a rate limit says neither a budget nor a concurrency".to_owned(),
+                    "say how many requests may go, as in `budget = \"5000/1h\"`",
+                );
+            }
+            let Some((requests, _)) = limit.budget else { continue };
+            for (flow, cost) in limit.costs.iter().filter(|(_, cost)| *cost > requests) {
+                self.at(
+                    &rules::LP167,
+                    &join(&format!("{path}/costs"), flow),
+                    format!("each request of `{flow}` costs {cost} of a budget of {requests}"),
+                    "let it cost less, or allow more",
                 );
             }
         }

@@ -116,6 +116,11 @@ LP332 Error "a configuration value comes from no helper that could give it"
 bad "[config.account]\nhelper = \"account\"" + "#[helper]\nasync fn account(cx: Context) -> Result<String>"
 good "[config.account]\nhelper = \"account\"" + "#[helper]\nasync fn account(cx: Unconnected) -> Result<String>";
 
+LP333 Error "costs are those of no flow"
+"What a request costs is said by the key of the flow that makes it. A misspelt key would let the flow's requests count as one each."
+bad "[http]\nrate_limit = { budget = \"10/1s\", costs = { find = 5 } }" + ""
+good "[http]\nrate_limit = { budget = \"10/1s\", costs = { search = 5 } }" + "/// Search\n#[action(read)]\nasync fn search(cx: Context) -> Result<String>";
+
 LP390 Warning "this build knows the flow, but cannot carry all of it out yet"
 "The flow is registered, described and can be called by hand, but what its attribute asks for beyond that does not happen yet. The message names it."
 bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"

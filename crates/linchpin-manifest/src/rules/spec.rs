@@ -271,6 +271,16 @@ LP163 Warning "a message is never shown"
 bad "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"ignore\"\nmessage = \"gone\""
 good "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"not_found\"\nmessage = \"gone\"";
 
+LP166 Error "a rate limit allows everything"
+"An entry says how many requests go in which time, how many at once, or both. What is learnt from headers needs a budget to begin with."
+bad "[http]\nrate_limit = { per = \"connector\" }"
+good "[http]\nrate_limit = { concurrency = 10, per = \"connector\" }";
+
+LP167 Error "a request costs more than there ever is"
+"Each request of the flow counts as so many of the budget's. More than the whole budget is never there at once, so the flow could do nothing."
+bad "[http]\nrate_limit = { budget = \"10/1s\", costs = { search = 20 } }"
+good "[http]\nrate_limit = { budget = \"10/1s\" }";
+
 LP170 Error "an event names an unknown hook"
 "An event is delivered by one of the spec's hooks. Mend the name, or add the hook."
 bad "[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"\nmatch = { body = { \"/action\" = \"opened\" } }"

@@ -38,7 +38,7 @@ fn http(node: &Node) -> Http {
         headers: pairs(node, "headers"),
         timeout: duration(node, "timeout").unwrap_or(Duration::from_secs(30)),
         pagination: node.get("pagination").and_then(pagination),
-        rate_limit: node.get("rate_limit").and_then(rate_limit),
+        rate_limits: one_or_list(node, "rate_limit").iter().map(rate_limit).collect(),
         retry: node.get("retry").map(retry).unwrap_or_default(),
         idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
         error: ErrorShape {
@@ -76,19 +76,21 @@ fn pagination(node: &Node) -> Option<Pagination> {
     Some(Pagination { style, items: pointer(node, "items").unwrap_or_default(), page_size })
 }
 
-fn rate_limit(node: &Node) -> Option<RateLimit> {
-    let (requests, window) = unit::parse_budget(&text(node, "budget")?)?;
+fn rate_limit(node: &Node) -> RateLimit {
     let per = match text(node, "per").as_deref() {
         Some("connector") => RateLimitScope::Connector,
         _ => RateLimitScope::Connection,
     };
-    Some(RateLimit {
-        requests,
-        window,
+    let costs = node.get("costs").map_or(&[][..], Node::entries);
+    let costs = costs.iter().filter_map(|(flow, cost)| Some((flow.clone(), as_whole(cost)?)));
+    RateLimit {
+        budget: text(node, "budget").and_then(|budget| unit::parse_budget(&budget)),
+        concurrency: whole(node, "concurrency").and_then(|count| count.try_into().ok()),
         per,
+        costs: costs.collect(),
         remaining: header(node, "remaining"),
         reset: header(node, "reset"),
-    })
+    }
 }
 
 fn retry(node: &Node) -> Retry {
@@ -488,7 +490,11 @@ fn bool(node: &Node, key: &str) -> bool {
 }
 
 fn whole(node: &Node, key: &str) -> Option<u64> {
-    match &node.get(key)?.value {
+    as_whole(node.get(key)?)
+}
+
+fn as_whole(node: &Node) -> Option<u64> {
+    match &node.value {
         Value::Integer(Some(number)) => u64::try_from(*number).ok(),
         _ => None,
     }
@@ -530,6 +536,14 @@ fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     match node.get(key).map(|node| &node.value) {
         Some(Value::List(nodes)) => nodes,
         _ => &[],
+    }
+}
+
+fn one_or_list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    match node.get(key) {
+        Some(Node { value: Value::List(nodes), .. }) => nodes,
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
     }
 }
 

@@ -147,7 +147,11 @@ static HTTP: Table = Table {
             "How long one request may take, from connecting to the last byte; 30s by default.",
         ),
         may("pagination", Shape::Tagged(&PAGINATION), "How lists go on where a flow does not say otherwise."),
-        may("rate_limit", Shape::Table(&RATE_LIMIT), "What the service allows."),
+        may(
+            "rate_limit",
+            Shape::OneOrList(&Shape::Table(&RATE_LIMIT)),
+            "What the service allows; of several entries each holds.",
+        ),
         may("retry", Shape::Table(&RETRY), "How often a request that may succeed later is sent again."),
         may("idempotency", Shape::Table(&IDEMPOTENCY), "How the service takes idempotency keys."),
         may("error", Shape::Table(&ERROR), "Where the service's errors say what went wrong."),
@@ -235,14 +239,24 @@ static PAGE_SIZE: Table = Table {
 
 static RATE_LIMIT: Table = Table {
     keys: &[
-        must("budget", Shape::Text(Format::Budget), "How many requests in which time, as in `5000/1h`."),
+        may("budget", Shape::Text(Format::Budget), "How many requests in which time, as in `5000/1h`."),
+        may(
+            "concurrency",
+            Shape::Integer { least: 1, most: 10_000 },
+            "How many requests may be under way at once.",
+        ),
         may(
             "per",
             Shape::Word(&[
                 ("connection", "Each connection has a budget of its own."),
                 ("connector", "All connections of the connector share one budget."),
             ]),
-            "Who shares the budget; `connection` by default.",
+            "Who shares it; `connection` by default.",
+        ),
+        may(
+            "costs",
+            Shape::Map { keys: Format::Key, values: &Shape::Integer { least: 1, most: 1_000_000 } },
+            "By the key of a flow, how many requests each of its requests counts as; 1 where nothing is said.",
         ),
         may("remaining", HEADER, "The response header with the requests left."),
         may("reset", HEADER, "The response header with the time at which the budget is full again."),

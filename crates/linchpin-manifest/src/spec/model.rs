@@ -52,8 +52,8 @@ pub struct Http {
     pub timeout: Duration,
     /// How lists are paged where a flow does not say otherwise.
     pub pagination: Option<Pagination>,
-    /// What the service allows.
-    pub rate_limit: Option<RateLimit>,
+    /// What the service allows: each holds on its own.
+    pub rate_limits: Vec<RateLimit>,
     /// The header in which the service takes an idempotency key.
     pub idempotency_header: Option<String>,
     /// Where the service's errors say what went wrong.
@@ -167,16 +167,18 @@ pub enum PageStyle {
     },
 }
 
-/// `http.rate_limit`: what the service allows.
+/// An entry of `http.rate_limit`: something that the service allows.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// How many requests.
-    pub requests: u64,
-    /// In which time.
-    pub window: Duration,
-    /// Who shares the budget.
+    /// How many requests in which time.
+    pub budget: Option<(u64, Duration)>,
+    /// How many requests may be under way at once.
+    pub concurrency: Option<u32>,
+    /// Who shares it.
     pub per: RateLimitScope,
+    /// By the key of a flow, how many requests each of its requests counts as; one where nothing is said.
+    pub costs: Vec<(String, u64)>,
     /// The response header with the requests left.
     pub remaining: Option<String>,
     /// The response header with the time at which the budget is full again.

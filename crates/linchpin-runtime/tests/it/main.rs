@@ -7,6 +7,7 @@ mod auth;
 mod call;
 mod file;
 mod limit;
+mod observe;
 mod redirect;
 mod retry;
 mod service;

@@ -100,6 +100,18 @@ fn key(request: &Request) -> Option<&str> {
 }
 
 #[tokio::test]
+async fn a_call_that_is_made_again_under_its_id_carries_the_same_keys() {
+    let (server, connection) = world().await;
+    for id in ["run-7", "run-7", "run-8"] {
+        Runtime::new().run(invocation(&connection, "keyed").run_id(id)).await.unwrap();
+    }
+    let requests = server.received_requests().await.unwrap();
+    let keys: Vec<&str> = requests.iter().filter_map(key).collect();
+    assert_eq!(keys[..2], keys[2..4]);
+    assert!(keys[4..].iter().all(|key| !keys[..4].contains(key)), "{keys:?}");
+}
+
+#[tokio::test]
 async fn every_write_of_a_keyed_action_has_a_key_of_its_own() {
     let (server, connection) = world().await;
     run(&connection, "keyed").await.unwrap();

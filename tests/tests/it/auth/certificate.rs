@@ -50,19 +50,19 @@ const SPEC: SpecFile = spec!(
 );
 
 /// An authority, and what it issues.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: rcgen::Certificate,
+    pub(crate) certificate: rcgen::Certificate,
 }
 
 /// A certificate with its key.
-struct Issued {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
+pub(crate) struct Issued {
+    pub(crate) certificate: rcgen::Certificate,
+    pub(crate) key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -70,7 +70,7 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), certificate }
     }
 
-    fn issue(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Issued {
+    pub(crate) fn issue(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Issued {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().unwrap();

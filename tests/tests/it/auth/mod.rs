@@ -14,7 +14,7 @@ macro_rules! spec {
     };
 }
 
-mod certificate;
+pub(crate) mod certificate;
 mod config;
 mod jwt;
 mod key;

@@ -19,8 +19,8 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping, Renewed,
-        Revocation, State, Store,
+        self, Attempt, Cell, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping,
+        Renewed, Revocation, State, Store,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
@@ -366,6 +366,8 @@ impl Store for Dying {
         client(connector: &str, method: &str) -> Option<Client>;
         note(name: &str) -> Option<Vec<u8>>;
         note_once(name: &str, value: &[u8]) -> Vec<u8>;
+        cell(name: &str) -> Cell;
+        cell_swap(name: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> bool;
         sealed_after(place: Option<Place>, most: usize) -> Vec<(Place, Sealed)>;
         keys_retire(current: KeyId, retired: Vec<KeyId>) -> ();
         sealed_swap(place: &Place, old: &Sealed, new: Sealed) -> bool;
