@@ -130,7 +130,7 @@ impl Case {
     async fn run(&self, runtime: &Runtime, elsewhere: &Server) -> Vec<String> {
         let server = Server::start(self.greeting.clone(), self.answers.clone(), &elsewhere.origin).await;
         let clock = TestClock::new();
-        let connection = self.connection(&server, &clock);
+        let connection = connect(self.spec, &server, &clock);
         let begun = clock.now().unix_millis();
         let (given, result) = outcome(runtime, &connection, self.flow).await;
         let waited = clock.now().unix_millis() - begun;
@@ -189,14 +189,14 @@ impl Case {
         wrong.extend(server.seen().iter().filter_map(|request| unwanted(request, key)));
         wrong
     }
+}
 
-    fn connection(&self, server: &Server, clock: &TestClock) -> Connection {
-        let fields = fields(&self.spec).iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value)));
-        let fields = fields.collect();
-        let values = ConnectionValues { method: "token".to_owned(), fields };
-        let connection = Connection::builder(&tracker(self.spec), values);
-        connection.base_url(&server.origin).clock(Arc::new(clock.clone())).build().unwrap()
-    }
+/// The connection of a spec to a service.
+pub(super) fn connect(spec: SpecFile, server: &Server, clock: &TestClock) -> Connection {
+    let fields = fields(&spec).iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value)));
+    let values = ConnectionValues { method: "token".to_owned(), fields: fields.collect() };
+    let connection = Connection::builder(&tracker(spec), values);
+    connection.base_url(&server.origin).clock(Arc::new(clock.clone())).build().unwrap()
 }
 
 /// Counts panics, also those that somebody catches.
@@ -230,7 +230,11 @@ pub(super) async fn hold(cases: Vec<Case>) {
 }
 
 /// The records that a flow gave, and in the end its result: of a list all records.
-async fn outcome(runtime: &Runtime, connection: &Connection, flow: &str) -> (Value, Result<Value, Error>) {
+pub(super) async fn outcome(
+    runtime: &Runtime,
+    connection: &Connection,
+    flow: &str,
+) -> (Value, Result<Value, Error>) {
     let ran = match runtime.run(Invocation::named(connection, flow).unwrap()).await {
         Ok(ran) => ran,
         Err(failed) => return (json!([]), Err(failed.error)),

@@ -2,9 +2,13 @@
 
 use linchpin::Code::{HostRefused, Rejected, ResponseMalformed, Unreachable};
 
+use linchpin_runtime::Runtime;
+use linchpin_testing::TestClock;
+
 use super::{
-    case::{Case, case, hold},
-    server::{json, says, to, whole},
+    case::{Case, case, connect, hold, outcome},
+    server::{Answer, Server, json, says, to, whole},
+    tracker::{PLAIN, TOKEN},
 };
 
 // A table: what is wrong, what the service does, and below it what must come of it.
@@ -116,4 +120,30 @@ pub(super) fn cases() -> Vec<Case> {
 #[tokio::test]
 async fn a_redirect_leads_reads_only_and_nowhere_private() {
     hold(cases()).await;
+}
+
+/// A proxy stands for all the world: it sees what goes to other origins, and gives its own answers.
+#[tokio::test]
+async fn what_goes_to_another_origin_carries_nothing_of_the_connection() {
+    for (flow, value) in [("thing", 2), ("head", 200), ("download", 8)] {
+        let answer = "location: http://cdn.example/found\r\nset-cookie: session=stolen\r\n";
+        let answers = vec![whole("302 Found", answer, ""), json("{\"id\":2}")];
+        let server = Server::start(Answer::default(), answers, "").await;
+        let back = vec![to("http://cdn.example/again"), to("{elsewhere}/back")];
+        let world = Server::start(Answer::default(), back, &server.origin).await;
+        let runtime = Runtime::builder().proxy(&world.origin, "").unwrap().build();
+        let connection = connect(PLAIN, &server, &TestClock::new());
+        assert_eq!(outcome(&runtime, &connection, flow).await.1.unwrap(), value, "{flow}");
+
+        let seen = world.seen();
+        let targets: Vec<_> = seen.iter().filter_map(|request| request.line.split(' ').nth(1)).collect();
+        assert_eq!(targets, ["http://cdn.example/found", "http://cdn.example/again"]);
+        for name in ["authorization", "cookie", "referer", "idempotency-key"] {
+            assert!(seen.iter().all(|request| request.header(name).is_none()), "{seen:?}");
+        }
+        // Back where it belongs, the token goes along again.
+        let token = format!("Bearer {TOKEN}");
+        assert!(server.seen().iter().all(|request| request.header("authorization") == Some(&token)));
+        assert_eq!(server.seen().len(), 2);
+    }
 }
