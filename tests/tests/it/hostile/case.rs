@@ -26,7 +26,7 @@ use super::{
 /// The longest that any case may take on the busiest machine: what takes longer hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// The most that a service can make us read: the largest limit of the specs, four times, and what the buffers on the way hold.
+/// The most that a service may be able to write, in bytes: what the limits allow, and the buffers on the way hold, with room.
 const READ: u64 = 64 << 20;
 
 /// The most letters that an error may have, whatever the service puts into it.

@@ -1,5 +1,7 @@
 //! The same through the `linchpin` binary: how it ends, what it says, and in how much memory.
 
+#![cfg(target_os = "linux")]
+
 use std::process::{Command, Output};
 
 use super::server::{Answer, Server, json, says, to, whole};
@@ -112,7 +114,6 @@ async fn run(uri: &str, args: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_ends_with_an_error_that_says_what_to_do() {
     let elsewhere = Server::start(Answer::default(), Vec::new(), "").await;

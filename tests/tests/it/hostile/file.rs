@@ -29,9 +29,9 @@ pub(super) fn cases() -> Vec<Case> {
             head("transfer-encoding: chunked").says(format!("30d40\r\n{some}\r\nx")))
             .fails(ResponseMalformed, "not HTTP", 1),
         case("download", "a file that stops half-way", head("content-length: 300000").says(some.to_owned()).holds())
-            .spec(HASTY).fails(DeadlineExceeded, "` within 200 ms, the limit of `http.timeout`", 1),
+            .spec(HASTY).fails(DeadlineExceeded, "` within 300 ms, the limit of `http.timeout`", 1),
         case("download", "a file that does not begin", head("content-length: 300000").holds())
-            .spec(HASTY).fails(DeadlineExceeded, "` within 200 ms, the limit of `http.timeout`", 1),
+            .spec(HASTY).fails(DeadlineExceeded, "` within 300 ms, the limit of `http.timeout`", 1),
         case("download", "a file without end", head("x: y").repeats("0123456789abcdef"))
             .fails(ResponseTooLarge, "`http.limits.file`", 1),
         case("download", "a file in chunks without end",

@@ -115,13 +115,13 @@ pub(super) fn cases() -> Vec<Case> {
         case("append", "an error without end", says("HTTP/1.1 500 Oops\r\n\r\n").repeats("<html>"))
             .fails(ResponseTooLarge, "http.limits.body", 1),
         case("thing", "a body that stops half-way", head("content-length: 8").says("{\"id\"").holds())
-            .spec(HASTY).fails(DeadlineExceeded, "` within 200 ms, the limit of `http.timeout`", 2),
+            .spec(HASTY).fails(DeadlineExceeded, "` within 300 ms, the limit of `http.timeout`", 2),
         case("append", "a write's answer that stops half-way", head("content-length: 8").says("{\"id\"").holds())
             .spec(HASTY).fails(DeadlineExceeded, "it is a write that must not happen twice", 1),
         case("thing", "a body that drips", head("content-length: 99999").drips(" "))
-            .spec(HASTY).fails(DeadlineExceeded, "` within 200 ms, the limit of `http.timeout`", 2),
+            .spec(HASTY).fails(DeadlineExceeded, "` within 300 ms, the limit of `http.timeout`", 2),
         case("thing", "chunks that drip", says(CHUNKED).drips("1\r\n \r\n"))
-            .spec(HASTY).fails(DeadlineExceeded, "` within 200 ms, the limit of `http.timeout`", 2),
+            .spec(HASTY).fails(DeadlineExceeded, "` within 300 ms, the limit of `http.timeout`", 2),
     ]
 }
 

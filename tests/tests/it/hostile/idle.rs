@@ -2,24 +2,36 @@
 //!
 //! These hold once lists without progress are noticed; until then this file is in no table.
 
-use linchpin::Code::PagingStuck;
+use linchpin::{Code::PagingStuck, connector::SpecFile};
 
 use super::{
     case::{Case, case, hold},
     server::json,
-    tracker::{CURSOR, NEXT_URL},
+};
+
+/// With as many pages as usual.
+const LONG: SpecFile = SpecFile {
+    path: "specs/tracker.toml",
+    text: r#"
+        schema = 1
+        key = "tracker"
+        name = "Tracker"
+        version = "0.1.0"
+        auth.token = { kind = "bearer", fields.token = { label = "Token", secret = true } }
+
+        [http]
+        base_url = "https://tracker.example"
+        pagination = { style = "cursor", items = "/items", cursor = "/next", query = "after" }
+    "#,
 };
 
 // A table: what is wrong, what the service does, and below it what must come of it.
 #[rustfmt::skip]
 pub(super) fn cases() -> Vec<Case> {
-    let cursors = std::array::from_fn::<_, 30, _>(|page| json(&format!("{{\"items\":[],\"next\":\"c{page}\"}}")));
-    let urls = std::array::from_fn::<_, 30, _>(|page| json(&format!("{{\"items\":[],\"next\":\"/p{page}\"}}")));
+    let empty = std::array::from_fn::<_, 130, _>(|page| json(&format!("{{\"items\":[],\"next\":\"c{page}\"}}")));
     vec![
-        case("list", "pages without records, each with a new cursor", cursors)
-            .spec(CURSOR).fails(PagingStuck, "", 20).or_fewer(),
-        case("list", "pages without records, each with a new next", urls)
-            .spec(NEXT_URL).fails(PagingStuck, "", 20).or_fewer(),
+        case("list", "pages without records, each with a new cursor", empty)
+            .spec(LONG).fails(PagingStuck, "pages without items in a row", 130).or_fewer(),
     ]
 }
 

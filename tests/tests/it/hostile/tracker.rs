@@ -25,7 +25,7 @@ pub(super) const PLAIN: SpecFile = spec!(
 
 /// The same with little patience. Cases have it in which the service says no more.
 pub(super) const HASTY: SpecFile = spec!(
-    "timeout = \"200ms\""
+    "timeout = \"300ms\""
     "retry = { attempts = 2 }"
     "limits = { body = \"1MiB\", file = \"4MiB\" }"
 );
