@@ -11,6 +11,7 @@ mod clock;
 mod connection;
 mod egress;
 mod grant;
+mod har;
 mod idempotency;
 mod invocation;
 mod jwt;

@@ -29,6 +29,7 @@ use crate::{
     clock,
     connection::{Connection, Ready, Signed},
     egress::{self, Internal, Origin, Passage},
+    har::Exchange,
     idempotency::Keys,
     limit::{self, Limiter, Permit, Refusal},
     observe,
@@ -115,6 +116,8 @@ pub(crate) struct Policy {
     pub(crate) keyed: bool,
     /// Whether requests may come twice that carry no key.
     pub(crate) repeatable: bool,
+    /// Whether what is said and told is kept.
+    pub(crate) record: bool,
     /// By what whoever made the call takes it back.
     pub(crate) cancel: Option<Cancel>,
 }
@@ -367,6 +370,7 @@ impl Session {
             unsent: true,
             progress: progress.clone(),
             span: Span::none(),
+            kept: None,
             _permits: permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
@@ -548,13 +552,17 @@ impl Session {
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
+            if self.policy.record {
+                flight.kept =
+                    Some(Box::new(Exchange::new(ready.clock.now(), outgoing.headers(), body.as_ref())));
+            }
             let mut answer =
                 client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
                     flight.unsent = error.is_connect();
                     unreachable(&shown, &error)
                 })?;
             let status = answer.status();
-            flight.answered(status.as_u16());
+            flight.answered(status.as_u16(), answer.headers());
             for limiter in self.limiters().iter().filter(|_| passage.trusted) {
                 self.hold(Some(limiter), limiter.used_up(answer.headers(), ready.clock.now())).await;
             }
@@ -572,6 +580,9 @@ impl Session {
                 }
                 let limit = ready.spec.http.limits.body;
                 response.body = read_body(&mut answer, limit, &response.url, flight).await?;
+                if let Some(kept) = &mut flight.kept {
+                    kept.read(&response.body);
+                }
                 return Ok((response, None));
             };
             redirects += 1;
@@ -606,7 +617,7 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
 }
 
 /// A body for people; a file in it is told, not read.
-fn shown_body(body: &Body) -> String {
+pub(crate) fn shown_body(body: &Body) -> String {
     match body {
         Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Body::File(Upload { before, file, after }) => {
@@ -815,6 +826,8 @@ pub(crate) struct Flight {
     progress: Option<Arc<Progress>>,
     /// Its span, for whoever watches.
     span: Span,
+    /// What was said, where the call is recorded.
+    kept: Option<Box<Exchange>>,
     /// That it is under way, for whoever counts.
     _permits: Vec<Permit>,
 }
@@ -839,9 +852,12 @@ impl Flight {
         self.record.as_ref().is_some_and(|record| record.method != Method::HEAD)
     }
 
-    fn answered(&mut self, status: u16) {
+    fn answered(&mut self, status: u16, headers: &HeaderMap) {
         if let Some(record) = &mut self.record {
             record.status = Some(status);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.answered(headers);
         }
     }
 
@@ -863,6 +879,10 @@ impl Flight {
             record.time = self.since.elapsed();
             if let Some(progress) = &self.progress {
                 record.sent = progress.sent();
+            }
+            if let Some(mut kept) = self.kept.take() {
+                kept.ended(&record);
+                self.log.0.keep(*kept);
             }
             observe::requested(&std::mem::replace(&mut self.span, Span::none()), &record);
             self.log.0.add(record);
