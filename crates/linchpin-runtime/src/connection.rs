@@ -22,6 +22,7 @@ use url::Url;
 use crate::{
     client::ClientIdentity,
     clock::{Clock, SystemClock},
+    conditional::Known,
     egress::{Allowed, Origin},
     grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
     limit::Limiter,
@@ -65,6 +66,8 @@ pub(crate) struct Ready {
     /// Who holds requests back, the connection's own first; made with the first request.
     pub(crate) limiters: OnceLock<Vec<Arc<Limiter>>>,
     pub(crate) locks: Locks,
+    /// What was read before, where the spec asks to be told only of changes.
+    pub(crate) known: Known,
     /// What the connection has in common with the same one in other processes, which know it by this id.
     pub(crate) cells: Option<(Arc<dyn Cells>, String)>,
     /// What is being given back of that.
@@ -453,6 +456,7 @@ impl ConnectionBuilder {
             budget: Budget::new(),
             limiters: OnceLock::new(),
             locks: Locks::default(),
+            known: Known::default(),
             cells,
             leaving: Arc::default(),
             secrets,

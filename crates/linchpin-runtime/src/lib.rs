@@ -8,6 +8,7 @@ mod body;
 mod check;
 mod client;
 mod clock;
+mod conditional;
 mod connection;
 mod egress;
 mod grant;

@@ -354,10 +354,12 @@ impl Session {
     ) -> Result<Tried> {
         let ready = &*self.connection.0;
         let request = attempt.request;
-        let headers = self.headers(request, attempt.signed, attempt.key);
+        let mut headers = self.headers(request, attempt.signed, attempt.key);
         if let Some(signed) = attempt.signed {
             add_credentials(&mut url, &signed.query);
         }
+        let conditional = (ready.spec.http.conditional && !attempt.streams).then(|| url.clone());
+        let before = conditional.as_ref().and_then(|url| ready.known.ask(request, url, &mut headers));
         if self.policy.deadline.is_some_and(|(at, _)| at <= tokio::time::Instant::now()) {
             // A timeout looks at its time only after its future, which would already have sent.
             return Err(self.late(true));
@@ -397,6 +399,10 @@ impl Session {
         if let Some(body) = body {
             return Ok(Tried::Answered(answer, Some(Open { body, flight })));
         }
+        let answer = match &conditional {
+            Some(url) => ready.known.complete(request, url, before.as_deref(), answer),
+            None => answer,
+        };
         let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
         match outcome::judge(&ready.spec.http, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {

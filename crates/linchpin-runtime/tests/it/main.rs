@@ -5,6 +5,7 @@
 mod answer;
 mod auth;
 mod call;
+mod conditional;
 mod file;
 mod limit;
 mod observe;
