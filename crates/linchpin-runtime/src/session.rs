@@ -88,7 +88,7 @@ struct Attempt<'a> {
 /// What came of an attempt.
 enum Tried {
     /// The flow gets this.
-    Answered(Response, Option<Open>),
+    Answered(Response, Option<Box<Open>>),
     /// The flow gets this, unless fresh tokens help.
     Refused(Result<Response>),
     /// The flow gets this, unless it helps to send the request again.
@@ -238,7 +238,7 @@ impl Session {
             match self.attempt(attempt, url.clone(), passage, permits).await? {
                 Tried::Answered(answer, open) => {
                     ready.budget.succeeded(attempts);
-                    return Ok((answer, open));
+                    return Ok((answer, open.map(|open| *open)));
                 }
                 Tried::Refused(answer) | Tried::Passing { answer, .. } if !repeats => {
                     let hint =
@@ -397,7 +397,7 @@ impl Session {
             }
         };
         if let Some(body) = body {
-            return Ok(Tried::Answered(answer, Some(Open { body, flight })));
+            return Ok(Tried::Answered(answer, Some(Box::new(Open { body, flight }))));
         }
         let answer = match &conditional {
             Some(url) => ready.known.complete(request, url, before.as_deref(), answer),
