@@ -8,6 +8,7 @@ mod body;
 mod check;
 mod client;
 mod clock;
+mod coding;
 mod connection;
 mod egress;
 mod grant;

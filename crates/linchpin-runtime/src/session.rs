@@ -28,6 +28,7 @@ use url::Url;
 use crate::{
     body,
     client::{NotPublic, deepest},
+    coding,
     connection::{Connection, Ready, Signed},
     egress::{self, Origin, Passage},
     limit::{self, Limiter, Turn},
@@ -526,6 +527,7 @@ impl Session {
             }
             let mut outgoing = reqwest::Request::new(request.method.clone(), url);
             *outgoing.headers_mut() = headers;
+            coding::ask(outgoing.headers_mut(), streams);
             *outgoing.body_mut() = match (&body, &flight.progress) {
                 (None, _) => None,
                 (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
@@ -533,10 +535,11 @@ impl Session {
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
-            let mut answer = client.execute(outgoing).await.map_err(|error| {
+            let answer = client.execute(outgoing).await.map_err(|error| {
                 flight.unsent = error.is_connect();
                 unreachable(&shown, &error)
             })?;
+            let mut answer = coding::undo(answer);
             let status = answer.status();
             flight.answered(status.as_u16());
             if let Some(limiter) = limiter.filter(|_| passage.trusted) {
@@ -773,6 +776,9 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let cause = deepest(error);
     if let Some(NotPublic(name)) = cause.downcast_ref() {
         return egress::not_public(name.as_str());
+    }
+    if let Some(corrupt) = cause.downcast_ref::<coding::Corrupt>() {
+        return corrupt.error(url);
     }
     let place = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let message = if error.is_connect() {

@@ -487,7 +487,8 @@ impl RequestBuilder {
     /// The answer is judged by its status and headers: what stands in a file that came with 2xx is the file's own business. An error's
     /// body is read and judged as [`send`](RequestBuilder::send) does. `http.timeout` then bounds each wait for more bytes in place of
     /// the whole answer, and `http.limits.file` how many there may be. The file's name, type and size are those of the headers; where
-    /// the service says more elsewhere, [`FileRef::named`] and its neighbours tell it.
+    /// the service says more elsewhere, [`FileRef::named`] and its neighbours tell it. The file's own bytes are asked for, not compressed ones;
+    /// a service that compresses them all the same is undone.
     ///
     /// # Errors
     ///
@@ -577,7 +578,7 @@ pub struct Response {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The whole body, with its content codings undone.
     pub body: Bytes,
     /// The URL that was answered, after redirects.
     pub url: Arc<str>,
