@@ -5,6 +5,7 @@
 //! rules, and what happened is noted in a [`Trace`]. tokio and reqwest live here and nowhere else.
 
 mod body;
+mod charset;
 mod check;
 mod client;
 mod clock;

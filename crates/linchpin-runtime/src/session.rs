@@ -26,7 +26,7 @@ use linchpin::{
 use url::Url;
 
 use crate::{
-    body,
+    body, charset,
     client::{NotPublic, deepest},
     coding,
     connection::{Connection, Ready, Signed},
@@ -522,12 +522,12 @@ impl Session {
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
+            coding::ask(&mut headers, streams);
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
             let mut outgoing = reqwest::Request::new(request.method.clone(), url);
             *outgoing.headers_mut() = headers;
-            coding::ask(outgoing.headers_mut(), streams);
             *outgoing.body_mut() = match (&body, &flight.progress) {
                 (None, _) => None,
                 (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
@@ -559,6 +559,7 @@ impl Session {
                 }
                 let limit = ready.spec.http.limits.body;
                 response.body = read_body(&mut answer, limit, &response.url, flight).await?;
+                charset::to_utf8(&mut response);
                 return Ok((response, None));
             };
             redirects += 1;
@@ -935,7 +936,7 @@ mod tests {
         let headers = elsewhere(&connection.unwrap().0, &request);
         let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "user-agent", "x-version"]);
+        assert_eq!(names, ["accept", "accept-encoding", "user-agent", "x-version"]);
         assert_eq!(headers[ACCEPT], "image/png");
     }
 }

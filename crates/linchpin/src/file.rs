@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     Code, Error, Result,
     flow::BoxFuture,
+    line::unseen,
     shape::{FieldType, Shape},
 };
 
@@ -261,11 +262,6 @@ fn file_name(name: &str) -> String {
         (_, true) => format!("_{fit}"),
         _ => fit.to_owned(),
     }
-}
-
-/// Letters that turn the direction of a text or have no width: a name with them reads as another.
-fn unseen(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The file's name in a `Content-Disposition` header (RFC 6266), of which the extended form comes first (RFC 8187).

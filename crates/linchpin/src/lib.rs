@@ -26,6 +26,7 @@ pub mod extract;
 pub mod file;
 pub mod flow;
 pub mod json;
+pub mod line;
 mod page;
 pub mod records;
 pub mod request;

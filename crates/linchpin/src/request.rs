@@ -12,6 +12,7 @@ use crate::{
     Code, Context, Error, Result,
     file::{self, FileRef},
     json::{self, Misfit},
+    line::one_line,
     records::{PageRequest, Records},
     shape::{FieldType, Fields},
     value::{DateTime, Number},
@@ -542,6 +543,9 @@ impl Request {
     }
 }
 
+/// So many characters of what cannot be read are shown.
+const BEGINNING: usize = 100;
+
 /// The media type of what is not known to be anything else.
 const OCTETS: &str = "application/octet-stream";
 
@@ -578,7 +582,7 @@ pub struct Response {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body, with its content codings undone.
+    /// The whole body, with its content codings undone. A text is UTF-8, if it was of the charset that it said.
     pub body: Bytes,
     /// The URL that was answered, after redirects.
     pub url: Arc<str>,
@@ -615,15 +619,15 @@ impl Response {
         json::read(&self.body, self)
     }
 
-    /// The body as text.
+    /// The body as text. One in another charset, by its header or byte order mark, has become UTF-8 on its way here.
     ///
     /// # Errors
     ///
-    /// [`Code::ResponseMalformed`] when it is not UTF-8.
+    /// [`Code::ResponseMalformed`] when it is not of the charset that it says, or says none and is not UTF-8; the message says where.
     pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.body).map_err(|error| {
-            let what = format!("the answer to {} is not UTF-8: {error}", self.what());
-            Error::coded(Code::ResponseMalformed, what).status(self.status())
+            let problem = format!("is not text ({}): byte {} is not UTF-8", self.came(), error.valid_up_to());
+            self.unreadable(&problem)
         })
     }
 
@@ -632,25 +636,47 @@ impl Response {
         self.url.split(['?', '#']).next().unwrap_or_default()
     }
 
+    /// What came: its media type and size.
+    fn came(&self) -> String {
+        let media_type = self.header("content-type").unwrap_or("no content type");
+        let coding = self.header("content-encoding").map(|coding| format!(" in the coding {coding}"));
+        format!(
+            "{}{}, {} bytes",
+            one_line(media_type, BEGINNING),
+            coding.unwrap_or_default(),
+            self.body.len()
+        )
+    }
+
+    /// How the body begins, for a person.
+    fn beginning(&self) -> String {
+        // A character has four bytes at the most.
+        let begin = &self.body[..self.body.len().min(4 * BEGINNING)];
+        one_line(&String::from_utf8_lossy(begin), BEGINNING)
+    }
+
+    /// The error for an answer that cannot be read; `problem` is the end of a sentence.
+    pub(crate) fn unreadable(&self, problem: &str) -> Error {
+        let message = format!("the answer to {} {problem}", self.what());
+        Error::coded(Code::ResponseMalformed, message).status(self.status())
+    }
+
     pub(crate) fn malformed(&self, error: &serde_json::Error) -> Error {
-        let what = self.what();
+        if self.body.is_empty() {
+            return self.unreadable("is empty, where JSON was expected");
+        }
         let problem = json::without_place(error);
-        let message = if self.body.is_empty() {
-            format!("the answer to {what} is empty, where JSON was expected")
-        } else if error.is_data() {
+        if error.is_data() {
             let place = json::place(&self.body, error);
             let place = if place.is_empty() { "the root".to_owned() } else { format!("`{place}`") };
-            format!("the answer to {what} is not what the flow expects: {problem} at {place}")
-        } else {
-            let media_type = self.header("content-type").unwrap_or("no content type");
-            format!(
-                "the answer to {what} is not JSON ({media_type}, {} bytes): {problem} at line {} column {}",
-                self.body.len(),
-                error.line(),
-                error.column()
-            )
-        };
-        Error::coded(Code::ResponseMalformed, message).status(self.status())
+            return self.unreadable(&format!("is not what the flow expects: {problem} at {place}"));
+        }
+        let (line, column) = (error.line(), error.column());
+        self.unreadable(&format!(
+            "is not JSON ({}): {problem} at line {line} column {column}; it begins `{}`",
+            self.came(),
+            self.beginning()
+        ))
     }
 }
 

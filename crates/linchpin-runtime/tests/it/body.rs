@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 use linchpin::{
-    Code, Connector, FileRef,
+    Code, Connector,
     http::Method,
     prelude::*,
     serde_json::{Value, json},
@@ -20,6 +20,12 @@ use super::{
 #[action(read)]
 async fn get_json(cx: Context) -> Result<Value> {
     cx.get(path!("/thing")).send().await?.json()
+}
+
+/// What stands there, as text.
+#[action(read)]
+async fn get_text(cx: Context) -> Result<String> {
+    cx.get(path!("/thing")).send().await?.text().map(str::to_owned)
 }
 
 /// How many bytes a `GET` gives, whatever they are.
@@ -51,6 +57,7 @@ async fn get_file(cx: Context) -> Result<String> {
 fn connection(uri: &str) -> Connection {
     let connector = Connector::builder(PLAIN)
         .flow::<get_json>()
+        .flow::<get_text>()
         .flow::<count_bytes>()
         .flow::<look>()
         .flow::<get_part>()
@@ -126,4 +133,44 @@ async fn a_coding_that_is_broken_is_an_error_and_no_reason_to_ask_again() {
         assert_eq!(failed.error.code(), Code::ResponseMalformed, "{}", failed.error);
         assert_eq!(service.seen().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_charset_is_honoured_for_text_and_json() {
+    let runtime = Runtime::new();
+    let (_service, connection) =
+        answering("content-type: text/plain; charset=iso-8859-1\r\n", *b"na\xefve").await;
+    assert_eq!(runtime.call::<get_text>(&connection, ()).await.unwrap().0, "na\u{ef}ve");
+    let utf_16: Vec<u8> =
+        "\u{feff}{\"name\": \"na\u{ef}ve\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (_service, connection) = answering("content-type: application/json\r\n", utf_16).await;
+    assert_eq!(runtime.call::<get_json>(&connection, ()).await.unwrap().0, json!({ "name": "na\u{ef}ve" }));
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf_8_is_told_with_its_place() {
+    let (_service, connection) = answering("content-type: text/plain\r\n", *b"na\xefve").await;
+    let runtime = Runtime::new();
+    let error = runtime.call::<get_text>(&connection, ()).await.unwrap_err().error;
+    assert_eq!(error.code(), Code::ResponseMalformed);
+    assert!(error.message().ends_with("is not text (text/plain, 5 bytes): byte 2 is not UTF-8"), "{error}");
+    let (_service, connection) =
+        answering("content-type: application/json\r\n", *b"[1,\n\"na\xefve\"]").await;
+    let error = runtime.call::<get_json>(&connection, ()).await.unwrap_err().error;
+    assert_eq!(error.code(), Code::ResponseMalformed);
+    assert!(error.message().contains("invalid unicode code point at line 2 column"), "{error}");
+}
+
+#[tokio::test]
+async fn what_came_in_place_of_json_is_shown_on_one_line() {
+    let page = format!("<html>\r\n <h1>Sign\u{1b}[2J\u{202e} in</h1>{}", "x".repeat(4000));
+    let (_service, connection) = answering("content-type: text/html\r\n", page).await;
+    let error = Runtime::new().call::<get_json>(&connection, ()).await.unwrap_err().error;
+    assert_eq!((error.code(), error.details().status), (Code::ResponseMalformed, Some(200)));
+    let problem = "is not JSON (text/html, 4032 bytes): expected value at line 1 column 1; it begins `<html> <h1>Sign [2J in</h1>xxx";
+    assert!(error.message().contains(problem), "{error}");
+    assert!(error.message().len() < 300, "{error}");
+
+    let (_service, connection) = answering("content-type: text/plain\r\n", "{\"id\": 7}").await;
+    assert_eq!(Runtime::new().call::<get_json>(&connection, ()).await.unwrap().0, json!({ "id": 7 }));
 }
