@@ -21,7 +21,7 @@ use linchpin::{
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
-    request::{Body, Request, Target, Upload},
+    request::{Body, Request, Target},
 };
 use url::Url;
 
@@ -330,7 +330,7 @@ impl Session {
             // A timeout looks at its time only after its future, which would already have sent.
             return Err(self.late(true));
         }
-        let progress = matches!(request.body, Some(Body::File(_))).then(|| Arc::new(Progress::new()));
+        let progress = matches!(request.body, Some(Body::Parts(_))).then(|| Arc::new(Progress::new()));
         let mut flight = Flight {
             log: self.trace.clone(),
             record: None,
@@ -495,7 +495,7 @@ impl Session {
             method: request.method.to_string(),
             url: scrub(url.as_str()),
             headers: headers.collect(),
-            body: body.map(|body| scrub(&shown_body(&body))),
+            body: body.map(|body| scrub(&body::shown(&body))),
         };
         let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
         // The flow may try other writes when the first is refused; the first is what it would have done.
@@ -530,8 +530,8 @@ impl Session {
             *outgoing.headers_mut() = headers;
             *outgoing.body_mut() = match (&body, &flight.progress) {
                 (None, _) => None,
-                (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
-                (Some(Body::File(_)), None) => None,
+                (Some(Body::Parts(parts)), Some(progress)) => Some(transfer::body(parts, progress).await?),
+                (Some(Body::Parts(_)), None) => None,
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
@@ -591,18 +591,6 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
         headers.insert(ACCEPT, accept.clone());
     }
     headers
-}
-
-/// A body for people; a file in it is told, not read.
-fn shown_body(body: &Body) -> String {
-    match body {
-        Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Body::File(Upload { before, file, after }) => {
-            let size = file.size().map_or("of unknown size".to_owned(), |size| format!("{size} bytes"));
-            let text = String::from_utf8_lossy;
-            format!("{}<the file `{}`, {size}>{}", text(before), file.file_name(), text(after))
-        }
-    }
 }
 
 /// A time for people: fractions of a second where there are few of them.

@@ -25,6 +25,7 @@ mod error;
 pub mod extract;
 pub mod file;
 pub mod flow;
+pub mod form;
 pub mod json;
 pub mod line;
 mod page;

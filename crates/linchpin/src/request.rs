@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::{
     Code, Context, Error, Result,
     file::{self, FileRef},
+    form::{self, Content, ListNames, Multipart},
     json::{self, Misfit},
     line::one_line,
     records::{PageRequest, Records},
@@ -235,19 +236,17 @@ pub struct Request {
 pub enum Body {
     /// Bytes that are all there.
     Bytes(Bytes),
-    /// A file, as a stream.
-    File(Upload),
+    /// Pieces one behind the other, of which files come as streams.
+    Parts(Vec<Part>),
 }
 
-/// A file as a body, or as the last part of one.
+/// A piece of a body.
 #[derive(Debug, Clone)]
-pub struct Upload {
-    /// What stands before the file.
-    pub before: Bytes,
-    /// The file.
-    pub file: FileRef,
-    /// What stands behind it.
-    pub after: Bytes,
+pub enum Part {
+    /// Bytes that are all there.
+    Bytes(Bytes),
+    /// A file.
+    File(FileRef),
 }
 
 impl Body {
@@ -255,9 +254,12 @@ impl Body {
     pub fn size(&self) -> Option<u64> {
         match self {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::File(Upload { before, file, after }) => {
-                file.size()?.checked_add((before.len() + after.len()) as u64)
-            }
+            Body::Parts(parts) => parts.iter().try_fold(0u64, |sum, part| {
+                sum.checked_add(match part {
+                    Part::Bytes(bytes) => bytes.len() as u64,
+                    Part::File(file) => file.size()?,
+                })
+            }),
         }
     }
 
@@ -265,7 +267,10 @@ impl Body {
     pub fn repeats(&self) -> bool {
         match self {
             Body::Bytes(_) => true,
-            Body::File(upload) => upload.file.reopens(),
+            Body::Parts(parts) => parts.iter().all(|part| match part {
+                Part::Bytes(_) => true,
+                Part::File(file) => file.reopens(),
+            }),
         }
     }
 }
@@ -406,7 +411,27 @@ impl RequestBuilder {
             for (name, value) in pairs {
                 push_pair(&mut body, name.as_ref(), &value.path_value());
             }
-            request.set_body("application/x-www-form-urlencoded", body.into());
+            request.set_body(FORM, body.into());
+            Ok(())
+        })
+    }
+
+    /// Sends a struct or map as `application/x-www-form-urlencoded` with nested names: `items[0][price]=p1`.
+    ///
+    /// `None` is left out and an empty text is kept; a list without items has no form and is left out too. Numbers stay as they are written.
+    pub fn form_nested<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
+        self.form_nested_in(value, ListNames::Numbered)
+    }
+
+    /// As [`form_nested`](RequestBuilder::form_nested), where the service wants the items of lists named in another way.
+    pub fn form_nested_in<T: Serialize + ?Sized>(self, value: &T, lists: ListNames) -> RequestBuilder {
+        let json = file::outside(|| json::to_string(value));
+        self.with(|request| {
+            let body = json.and_then(|json| form::nested(&json, lists)).map_err(|error| {
+                let problem = json::without_place(&error);
+                Error::coded(Code::RequestInvalid, format!("the body cannot be a form: {problem}"))
+            })?;
+            request.set_body(FORM, body.into());
             Ok(())
         })
     }
@@ -424,8 +449,7 @@ impl RequestBuilder {
         self.with(|request| {
             let media_type = media_type(file)?;
             request.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
-            let (before, after) = Default::default();
-            request.body = Some(Body::File(Upload { before, file: file.clone(), after }));
+            request.body = Some(Body::Parts(vec![Part::File(file.clone())]));
             Ok(())
         })
     }
@@ -440,21 +464,17 @@ impl RequestBuilder {
             })?;
             let media_type = media_type(file)?;
             let media_type = media_type.to_str().unwrap_or(OCTETS);
-            // Random, so that no file can hold it.
-            let boundary = file::random_hex();
-            let before = format!(
-                "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json}\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
-            );
-            let after = format!("\r\n--{boundary}--\r\n");
-            let whole = format!("multipart/related; boundary={boundary}");
-            let whole = HeaderValue::try_from(whole).map_err(|_| {
-                Error::coded(Code::RequestInvalid, "the boundary of the parts is no header value")
-            })?;
-            request.headers.insert(header::CONTENT_TYPE, whole);
-            let upload = Upload { before: before.into(), file: file.clone(), after: after.into() };
-            request.body = Some(Body::File(upload));
-            Ok(())
+            let parts = [
+                ("Content-Type: application/json; charset=UTF-8".to_owned(), Content::Text(json)),
+                (format!("Content-Type: {media_type}"), Content::File(file.clone())),
+            ];
+            request.set_parts("multipart/related", form::body(parts))
         })
+    }
+
+    /// Sends texts and files as `multipart/form-data` (RFC 7578), each file as a stream.
+    pub fn multipart(self, parts: Multipart) -> RequestBuilder {
+        self.with(|request| request.set_parts("multipart/form-data", parts.into_body()?))
     }
 
     /// Sends without the connection's credentials.
@@ -533,6 +553,15 @@ impl Request {
         self.body = Some(Body::Bytes(body));
     }
 
+    fn set_parts(&mut self, kind: &str, (boundary, parts): (String, Vec<Part>)) -> Result<()> {
+        let whole = HeaderValue::try_from(format!("{kind}; boundary={boundary}")).map_err(|_| {
+            Error::coded(Code::RequestInvalid, "the boundary of the parts is no header value")
+        })?;
+        self.headers.insert(header::CONTENT_TYPE, whole);
+        self.body = Some(Body::Parts(parts));
+        Ok(())
+    }
+
     /// The query parameters beside those of the target, encoded; empty without any.
     pub fn encoded_query(&self) -> String {
         let mut query = String::new();
@@ -543,6 +572,9 @@ impl Request {
     }
 }
 
+/// The media type of a form without files.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// So many characters of what cannot be read are shown.
 const BEGINNING: usize = 100;
 
@@ -550,7 +582,7 @@ const BEGINNING: usize = 100;
 const OCTETS: &str = "application/octet-stream";
 
 /// A file's media type, which may have come from anywhere, as what a header can hold.
-fn media_type(file: &FileRef) -> Result<HeaderValue> {
+pub(crate) fn media_type(file: &FileRef) -> Result<HeaderValue> {
     let Some(text) = file.media_type() else { return Ok(HeaderValue::from_static(OCTETS)) };
     let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.is_empty();
     HeaderValue::from_str(text).ok().filter(|_| visible).ok_or_else(|| {
@@ -559,7 +591,8 @@ fn media_type(file: &FileRef) -> Result<HeaderValue> {
     })
 }
 
-fn push_pair(pairs: &mut String, name: &str, value: &str) {
+/// Adds a name and its value, encoded, to others.
+pub(crate) fn push_pair(pairs: &mut String, name: &str, value: &str) {
     if !pairs.is_empty() {
         pairs.push('&');
     }

@@ -5,15 +5,19 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use linchpin::{
     Code, Connector,
+    form::Multipart,
     http::Method,
     prelude::*,
     serde_json::{Value, json},
 };
 use linchpin_runtime::{Connection, Runtime};
 
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
 use super::{
+    file::once,
     service::{Exchange, Service},
-    tracker::{PLAIN, TOKEN, connect},
+    tracker::{PLAIN, TOKEN, connect, json_answer, on},
 };
 
 /// What stands there, as JSON.
@@ -26,6 +30,42 @@ async fn get_json(cx: Context) -> Result<Value> {
 #[action(read)]
 async fn get_text(cx: Context) -> Result<String> {
     cx.get(path!("/thing")).send().await?.text().map(str::to_owned)
+}
+
+#[fields]
+struct Line {
+    price: String,
+    quantity: Option<u64>,
+}
+
+#[fields]
+struct Order {
+    customer: String,
+    note: Option<String>,
+    rate: Number,
+    items: Vec<Line>,
+}
+
+/// Orders, with a form that has names in names.
+#[action(create, idempotency = "none")]
+async fn order(cx: Context, Input(order): Input<Order>) -> Result<Value> {
+    cx.post(path!("/orders")).form_nested(&order).send().await?.json()
+}
+
+/// Two files with a text between them.
+#[fields]
+struct Evidence {
+    purpose: String,
+    first: FileRef,
+    second: FileRef,
+}
+
+/// Sends both files in one body.
+#[action(create, idempotency = "natural")]
+async fn send_evidence(cx: Context, Input(given): Input<Evidence>) -> Result<Value> {
+    let parts =
+        Multipart::new().file("a", &given.first).text("purpose", given.purpose).file("b", &given.second);
+    cx.post(path!("/evidence")).multipart(parts).send().await?.json()
 }
 
 /// How many bytes a `GET` gives, whatever they are.
@@ -58,6 +98,8 @@ fn connection(uri: &str) -> Connection {
     let connector = Connector::builder(PLAIN)
         .flow::<get_json>()
         .flow::<get_text>()
+        .flow::<order>()
+        .flow::<send_evidence>()
         .flow::<count_bytes>()
         .flow::<look>()
         .flow::<get_part>()
@@ -173,4 +215,94 @@ async fn what_came_in_place_of_json_is_shown_on_one_line() {
 
     let (_service, connection) = answering("content-type: text/plain\r\n", "{\"id\": 7}").await;
     assert_eq!(Runtime::new().call::<get_json>(&connection, ()).await.unwrap().0, json!({ "id": 7 }));
+}
+
+#[tokio::test]
+async fn a_form_has_names_in_names_and_exact_numbers() {
+    let server = MockServer::start().await;
+    on(&server, "/orders", json_answer(json!(1))).await;
+    let given = Order {
+        customer: "a&b".into(),
+        note: Some(String::new()),
+        rate: "0.10".parse().unwrap(),
+        items: vec![
+            Line { price: "p1".into(), quantity: Some(u64::MAX) },
+            Line { price: "p2".into(), quantity: None },
+        ],
+    };
+    Runtime::new().call::<order>(&connection(&server.uri()), given).await.unwrap();
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&request.body).into_owned().collect();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+    assert_eq!(
+        pairs,
+        [
+            ("customer", "a&b"),
+            ("note", ""),
+            ("rate", "0.10"),
+            ("items[0][price]", "p1"),
+            ("items[0][quantity]", "18446744073709551615"),
+            ("items[1][price]", "p2"),
+        ]
+    );
+}
+
+/// A service that is broken once, and notes what it was sent.
+async fn broken_once() -> (MockServer, Connection) {
+    let server = MockServer::start().await;
+    let broken = Mock::given(matchers::path("/evidence")).respond_with(ResponseTemplate::new(503));
+    broken.up_to_n_times(1).mount(&server).await;
+    on(&server, "/evidence", json_answer(json!(1))).await;
+    let connection = connection(&server.uri());
+    (server, connection)
+}
+
+#[tokio::test]
+async fn files_and_texts_go_up_in_one_body_and_once_more_where_they_can() {
+    let (server, connection) = broken_once().await;
+    let given = || Evidence {
+        purpose: "dispute".into(),
+        first: FileRef::from_bytes("a.txt", "first").typed("text/plain"),
+        second: FileRef::from_bytes("b\".bin", "second"),
+    };
+    let (_, trace) = Runtime::new().call::<send_evidence>(&connection, given()).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        let kind = request.headers["content-type"].to_str().unwrap();
+        let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+        assert_eq!(request.headers["content-length"], request.body.len().to_string().as_str());
+        assert_eq!(trace.entries()[1].sent, request.body.len() as u64);
+        let disposition = "Content-Disposition: form-data;";
+        let body = format!(
+            "--{boundary}\r\n{disposition} name=\"a\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nfirst\r\n\
+             --{boundary}\r\n{disposition} name=\"purpose\"\r\n\r\ndispute\r\n\
+             --{boundary}\r\n{disposition} name=\"b\"; filename=\"b%22.bin\"\r\nContent-Type: application/octet-stream\r\n\r\nsecond\r\n\
+             --{boundary}--\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(&request.body), body);
+    }
+
+    let (server, connection) = broken_once().await;
+    let mut given = given();
+    given.second = once(vec![Ok("second".into())]);
+    let failed = Runtime::new().call::<send_evidence>(&connection, given).await.unwrap_err();
+    assert!(failed.error.details().hint.unwrap().contains("cannot be opened again"), "{}", failed.error);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_later_file_that_fails_is_told_as_what_it_is() {
+    let (_server, connection) = broken_once().await;
+    let error = Error::coded(Code::NotFound, "the disk is gone");
+    for (second, code) in [
+        (once(vec![Ok("half".into()), Err(error)]), Code::NotFound),
+        (once(vec![]).sized(1), Code::Unreachable),
+    ] {
+        let first = FileRef::from_bytes("a.txt", "first");
+        let given = Evidence { purpose: String::new(), first, second };
+        let failed = Runtime::new().call::<send_evidence>(&connection, given).await.unwrap_err();
+        assert_eq!(failed.error.code(), code, "{}", failed.error);
+    }
 }
