@@ -12,18 +12,24 @@ use linchpin::Response;
 /// A byte order mark comes before what the header says. What is no text, or not of the charset that it says, stays as it is;
 /// whoever reads it as text is told.
 pub(crate) fn to_utf8(answer: &mut Response) {
-    let kind = answer.headers.get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or_default());
-    let marked = matches!(answer.body.first(), Some(0xef | 0xfe | 0xff));
-    if !marked && !kind.contains(';') {
+    // Of a few headers that is quicker than to look it up.
+    let kind =
+        answer.headers.iter().find_map(|(name, kind)| (name == CONTENT_TYPE).then_some(kind.as_bytes()));
+    let kind = kind.unwrap_or_default();
+    let marked = matches!(answer.body.first(), Some(0xef | 0xfe | 0xff | b'<'));
+    if !marked && !kind.contains(&b';') {
         return;
     }
-    let (media_type, charset) = parsed(kind);
+    let (media_type, charset) = parsed(std::str::from_utf8(kind).unwrap_or_default());
+    let declared = || declared(&answer.body).filter(|_| media_type.contains("xml"));
+    let charset = charset.or_else(declared);
     let mark = Encoding::for_bom(&answer.body).filter(|_| charset.is_some() || is_text(media_type));
     let (encoding, skip) = match (mark, charset.and_then(|label| Encoding::for_label(label.as_bytes()))) {
         (Some(mark), _) => mark,
         (None, Some(encoding)) if encoding != UTF_8 => (encoding, 0),
         _ => return,
     };
+    let kind_now = charset.map(|_| format!("{media_type}; charset=utf-8"));
     let body = answer.body.slice(skip..);
     answer.body = if encoding == UTF_8 {
         body
@@ -34,9 +40,7 @@ pub(crate) fn to_utf8(answer: &mut Response) {
             None => return,
         }
     };
-    if charset.is_some()
-        && let Ok(kind) = HeaderValue::try_from(format!("{media_type}; charset=utf-8"))
-    {
+    if let Some(Ok(kind)) = kind_now.map(HeaderValue::try_from) {
         answer.headers.insert(CONTENT_TYPE, kind);
     }
 }
@@ -50,6 +54,15 @@ fn parsed(kind: &str) -> (&str, Option<&str>) {
         name.trim_end().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     });
     (media_type, charset)
+}
+
+/// The charset that an XML document says it has; one that says so in ASCII.
+fn declared(body: &[u8]) -> Option<&str> {
+    let begin =
+        std::str::from_utf8(body.strip_prefix(b"<?xml ")?.split(|byte| *byte == b'>').next()?).ok()?;
+    let value = begin.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    value[1..].split(quote).next()
 }
 
 /// Whether a byte order mark at its beginning is one.
@@ -94,6 +107,10 @@ mod tests {
         becomes("application/json; charset=utf-16", b"{\0}\0", "{}");
         becomes("text/csv; header=present; Charset = Shift_JIS", b"\x83\x8a", "\u{30ea}");
         becomes("text/plain; charset=latin1", b"plain", "plain");
+        let xml = b"<?xml version='1.0' encoding='iso-8859-1'?><a>\xe9</a>";
+        let text = "<?xml version='1.0' encoding='iso-8859-1'?><a>\u{e9}</a>";
+        becomes("application/xml", xml, text);
+        becomes("text/xml; charset=windows-1252", xml, text);
     }
 
     #[test]

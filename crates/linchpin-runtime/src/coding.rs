@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{
     HeaderMap, HeaderValue,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body::{Body, Frame};
 use linchpin::{Code, Error};
@@ -37,10 +37,9 @@ const WINDOW: u64 = 8 << 20;
 /// The longest block of zstd (RFC 8878 §3.1.1.2.3).
 const BLOCK: usize = 128 << 10;
 
-/// Asks for the bytes of a file as they are, unless the flow says what it takes: their number is known then, and a part of them is a
-/// part of the file.
-pub(crate) fn ask(headers: &mut HeaderMap, file: bool) {
-    if (file || headers.contains_key(RANGE)) && headers.get(ACCEPT_ENCODING) == Some(&CODINGS) {
+/// Asks for the bytes as they are, unless the flow says what it takes: of a file, so that its size is known and a part of it is one.
+pub(crate) fn ask_plain(headers: &mut HeaderMap) {
+    if headers.get(ACCEPT_ENCODING) == Some(&CODINGS) {
         headers.insert(ACCEPT_ENCODING, IDENTITY);
     }
 }
@@ -49,7 +48,8 @@ pub(crate) fn ask(headers: &mut HeaderMap, file: bool) {
 ///
 /// One with a coding that is not known stays as it is: some services say `utf-8` or `none` there.
 pub(crate) fn undo(answer: reqwest::Response) -> reqwest::Response {
-    if !answer.headers().contains_key(CONTENT_ENCODING) {
+    // Of a few headers that is quicker than to look it up.
+    if answer.headers().keys().all(|name| name != CONTENT_ENCODING) {
         return answer;
     }
     let Some(codings) = codings(answer.headers()) else { return answer };

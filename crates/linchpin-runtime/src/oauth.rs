@@ -436,7 +436,7 @@ impl Server {
         *outgoing.headers_mut() = self.open_headers.clone();
         outgoing.headers_mut().extend(parts.headers);
         // Of tokens there is one answer, with as little as may break as can be.
-        coding::ask(outgoing.headers_mut(), true);
+        coding::ask_plain(outgoing.headers_mut());
         *outgoing.body_mut() = (!body.is_empty()).then(|| body.into());
         let limit = self.spec.http.timeout;
         let exchange = async {

@@ -13,7 +13,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{ACCEPT, LOCATION},
+    header::{ACCEPT, LOCATION, RANGE},
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
@@ -522,7 +522,9 @@ impl Session {
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage, identity)?;
-            coding::ask(&mut headers, streams);
+            if streams || request.headers.contains_key(RANGE) {
+                coding::ask_plain(&mut headers);
+            }
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }

@@ -1,6 +1,7 @@
 //! Bodies that are streams: files on their way up and down, a piece at a time.
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::{
@@ -9,7 +10,6 @@ use std::{
     },
     task::{Context, Poll, ready},
     time::Duration,
-    vec,
 };
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use linchpin::{
     Code, Error, FileRef, Response, Result,
     file::{ByteSource, ByteStream, FileSource, disposition_name},
     flow::BoxFuture,
-    request::{Body, Part, Request},
+    request::{Part, Request},
 };
 use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, Sleep};
@@ -90,8 +90,8 @@ pub(crate) async fn body(parts: &[Part], progress: &Arc<Progress>) -> Result<req
         None => None,
     };
     let going = Going {
-        left: Body::Parts(parts.to_vec()).size(),
-        parts: parts.to_vec().into_iter(),
+        left: Part::size_of(parts),
+        parts: parts.to_vec().into(),
         opened,
         file: None,
         ended: false,
@@ -102,7 +102,7 @@ pub(crate) async fn body(parts: &[Part], progress: &Arc<Progress>) -> Result<req
 
 /// A body on its way up, piece by piece.
 struct Going {
-    parts: vec::IntoIter<Part>,
+    parts: VecDeque<Part>,
     /// The stream of the first file, until its turn comes.
     opened: Option<ByteStream>,
     /// The file that goes up now.
@@ -182,7 +182,7 @@ impl Going {
                     None => self.file = None,
                 }
             }
-            match self.parts.next() {
+            match self.parts.pop_front() {
                 Some(Part::Bytes(bytes)) if bytes.is_empty() => {}
                 Some(Part::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                 Some(Part::File(file)) => self.file = Some(Sending::new(file, self.opened.take())),

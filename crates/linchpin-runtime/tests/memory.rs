@@ -21,6 +21,9 @@ const SPEC: SpecFile = SpecFile {
 
 const SIZE: u64 = 64 << 20;
 
+/// How many lines an answer has; together they are larger than what memory may grow by.
+const LINES: u64 = 1_000_000;
+
 /// The most that the process may grow by: the pieces on their way and the buffers under them, with room.
 const GROWTH: u64 = 12 << 20;
 
@@ -44,6 +47,23 @@ struct Wanted {
 #[action(read)]
 async fn get_text(cx: Context, Input(wanted): Input<Wanted>) -> Result<String> {
     cx.get(path!("/{wanted.coding}")).send().await?.text().map(str::to_owned)
+}
+
+#[fields]
+struct Line {
+    id: u64,
+}
+
+/// How many lines there are, and their sum.
+#[action(read)]
+async fn sum(cx: Context) -> Result<Vec<u64>> {
+    let mut lines = cx.get(path!("/lines")).json_lines::<Line>();
+    let (mut count, mut sum) = (0, 0);
+    while let Some(line) = lines.next().await? {
+        count += 1;
+        sum += line.id;
+    }
+    Ok(vec![count, sum])
 }
 
 /// Takes a file down and up again.
@@ -95,7 +115,7 @@ fn answer(mut wire: TcpStream) -> Option<()> {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
         let get = line.starts_with("GET");
-        let coding = line.split(['/', ' ']).nth(2).unwrap_or_default().to_owned();
+        let what = line.split(['/', ' ']).nth(2).unwrap_or_default().to_owned();
         let mut length = 0u64;
         loop {
             let mut header = String::new();
@@ -107,11 +127,18 @@ fn answer(mut wire: TcpStream) -> Option<()> {
                 length = value.trim().parse().ok()?;
             }
         }
-        if let Some((first, part)) = bomb(&coding) {
-            write!(wire, "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\n\r\n").ok()?;
+        if let Some((first, part)) = bomb(&what) {
+            write!(wire, "HTTP/1.1 200 OK\r\ncontent-encoding: {what}\r\n\r\n").ok()?;
             wire.write_all(&first).ok()?;
             for _ in 0..1 << 10 {
                 wire.write_all(&part).ok()?;
+            }
+            return None;
+        } else if what == "lines" {
+            write!(wire, "HTTP/1.1 200 OK\r\n\r\n").ok()?;
+            for thousand in 0..LINES / 1000 {
+                let lines = (1000 * thousand..1000 * (thousand + 1)).map(|id| format!("{{\"id\":{id}}}\n"));
+                wire.write_all(lines.collect::<String>().as_bytes()).ok()?;
             }
             return None;
         } else if get {
@@ -135,7 +162,7 @@ fn peak() -> u64 {
 }
 
 #[tokio::test]
-async fn bombs_of_1_gib_and_files_of_64_mib_need_little_memory() {
+async fn files_lines_and_bombs_need_little_memory() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -143,8 +170,13 @@ async fn bombs_of_1_gib_and_files_of_64_mib_need_little_memory() {
             thread::spawn(|| answer(wire.unwrap()));
         }
     });
-    let connector =
-        Connector::builder(SPEC).flow::<get_text>().flow::<measure>().flow::<relay>().build().unwrap();
+    let connector = Connector::builder(SPEC)
+        .flow::<get_text>()
+        .flow::<sum>()
+        .flow::<measure>()
+        .flow::<relay>()
+        .build()
+        .unwrap();
     let values = ConnectionValues { method: "none".into(), ..ConnectionValues::default() };
     let connection = Connection::with_base_url(&connector, values, &uri).unwrap();
     let runtime = Runtime::new();
@@ -160,6 +192,11 @@ async fn bombs_of_1_gib_and_files_of_64_mib_need_little_memory() {
     assert_eq!(entries.iter().map(|entry| entry.sent.max(entry.received)).max(), Some(count));
     eprintln!("grew by {} KiB down, {} KiB down and up", down >> 10, both >> 10);
     assert!(both < GROWTH, "grew by {both} bytes");
+
+    let (counted, _) = runtime.call::<sum>(&connection, ()).await.unwrap();
+    assert_eq!(counted, [LINES, LINES * (LINES - 1) / 2]);
+    eprintln!("grew by {} KiB with the lines", (peak() - before) >> 10);
+    assert!(peak() - before < GROWTH, "grew by {} bytes", peak() - before);
 
     for coding in ["gzip", "deflate", "br", "zstd"] {
         let failed =

@@ -12,12 +12,16 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use crate::{
-    Code, Error, Result,
+    Code, Error, Records, Result,
     flow::BoxFuture,
     line::unseen,
+    rows::{self, JsonLines},
     shape::{FieldType, Shape},
 };
 
@@ -203,6 +207,23 @@ impl FileRef {
     /// When its source does not give it, or gives it once only.
     pub async fn open(&self) -> Result<ByteStream> {
         self.source.open().await
+    }
+
+    /// Its records, where it has a JSON text on each line (NDJSON), read as they come.
+    pub fn json_lines<T: DeserializeOwned + Send + 'static>(&self) -> Records<T> {
+        rows::streamed(Box::pin(std::future::ready(Ok(self.clone()))), JsonLines::default())
+    }
+
+    /// Its records, where it is CSV of which the first record names the fields, read as they come.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned + Send + 'static>(&self) -> Records<T> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](FileRef::csv), with another character between the fields than a comma.
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned + Send + 'static>(&self, delimiter: u8) -> Records<T> {
+        rows::streamed(Box::pin(std::future::ready(Ok(self.clone()))), rows::Csv::new(delimiter))
     }
 
     /// All of its bytes, for files that are small.

@@ -31,10 +31,13 @@ pub mod line;
 mod page;
 pub mod records;
 pub mod request;
+mod rows;
 pub mod schema;
 mod secret;
 pub mod shape;
 pub mod value;
+#[cfg(feature = "xml")]
+mod xml;
 
 pub use bytes;
 pub use http;

@@ -15,9 +15,13 @@ use crate::{
     json::{self, Misfit},
     line::one_line,
     records::{PageRequest, Records},
+    rows::{self, Format, JsonLines},
     shape::{FieldType, Fields},
     value::{DateTime, Number},
 };
+
+#[cfg(feature = "csv")]
+use crate::rows::Csv;
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -249,17 +253,24 @@ pub enum Part {
     File(FileRef),
 }
 
+impl Part {
+    /// How many bytes pieces have together, where that is known before they are sent.
+    pub fn size_of(parts: &[Part]) -> Option<u64> {
+        parts.iter().try_fold(0u64, |sum, part| {
+            sum.checked_add(match part {
+                Part::Bytes(bytes) => bytes.len() as u64,
+                Part::File(file) => file.size()?,
+            })
+        })
+    }
+}
+
 impl Body {
     /// How many bytes it has, where that is known before they are sent.
     pub fn size(&self) -> Option<u64> {
         match self {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::Parts(parts) => parts.iter().try_fold(0u64, |sum, part| {
-                sum.checked_add(match part {
-                    Part::Bytes(bytes) => bytes.len() as u64,
-                    Part::File(file) => file.size()?,
-                })
-            }),
+            Body::Parts(parts) => Part::size_of(parts),
         }
     }
 
@@ -528,6 +539,25 @@ impl RequestBuilder {
         self.records_in(Some(items))
     }
 
+    /// The records of an answer that has a JSON text on each line (NDJSON), read as they come and however many they are: the answer is
+    /// a [`download`](RequestBuilder::download) with its limits.
+    pub fn json_lines<T: DeserializeOwned + Send + 'static>(self) -> Records<T> {
+        rows::streamed(Box::pin(self.download()), JsonLines::default())
+    }
+
+    /// The records of an answer in CSV, of which the first names the fields, read as they come and however many they are: the answer is a
+    /// [`download`](RequestBuilder::download) with its limits.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned + Send + 'static>(self) -> Records<T> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](RequestBuilder::csv), with another character between the fields than a comma.
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned + Send + 'static>(self, delimiter: u8) -> Records<T> {
+        rows::streamed(Box::pin(self.download()), Csv::new(delimiter))
+    }
+
     fn records_in<T: FieldType>(self, items: Option<&str>) -> Records<T> {
         let pagination = self.cx.driver().spec().http.pagination.clone();
         Records::paged(PageRequest::new(self.cx, self.request, pagination, items))
@@ -661,6 +691,56 @@ impl Response {
         std::str::from_utf8(&self.body).map_err(|error| {
             let problem = format!("is not text ({}): byte {} is not UTF-8", self.came(), error.valid_up_to());
             self.unreadable(&problem)
+        })
+    }
+
+    /// The body as a list of JSON texts, one on each line (NDJSON). What is too long for memory is read by
+    /// [`RequestBuilder::json_lines`].
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when a line is no JSON, or not of the type; the message says which.
+    pub fn json_lines<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.rows(JsonLines::default())
+    }
+
+    /// The body as CSV (RFC 4180), of which the first record names the fields of the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when a record is not of the type; the message says which.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](Response::csv), with another character between the fields than a comma.
+    ///
+    /// # Errors
+    ///
+    /// As [`csv`](Response::csv).
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned>(&self, delimiter: u8) -> Result<Vec<T>> {
+        self.rows(Csv::new(delimiter))
+    }
+
+    /// The body as XML. An element's children are fields by their names, its attributes by `@` and theirs, its text by `$text`; a
+    /// child that is there several times is a list. Entities beside the five of XML itself are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when it is no XML, or not of the type.
+    #[cfg(feature = "xml")]
+    pub fn xml<T: DeserializeOwned>(&self) -> Result<T> {
+        crate::xml::read(self.text()?).map_err(|problem| {
+            self.unreadable(&format!("{problem} ({}); it begins `{}`", self.came(), self.beginning()))
+        })
+    }
+
+    fn rows<T>(&self, format: impl Format<T>) -> Result<Vec<T>> {
+        let read = rows::whole(format, &self.body);
+        read.map_err(|error| {
+            rows::of(&format!("the answer to {}", self.what()), &error).status(self.status())
         })
     }
 

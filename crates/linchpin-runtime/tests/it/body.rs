@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use linchpin::{
     Code, Connector,
+    flow::Flow,
     form::Multipart,
     http::Method,
     prelude::*,
@@ -68,6 +69,42 @@ async fn send_evidence(cx: Context, Input(given): Input<Evidence>) -> Result<Val
     cx.post(path!("/evidence")).multipart(parts).send().await?.json()
 }
 
+/// A row of a list that is one long answer.
+#[fields]
+#[derive(Debug, PartialEq)]
+struct Row {
+    id: u64,
+    name: String,
+}
+
+/// Rows that stand on a line each.
+#[action(read)]
+async fn list_lines(cx: Context) -> Result<Records<Row>> {
+    Ok(cx.get(path!("/thing")).json_lines())
+}
+
+/// Rows of a table.
+#[action(read)]
+async fn list_csv(cx: Context) -> Result<Records<Row>> {
+    Ok(cx.get(path!("/thing")).csv())
+}
+
+/// Rows in every form, each from the same whole answer.
+#[action(read)]
+async fn read_whole(cx: Context, Input(wanted): Input<Wanted>) -> Result<Vec<Row>> {
+    let answer = cx.get(path!("/thing")).send().await?;
+    match wanted.format.as_str() {
+        "lines" => answer.json_lines(),
+        "csv" => answer.csv_by(b';'),
+        _ => Ok(vec![answer.xml()?]),
+    }
+}
+
+#[fields]
+struct Wanted {
+    format: String,
+}
+
 /// How many bytes a `GET` gives, whatever they are.
 #[action(read)]
 async fn count_bytes(cx: Context) -> Result<usize> {
@@ -94,12 +131,15 @@ async fn get_file(cx: Context) -> Result<String> {
     Ok(format!("{:?} {}", file.size(), String::from_utf8_lossy(&bytes)))
 }
 
-fn connection(uri: &str) -> Connection {
+fn connect_to(uri: &str) -> Connection {
     let connector = Connector::builder(PLAIN)
         .flow::<get_json>()
         .flow::<get_text>()
         .flow::<order>()
         .flow::<send_evidence>()
+        .flow::<list_lines>()
+        .flow::<list_csv>()
+        .flow::<read_whole>()
         .flow::<count_bytes>()
         .flow::<look>()
         .flow::<get_part>()
@@ -124,7 +164,7 @@ async fn answering(head: &str, body: impl Into<Vec<u8>>) -> (Service, Connection
         }
     })
     .await;
-    let connection = connection(&service.uri());
+    let connection = connect_to(&service.uri());
     (service, connection)
 }
 
@@ -230,7 +270,7 @@ async fn a_form_has_names_in_names_and_exact_numbers() {
             Line { price: "p2".into(), quantity: None },
         ],
     };
-    Runtime::new().call::<order>(&connection(&server.uri()), given).await.unwrap();
+    Runtime::new().call::<order>(&connect_to(&server.uri()), given).await.unwrap();
     let request = &server.received_requests().await.unwrap()[0];
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&request.body).into_owned().collect();
@@ -254,7 +294,7 @@ async fn broken_once() -> (MockServer, Connection) {
     let broken = Mock::given(matchers::path("/evidence")).respond_with(ResponseTemplate::new(503));
     broken.up_to_n_times(1).mount(&server).await;
     on(&server, "/evidence", json_answer(json!(1))).await;
-    let connection = connection(&server.uri());
+    let connection = connect_to(&server.uri());
     (server, connection)
 }
 
@@ -304,5 +344,93 @@ async fn a_later_file_that_fails_is_told_as_what_it_is() {
         let given = Evidence { purpose: String::new(), first, second };
         let failed = Runtime::new().call::<send_evidence>(&connection, given).await.unwrap_err();
         assert_eq!(failed.error.code(), code, "{}", failed.error);
+    }
+}
+
+async fn rows_of<F: Flow<Args = (), Output = Result<Records<Row>>>>(
+    connection: &Connection,
+) -> (Vec<u64>, Option<Error>) {
+    let (mut records, _) = Runtime::new().call::<F>(connection, ()).await.unwrap();
+    let mut ids = Vec::new();
+    loop {
+        match records.next().await {
+            Ok(Some(row)) => ids.push(row.id),
+            Ok(None) => return (ids, None),
+            Err(error) => {
+                assert_eq!(records.next().await.unwrap(), None, "nothing comes behind an error");
+                return (ids, Some(error));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_come_as_they_are_read_up_to_the_one_that_is_broken() {
+    let (_service, connection) = answering("", "{\"id\":1,\"name\":\"a\"}\n{\"id\":2,\"name\":\"b\"}").await;
+    assert!(matches!(rows_of::<list_lines>(&connection).await, (ids, None) if ids == [1, 2]));
+    let csv = "content-type: text/csv; charset=utf-8\r\n";
+    let (_service, connection) = answering(csv, "name,id\na,1\nb,2\n").await;
+    assert!(matches!(rows_of::<list_csv>(&connection).await, (ids, None) if ids == [1, 2]));
+
+    let service = Service::start(|mut exchange: Exchange| async move {
+        exchange.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        for piece in ["{\"id\":1,\"name\":\"a\"}\n{\"id\"", ":2,\"name\":\"b\"}\n", "{\"id\":3}\n"] {
+            exchange.say(format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+            tokio::task::yield_now().await;
+        }
+        exchange.say("0\r\n\r\n").await;
+    })
+    .await;
+    let broken = connect_to(&service.uri());
+    let (ids, error) = rows_of::<list_lines>(&broken).await;
+    assert_eq!(ids, [1, 2]);
+    let error = error.unwrap();
+    assert_eq!(error.code(), Code::ResponseMalformed);
+    assert_eq!(
+        error.message(),
+        "the file `thing` cannot be read: line 3 is not what the flow expects: missing field `name` at its root"
+    );
+
+    let (_service, connection) =
+        answering("content-type: text/csv; charset=iso-8859-1\r\n", *b"id,name\n1,\xef").await;
+    let (_, error) = rows_of::<list_csv>(&connection).await;
+    assert!(error.unwrap().message().contains("streams are read as UTF-8 only"));
+}
+
+#[tokio::test]
+async fn a_whole_answer_is_read_in_every_format() {
+    let read = async |format: &str, head: &str, body: &'static [u8]| {
+        let (_service, connection) = answering(head, body).await;
+        let wanted = Wanted { format: format.to_owned() };
+        Runtime::new()
+            .call::<read_whole>(&connection, wanted)
+            .await
+            .map(|(rows, _)| rows)
+            .map_err(|failed| failed.error)
+    };
+    let row = |id, name: &str| Row { id, name: name.to_owned() };
+    let lines = read("lines", "", b"{\"id\":1,\"name\":\"a\"}\n").await;
+    assert_eq!(lines.unwrap(), [row(1, "a")]);
+    let csv = read("csv", "content-type: text/csv; charset=windows-1252\r\n", b"id;name\r\n1;\x80\r\n").await;
+    assert_eq!(csv.unwrap(), [row(1, "\u{20ac}")]);
+    let xml = read(
+        "xml",
+        "content-type: application/xml\r\n",
+        b"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><row><id>1</id><name>\xe9</name></row>",
+    )
+    .await;
+    assert_eq!(xml.unwrap(), [row(1, "\u{e9}")]);
+    for (format, body, problem) in [
+        (
+            "lines",
+            "{",
+            "cannot be read: line 1 is not JSON: EOF while parsing an object at column 1; it begins `{`",
+        ),
+        ("csv", "id;name\n1\n", "cannot be read: record 2 of the CSV has 1 fields, where the first names 2"),
+        ("xml", "<row>", "/thing is XML that breaks off (no content type, 5 bytes); it begins `<row>`"),
+    ] {
+        let error = read(format, "", body.as_bytes()).await.unwrap_err();
+        assert_eq!((error.code(), error.details().status), (Code::ResponseMalformed, Some(200)));
+        assert!(error.message().ends_with(problem), "{error}");
     }
 }
