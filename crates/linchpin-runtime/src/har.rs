@@ -8,8 +8,8 @@ use linchpin::{Code, DateTime, request::Body};
 use serde_json::{Value, json};
 
 use crate::{
+    body,
     scrub::{HIDDEN, Scrubber},
-    session::shown_body,
 };
 
 /// So much is kept of all bodies of a call; of further ones only the size is told.
@@ -92,9 +92,9 @@ impl Exchange {
             "headersSize": -1,
             "bodySize": -1,
         });
-        if let Some(body) = &self.sent.1 {
+        if let Some(sent) = &self.sent.1 {
             request["postData"] =
-                json!({ "mimeType": media_type(&self.sent.0), "text": scrub(&shown_body(body)) });
+                json!({ "mimeType": media_type(&self.sent.0), "text": scrub(&body::shown(sent)) });
         }
         let status = self.status.unwrap_or_default();
         let words = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{ACCEPT, LOCATION},
+    header::{ACCEPT, LOCATION, RANGE},
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
@@ -18,15 +18,15 @@ use linchpin::{
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
-    request::{Body, Request, Target, Upload},
+    request::{Body, Request, Target},
 };
 use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
-    body,
+    body, charset,
     client::{NotPublic, deepest},
-    clock,
+    clock, coding,
     connection::{Connection, Ready, Signed},
     egress::{self, Internal, Origin, Passage},
     har::Exchange,
@@ -364,7 +364,7 @@ impl Session {
             // A timeout looks at its time only after its future, which would already have sent.
             return Err(self.late(true));
         }
-        let progress = matches!(request.body, Some(Body::File(_))).then(|| Arc::new(Progress::new()));
+        let progress = matches!(request.body, Some(Body::Parts(_))).then(|| Arc::new(Progress::new()));
         let mut flight = Flight {
             log: self.trace.clone(),
             record: None,
@@ -519,7 +519,7 @@ impl Session {
             method: request.method.to_string(),
             url: scrub(url.as_str()),
             headers: headers.collect(),
-            body: body.map(|body| scrub(&shown_body(&body))),
+            body: body.map(|body| scrub(&body::shown(&body))),
         };
         let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
         // The flow may try other writes when the first is refused; the first is what it would have done.
@@ -546,6 +546,9 @@ impl Session {
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
+            if streams || request.headers.contains_key(RANGE) {
+                coding::ask_plain(&mut headers);
+            }
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
@@ -553,8 +556,8 @@ impl Session {
             *outgoing.headers_mut() = headers;
             *outgoing.body_mut() = match (&body, &flight.progress) {
                 (None, _) => None,
-                (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
-                (Some(Body::File(_)), None) => None,
+                (Some(Body::Parts(parts)), Some(progress)) => Some(transfer::body(parts, progress).await?),
+                (Some(Body::Parts(_)), None) => None,
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
@@ -562,11 +565,11 @@ impl Session {
                 flight.kept =
                     Some(Box::new(Exchange::new(ready.clock.now(), outgoing.headers(), body.as_ref())));
             }
-            let mut answer =
-                client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
-                    flight.unsent = error.is_connect();
-                    unreachable(&shown, &error)
-                })?;
+            let answer = client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
+                flight.unsent = error.is_connect();
+                unreachable(&shown, &error)
+            })?;
+            let mut answer = coding::undo(answer);
             let status = answer.status();
             flight.answered(status.as_u16(), answer.headers());
             for limiter in self.limiters().iter().filter(|_| passage.trusted) {
@@ -586,6 +589,7 @@ impl Session {
                 }
                 let limit = ready.spec.http.limits.body;
                 response.body = read_body(&mut answer, limit, &response.url, flight).await?;
+                charset::to_utf8(&mut response);
                 if let Some(kept) = &mut flight.kept {
                     kept.read(&response.body);
                 }
@@ -620,18 +624,6 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
         headers.insert(ACCEPT, accept.clone());
     }
     headers
-}
-
-/// A body for people; a file in it is told, not read.
-pub(crate) fn shown_body(body: &Body) -> String {
-    match body {
-        Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Body::File(Upload { before, file, after }) => {
-            let size = file.size().map_or("of unknown size".to_owned(), |size| format!("{size} bytes"));
-            let text = String::from_utf8_lossy;
-            format!("{}<the file `{}`, {size}>{}", text(before), file.file_name(), text(after))
-        }
-    }
 }
 
 /// A time for people: fractions of a second where there are few of them.
@@ -806,6 +798,9 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     let cause = deepest(error);
     if let Some(NotPublic(name)) = cause.downcast_ref() {
         return egress::not_public(name.as_str());
+    }
+    if let Some(corrupt) = cause.downcast_ref::<coding::Corrupt>() {
+        return corrupt.error(url);
     }
     let place = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let message = if error.is_connect() {
@@ -990,7 +985,7 @@ mod tests {
         let headers = elsewhere(&connection.unwrap().0, &request);
         let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "user-agent", "x-version"]);
+        assert_eq!(names, ["accept", "accept-encoding", "user-agent", "x-version"]);
         assert_eq!(headers[ACCEPT], "image/png");
     }
 }
