@@ -104,6 +104,9 @@ pub(crate) struct Run {
     /// Show the requests
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Write the requests and their answers to this file as an HTTP archive, secrets replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
     /// For a webhook registration: where the service shall deliver
     #[arg(long, value_name = "URL")]
     pub(crate) event_url: Option<String>,

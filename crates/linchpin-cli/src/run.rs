@@ -47,6 +47,9 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
             Some(host) => host.runtime().clone(),
             None => args.store.egress.runtime()?,
         };
+        // Before the service is asked for anything that could then not be written down.
+        let har = args.har.as_deref().map(Archive::create).transpose()?;
+        let invocation = invocation.record(har.is_some());
         let (trace, ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, &mut Saver::new(args, &ran.files), args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
@@ -56,8 +59,33 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         if args.trace {
             print_trace(&trace, format);
         }
+        if let Some(har) = har {
+            har.write(&trace)?;
+        }
         ended
     })
+}
+
+/// The file that gets the requests and their answers.
+struct Archive<'a> {
+    path: &'a Path,
+    file: fs::File,
+}
+
+impl Archive<'_> {
+    fn create(path: &Path) -> Result<Archive<'_>, Failure> {
+        let file = fs::File::create(path).map_err(|error| Archive::unwritable(path, &error))?;
+        Ok(Archive { path, file })
+    }
+
+    fn write(mut self, trace: &Trace) -> Result<(), Failure> {
+        let written = self.file.write_all(trace.har().as_bytes());
+        written.map_err(|error| Archive::unwritable(self.path, &error))
+    }
+
+    fn unwritable(path: &Path, error: &io::Error) -> Failure {
+        Failure::usage(format!("`--har {}`: {error}", path.display()))
+    }
 }
 
 /// The connection of a file or the environment.

@@ -1,4 +1,4 @@
-//! Bodies with fields that are credentials.
+//! Bodies of requests: with fields that are credentials, and for people.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use linchpin::{
     Code, Error, Result,
-    request::{Body, Request},
+    request::{Body, Part, Request},
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -25,8 +25,24 @@ pub(crate) fn carried(request: &Request, signed: Option<&Signed>) -> Result<Opti
             let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
             merged(kind.unwrap_or_default(), body, fields).map(|body| Some(Body::Bytes(body)))
         }
-        Some(Body::File(_)) if !fields.is_empty() => Err(refused("the body is a file".to_owned())),
+        Some(Body::Parts(_)) if !fields.is_empty() => Err(refused("there are files in the body".to_owned())),
         body => Ok(body.clone()),
+    }
+}
+
+/// A body for people; a file in it is told, not read.
+pub(crate) fn shown(body: &Body) -> String {
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let part = |part: &Part| match part {
+        Part::Bytes(bytes) => text(bytes),
+        Part::File(file) => {
+            let size = file.size().map_or("of unknown size".to_owned(), |size| format!("{size} bytes"));
+            format!("<the file `{}`, {size}>", file.file_name())
+        }
+    };
+    match body {
+        Body::Bytes(bytes) => text(bytes),
+        Body::Parts(parts) => parts.iter().map(part).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, AUTHORIZATION, COOKIE, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, COOKIE, USER_AGENT},
 };
 use linchpin::{
     Code, Connector, Error, Result, Secret, Violation,
@@ -22,6 +22,8 @@ use url::Url;
 use crate::{
     client::ClientIdentity,
     clock::{Clock, SystemClock},
+    coding,
+    conditional::Known,
     egress::{Allowed, Origin},
     grant::{ACCESS_TOKEN, GrantStore, Kept, MemoryGrant, REFRESH_TOKEN},
     limit::Limiter,
@@ -65,6 +67,8 @@ pub(crate) struct Ready {
     /// Who holds requests back, the connection's own first; made with the first request.
     pub(crate) limiters: OnceLock<Vec<Arc<Limiter>>>,
     pub(crate) locks: Locks,
+    /// What was read before, where the spec asks to be told only of changes.
+    pub(crate) known: Known,
     /// What the connection has in common with the same one in other processes, which know it by this id.
     pub(crate) cells: Option<(Arc<dyn Cells>, String)>,
     /// What is being given back of that.
@@ -453,6 +457,7 @@ impl ConnectionBuilder {
             budget: Budget::new(),
             limiters: OnceLock::new(),
             locks: Locks::default(),
+            known: Known::default(),
             cells,
             leaving: Arc::default(),
             secrets,
@@ -614,6 +619,7 @@ fn secret_values(method: Option<&AuthMethod>, values: &ConnectionValues) -> Vec<
 fn common_headers(spec: &Spec) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, coding::CODINGS);
     let agent = format!("linchpin/{} {}/{}", env!("CARGO_PKG_VERSION"), spec.key, spec.version);
     if let Ok(agent) = HeaderValue::try_from(agent) {
         headers.insert(USER_AGENT, agent);

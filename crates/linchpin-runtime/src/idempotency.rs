@@ -5,9 +5,10 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
+use http::header::CONTENT_TYPE;
 use linchpin::{
     Actor, Code, Error, Result,
-    request::{Body, Request, Target},
+    request::{Body, Part, Request, Target},
 };
 use sha2::{Digest, Sha256};
 
@@ -45,10 +46,24 @@ impl Keys {
         match &request.body {
             None => {}
             Some(Body::Bytes(bytes)) => add(bytes),
-            // What is in a file would have to be read twice; its name and size tell uploads of one call apart.
-            Some(Body::File(upload)) => {
-                add(upload.file.file_name().as_bytes());
-                add(&upload.file.size().unwrap_or_default().to_be_bytes());
+            Some(Body::Parts(parts)) => {
+                // Random, and thus another one each time.
+                let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                let boundary =
+                    kind.and_then(|kind| kind.split_once("boundary=")).map_or("", |(_, boundary)| boundary);
+                for part in parts {
+                    match part {
+                        Part::Bytes(bytes) if boundary.is_empty() => add(bytes),
+                        Part::Bytes(bytes) => {
+                            add(String::from_utf8_lossy(bytes).replace(boundary, "").as_bytes());
+                        }
+                        // What is in a file would have to be read twice; its name and size tell uploads of one call apart.
+                        Part::File(file) => {
+                            add(file.file_name().as_bytes());
+                            add(&file.size().unwrap_or_default().to_be_bytes());
+                        }
+                    }
+                }
             }
         }
         let write: [u8; 32] = hash.finalize().into();
@@ -106,6 +121,19 @@ mod tests {
         assert_eq!(made, keys(&[&two, &one, &one]));
         assert!(made[0] != made[1] && made[1] != made[2], "{made:?}");
         assert!(made.iter().all(|key| key.len() == 36 && &key[14..15] == "4"), "{made:?}");
+    }
+
+    #[test]
+    fn the_boundary_between_parts_does_not_matter() {
+        let upload = |boundary: &str| {
+            let mut request = write("/a", "");
+            let kind = format!("multipart/form-data; boundary={boundary}");
+            request.headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            let part = Part::Bytes(format!("--{boundary}\r\n\r\nx\r\n--{boundary}--\r\n").into());
+            request.body = Some(Body::Parts(vec![part]));
+            Keys::default().key(Some("run-1"), "create", &request).unwrap()
+        };
+        assert_eq!(upload("a1b2"), upload("c3d4"));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Invocation {
     pub(crate) run_id: Option<String>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) cancel: Option<Cancel>,
+    pub(crate) record: bool,
     pub(crate) dry_run: bool,
     pub(crate) check: ResultCheck,
 }
@@ -68,6 +69,7 @@ impl Invocation {
             run_id: None,
             deadline: None,
             cancel: None,
+            record: false,
             dry_run: false,
             check: ResultCheck::default(),
         }
@@ -160,6 +162,12 @@ impl Invocation {
     /// A handle by which the call can be taken back.
     pub fn cancel(mut self, cancel: &Cancel) -> Invocation {
         self.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Whether the requests and their answers are kept for [`Trace::har`](crate::Trace::har); they are not by default.
+    pub fn record(mut self, record: bool) -> Invocation {
+        self.record = record;
         self
     }
 

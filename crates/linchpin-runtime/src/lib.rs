@@ -5,12 +5,16 @@
 //! rules, and what happened is noted in a [`Trace`]. tokio and reqwest live here and nowhere else.
 
 mod body;
+mod charset;
 mod check;
 mod client;
 mod clock;
+mod coding;
+mod conditional;
 mod connection;
 mod egress;
 mod grant;
+mod har;
 mod idempotency;
 mod invocation;
 mod jwt;

@@ -35,6 +35,7 @@ use url::{Url, form_urlencoded};
 use crate::{
     client::ClientIdentity,
     clock::{self, Clock},
+    coding,
     connection::{Signed, bearer},
     egress::Allowed,
     grant::{ACCESS_TOKEN, Grant, REFRESH_TOKEN},
@@ -434,13 +435,14 @@ impl Server {
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = self.open_headers.clone();
         outgoing.headers_mut().extend(parts.headers);
+        // Of tokens there is one answer, with as little as may break as can be.
+        coding::ask_plain(outgoing.headers_mut());
         *outgoing.body_mut() = (!body.is_empty()).then(|| body.into());
         let limit = self.spec.http.timeout;
         let exchange = async {
-            let mut answer = client
-                .execute(outgoing)
-                .await
-                .map_err(|error| crate::session::unreachable(&place, &error))?;
+            let answer = client.execute(outgoing).await;
+            let mut answer =
+                coding::undo(answer.map_err(|error| crate::session::unreachable(&place, &error))?);
             let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
             let mut body = BytesMut::new();
             while let Some(chunk) =

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
 use jiff::{Timestamp, tz::TimeZone};
 use linchpin::{
     Code, DateTime, Error, Response,
+    line::one_line,
     manifest::spec::{Http, Literal, Outcome, OutcomeRule, ResponseMatch, StatusMatch},
 };
 use serde::{
@@ -276,7 +277,7 @@ fn failure(
 /// A text or number of the body, made fit for one line of a message.
 fn found(answer: &Response, pointers: &[String], guesses: &[&str]) -> Option<String> {
     let text = |pointer: &str| match value_at(&answer.body, pointer)? {
-        Value::String(text) => Some(one_line(&text)).filter(|text| !text.is_empty()),
+        Value::String(text) => Some(one_line(&text, LONGEST)).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
@@ -290,14 +291,7 @@ fn found(answer: &Response, pointers: &[String], guesses: &[&str]) -> Option<Str
 fn plain_text(answer: &Response) -> Option<String> {
     let plain = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
     let text = std::str::from_utf8(&answer.body).ok().filter(|_| plain)?;
-    Some(one_line(text)).filter(|text| !text.is_empty())
-}
-
-/// What a service says must not move a terminal's cursor, nor fill its screen.
-fn one_line(text: &str) -> String {
-    let words: String =
-        text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+    Some(one_line(text, LONGEST)).filter(|text| !text.is_empty())
 }
 
 /// How long an answer wants its sender to be left alone: `Retry-After` (RFC 9110 §10.2.3), or the header with the reset of a rate

@@ -154,12 +154,13 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, files, run_id, deadline, cancel, dry_run, check } =
+        let Invocation { connection, flow, call, files, run_id, deadline, cancel, record, dry_run, check } =
             invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
         policy.run = run_id;
+        policy.record = record;
         policy.cancel = cancel;
         if dry_run {
             policy.stop = Stop::of(flow);

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{ACCEPT, LOCATION},
+    header::{ACCEPT, LOCATION, RANGE},
 };
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
@@ -18,17 +18,18 @@ use linchpin::{
     extract::ConnectionValues,
     flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
-    request::{Body, Request, Target, Upload},
+    request::{Body, Request, Target},
 };
 use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
-    body,
+    body, charset,
     client::{NotPublic, deepest, garbled},
-    clock,
+    clock, coding,
     connection::{Connection, Ready, Signed},
     egress::{self, Internal, Origin, Passage},
+    har::Exchange,
     idempotency::Keys,
     limit::{self, Limiter, Permit, Refusal},
     observe,
@@ -90,7 +91,7 @@ struct Attempt<'a> {
 /// What came of an attempt.
 enum Tried {
     /// The flow gets this.
-    Answered(Response, Option<Open>),
+    Answered(Response, Option<Box<Open>>),
     /// The flow gets this, unless fresh tokens help.
     Refused(Result<Response>),
     /// The flow gets this, unless it helps to send the request again.
@@ -118,6 +119,8 @@ pub(crate) struct Policy {
     pub(crate) keyed: bool,
     /// Whether requests may come twice that carry no key.
     pub(crate) repeatable: bool,
+    /// Whether what is said and told is kept.
+    pub(crate) record: bool,
     /// By what whoever made the call takes it back.
     pub(crate) cancel: Option<Cancel>,
 }
@@ -238,7 +241,7 @@ impl Session {
             match self.attempt(attempt, url.clone(), passage, permits).await? {
                 Tried::Answered(answer, open) => {
                     ready.budget.succeeded(attempts);
-                    return Ok((answer, open));
+                    return Ok((answer, open.map(|open| *open)));
                 }
                 Tried::Refused(answer) | Tried::Passing { answer, .. } if !repeats => {
                     let hint =
@@ -354,15 +357,17 @@ impl Session {
     ) -> Result<Tried> {
         let ready = &*self.connection.0;
         let request = attempt.request;
-        let headers = self.headers(request, attempt.signed, attempt.key);
+        let mut headers = self.headers(request, attempt.signed, attempt.key);
         if let Some(signed) = attempt.signed {
             add_credentials(&mut url, &signed.query);
         }
+        let conditional = (ready.spec.http.conditional && !attempt.streams).then(|| url.clone());
+        let before = conditional.as_ref().and_then(|url| ready.known.ask(request, url, &mut headers));
         if self.policy.deadline.is_some_and(|(at, _)| at <= tokio::time::Instant::now()) {
             // A timeout looks at its time only after its future, which would already have sent.
             return Err(self.late(true, url.as_str()));
         }
-        let progress = matches!(request.body, Some(Body::File(_))).then(|| Arc::new(Progress::new()));
+        let progress = matches!(request.body, Some(Body::Parts(_))).then(|| Arc::new(Progress::new()));
         let mut flight = Flight {
             log: self.trace.clone(),
             record: None,
@@ -370,6 +375,7 @@ impl Session {
             unsent: true,
             progress: progress.clone(),
             span: Span::none(),
+            kept: None,
             _permits: permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
@@ -396,8 +402,12 @@ impl Session {
             }
         };
         if let Some(body) = body {
-            return Ok(Tried::Answered(answer, Some(Open { body, flight })));
+            return Ok(Tried::Answered(answer, Some(Box::new(Open { body, flight }))));
         }
+        let answer = match &conditional {
+            Some(url) => ready.known.complete(request, url, before.as_deref(), answer),
+            None => answer,
+        };
         let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
         match outcome::judge(&ready.spec.http, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {
@@ -517,7 +527,7 @@ impl Session {
             method: request.method.to_string(),
             url: scrub(url.as_str()),
             headers: headers.collect(),
-            body: body.map(|body| scrub(&shown_body(&body))),
+            body: body.map(|body| scrub(&body::shown(&body))),
         };
         let message = format!("the dry run stopped before `{} {}`", planned.method, planned.url);
         // The flow may try other writes when the first is refused; the first is what it would have done.
@@ -544,6 +554,9 @@ impl Session {
             let authenticated = passage.trusted && signed.is_some();
             let identity = ready.identity.as_ref().filter(|_| authenticated);
             let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
+            if streams || request.headers.contains_key(RANGE) {
+                coding::ask_plain(&mut headers);
+            }
             if authenticated {
                 signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
             }
@@ -551,18 +564,22 @@ impl Session {
             *outgoing.headers_mut() = headers;
             *outgoing.body_mut() = match (&body, &flight.progress) {
                 (None, _) => None,
-                (Some(Body::File(upload)), Some(progress)) => Some(transfer::body(upload, progress).await?),
-                (Some(Body::File(_)), None) => None,
+                (Some(Body::Parts(parts)), Some(progress)) => Some(transfer::body(parts, progress).await?),
+                (Some(Body::Parts(_)), None) => None,
                 (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
             };
             flight.unsent = false;
-            let mut answer =
-                client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
-                    flight.unsent = error.is_connect();
-                    unreachable(&shown, &error)
-                })?;
+            if self.policy.record {
+                flight.kept =
+                    Some(Box::new(Exchange::new(ready.clock.now(), outgoing.headers(), body.as_ref())));
+            }
+            let answer = client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
+                flight.unsent = error.is_connect();
+                unreachable(&shown, &error)
+            })?;
+            let mut answer = coding::undo(answer);
             let status = answer.status();
-            flight.answered(status.as_u16());
+            flight.answered(status.as_u16(), answer.headers());
             for limiter in self.limiters().iter().filter(|_| passage.trusted) {
                 self.hold(Some(limiter), limiter.used_up(answer.headers(), ready.clock.now())).await;
             }
@@ -580,6 +597,10 @@ impl Session {
                 }
                 let limit = ready.spec.http.limits.body;
                 response.body = read_body(&mut answer, limit, &response.url, flight).await?;
+                charset::to_utf8(&mut response);
+                if let Some(kept) = &mut flight.kept {
+                    kept.read(&response.body);
+                }
                 return Ok((response, None));
             };
             redirects += 1;
@@ -611,18 +632,6 @@ fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
         headers.insert(ACCEPT, accept.clone());
     }
     headers
-}
-
-/// A body for people; a file in it is told, not read.
-fn shown_body(body: &Body) -> String {
-    match body {
-        Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Body::File(Upload { before, file, after }) => {
-            let size = file.size().map_or("of unknown size".to_owned(), |size| format!("{size} bytes"));
-            let text = String::from_utf8_lossy;
-            format!("{}<the file `{}`, {size}>{}", text(before), file.file_name(), text(after))
-        }
-    }
 }
 
 /// A time for people: fractions of a second where there are few of them.
@@ -807,6 +816,9 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     if let Some(NotPublic(name)) = cause.downcast_ref() {
         return egress::not_public(name.as_str());
     }
+    if let Some(corrupt) = cause.downcast_ref::<coding::Corrupt>() {
+        return corrupt.error(url);
+    }
     let place = origin(url);
     if let Some(garbled) = garbled(&place, error) {
         return garbled;
@@ -835,6 +847,8 @@ pub(crate) struct Flight {
     progress: Option<Arc<Progress>>,
     /// Its span, for whoever watches.
     span: Span,
+    /// What was said, where the call is recorded.
+    kept: Option<Box<Exchange>>,
     /// That it is under way, for whoever counts.
     _permits: Vec<Permit>,
 }
@@ -864,9 +878,12 @@ impl Flight {
         self.record.as_ref().is_some_and(|record| record.method != Method::HEAD)
     }
 
-    fn answered(&mut self, status: u16) {
+    fn answered(&mut self, status: u16, headers: &HeaderMap) {
         if let Some(record) = &mut self.record {
             record.status = Some(status);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.answered(headers);
         }
     }
 
@@ -888,6 +905,10 @@ impl Flight {
             record.time = self.since.elapsed();
             if let Some(progress) = &self.progress {
                 record.sent = progress.sent();
+            }
+            if let Some(mut kept) = self.kept.take() {
+                kept.ended(&record);
+                self.log.0.keep(*kept);
             }
             observe::requested(&std::mem::replace(&mut self.span, Span::none()), &record);
             self.log.0.add(record);
@@ -989,7 +1010,7 @@ mod tests {
         let headers = elsewhere(&connection.unwrap().0, &request);
         let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "user-agent", "x-version"]);
+        assert_eq!(names, ["accept", "accept-encoding", "user-agent", "x-version"]);
         assert_eq!(headers[ACCEPT], "image/png");
     }
 }

@@ -164,7 +164,7 @@ pub(crate) fn sign(
     let body = match body {
         None => &[][..],
         Some(Body::Bytes(bytes)) => bytes,
-        Some(Body::File(_)) => {
+        Some(Body::Parts(_)) => {
             let message = "the connection's requests are signed over their body, and a file is not all there to be signed";
             return Err(
                 Error::coded(Code::NotCarriedOut, message).hint("send its bytes in place of the file")

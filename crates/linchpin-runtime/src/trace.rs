@@ -9,7 +9,11 @@ use std::{
 use http::Method;
 use linchpin::Code;
 
-use crate::{connection::Connection, scrub::Scrubber};
+use crate::{
+    connection::Connection,
+    har::{self, Exchange},
+    scrub::Scrubber,
+};
 
 /// The most requests that one trace holds; of longer ones the middle is left out.
 const MOST: usize = 1000;
@@ -56,6 +60,14 @@ impl Trace {
         records.kept.len() as u64 + records.left_out
     }
 
+    /// The requests and their answers as an HTTP archive in JSON (HAR 1.2), secrets replaced; of a call that was to be
+    /// [recorded](crate::Invocation::record). The exchange of tokens is not in it.
+    pub fn har(&self) -> String {
+        let scrubber = self.0.scrubber();
+        let records = self.0.records();
+        har::archive(&records.exchanges, &scrubber)
+    }
+
     /// How many values of the output did not fit its schema, where that was only to be counted.
     pub fn misfits(&self) -> u64 {
         self.0.records().misfits
@@ -94,6 +106,7 @@ struct Records {
     kept: Vec<Record>,
     left_out: u64,
     misfits: u64,
+    exchanges: Vec<Exchange>,
     /// Secrets of this call beside those of the connection.
     secrets: Vec<String>,
 }
@@ -123,6 +136,10 @@ impl Log {
             records.left_out += 1;
         }
         records.kept.push(record);
+    }
+
+    pub(crate) fn keep(&self, exchange: Exchange) {
+        har::keep(&mut self.records().exchanges, exchange);
     }
 
     pub(crate) fn count_misfits(&self, misfits: usize) {

@@ -1,6 +1,7 @@
 //! Bodies that are streams: files on their way up and down, a piece at a time.
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::{
@@ -18,7 +19,7 @@ use linchpin::{
     Code, Error, FileRef, Response, Result,
     file::{ByteSource, ByteStream, FileSource, disposition_name},
     flow::BoxFuture,
-    request::{Request, Upload},
+    request::{Part, Request},
 };
 use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, Sleep};
@@ -77,45 +78,89 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Opens what is uploaded as the body of one request.
-pub(crate) async fn body(upload: &Upload, progress: &Arc<Progress>) -> Result<reqwest::Body> {
-    let stream = upload.file.open().await?;
-    let Upload { before, file, after } = upload.clone();
-    let left = file.size();
+/// Opens the pieces of a body as that of one request. A file that cannot be opened at all fails before anything is sent, if it is the
+/// first.
+pub(crate) async fn body(parts: &[Part], progress: &Arc<Progress>) -> Result<reqwest::Body> {
+    let first = parts.iter().find_map(|part| match part {
+        Part::File(file) => Some(file),
+        Part::Bytes(_) => None,
+    });
+    let opened = match first {
+        Some(file) => Some(file.open().await?),
+        None => None,
+    };
     let going = Going {
-        before,
-        stream: Mutex::new(stream),
-        left,
-        after,
+        left: Part::size_of(parts),
+        parts: parts.to_vec().into(),
+        opened,
+        file: None,
         ended: false,
-        file,
         progress: progress.clone(),
     };
-    Ok(reqwest::Body::wrap(going))
+    Ok(reqwest::Body::wrap(Shared(Mutex::new(going))))
 }
 
-/// A body on its way up.
+/// A body on its way up, piece by piece.
 struct Going {
-    before: Bytes,
-    /// Locked by nobody: only whoever has all of it polls. A stream goes between threads, and a body must be seen from several.
-    stream: Mutex<ByteStream>,
-    /// How much of the file is still to come, where its size is known.
+    parts: VecDeque<Part>,
+    /// The stream of the first file, until its turn comes.
+    opened: Option<ByteStream>,
+    /// The file that goes up now.
+    file: Option<Sending>,
+    /// How many bytes are still to come, where that is known.
     left: Option<u64>,
-    after: Bytes,
     ended: bool,
-    file: FileRef,
     progress: Arc<Progress>,
 }
 
-impl Going {
-    fn give(&self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.progress.add(bytes.len());
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+/// A file on its way up.
+struct Sending {
+    file: FileRef,
+    stream: Stream,
+    /// How much of it is still to come, where its size is known.
+    left: Option<u64>,
+}
+
+enum Stream {
+    Opening(BoxFuture<'static, Result<ByteStream>>),
+    Open(ByteStream),
+}
+
+impl Sending {
+    fn new(file: FileRef, opened: Option<ByteStream>) -> Sending {
+        let left = file.size();
+        let stream = match opened {
+            Some(stream) => Stream::Open(stream),
+            None => {
+                let file = file.clone();
+                Stream::Opening(Box::pin(async move { file.open().await }))
+            }
+        };
+        Sending { file, stream, left }
     }
 
-    fn fail(&mut self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.ended = true;
-        Poll::Ready(Some(Err(self.progress.fail(error))))
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        let stream = loop {
+            match &mut self.stream {
+                Stream::Open(stream) => break stream,
+                Stream::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    Ok(stream) => self.stream = Stream::Open(stream),
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                },
+            }
+        };
+        let polled = ready!(stream.poll_next(cx));
+        if let Some(left) = self.left {
+            let count = polled.as_ref().map_or(0, |next| next.as_ref().map_or(0, Bytes::len) as u64);
+            match left.checked_sub(count) {
+                None => return Poll::Ready(Some(Err(self.not_as_long("more")))),
+                Some(left) if left > 0 && polled.is_none() => {
+                    return Poll::Ready(Some(Err(self.not_as_long("less"))));
+                }
+                left => self.left = left,
+            }
+        }
+        Poll::Ready(polled)
     }
 
     /// The error for a file that is not as long as was said, and as the service was told.
@@ -127,7 +172,31 @@ impl Going {
     }
 }
 
-impl http_body::Body for Going {
+impl Going {
+    /// The next piece. Nothing comes behind an error.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        while !self.ended {
+            if let Some(file) = &mut self.file {
+                match ready!(file.poll_next(cx)) {
+                    Some(next) => return Poll::Ready(Some(next)),
+                    None => self.file = None,
+                }
+            }
+            match self.parts.pop_front() {
+                Some(Part::Bytes(bytes)) if bytes.is_empty() => {}
+                Some(Part::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Part::File(file)) => self.file = Some(Sending::new(file, self.opened.take())),
+                None => self.ended = true,
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// A body is seen from several threads, and a stream goes between them: locked by nobody, since only whoever has all of it polls.
+struct Shared(Mutex<Going>);
+
+impl http_body::Body for Shared {
     type Data = Bytes;
     type Error = Broken;
 
@@ -135,47 +204,24 @@ impl http_body::Body for Going {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let this = &mut *self;
-        if !this.before.is_empty() {
-            let before = std::mem::take(&mut this.before);
-            return this.give(before);
-        }
-        if !this.ended {
-            let stream = this.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-            match ready!(stream.poll_next(cx)) {
-                Some(Ok(bytes)) => {
-                    if let Some(left) = this.left {
-                        let Some(left) = left.checked_sub(bytes.len() as u64) else {
-                            let error = this.not_as_long("more");
-                            return this.fail(error);
-                        };
-                        this.left = Some(left);
-                    }
-                    return this.give(bytes);
-                }
-                Some(Err(error)) => return this.fail(error),
-                None if this.left.is_some_and(|left| left > 0) => {
-                    let error = this.not_as_long("less");
-                    return this.fail(error);
-                }
-                None => this.ended = true,
+        let going = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        Poll::Ready(match ready!(going.poll_next(cx)) {
+            Some(Ok(bytes)) => {
+                going.progress.add(bytes.len());
+                going.left = going.left.map(|left| left.saturating_sub(bytes.len() as u64));
+                Some(Ok(Frame::data(bytes)))
             }
-        }
-        match std::mem::take(&mut this.after) {
-            after if after.is_empty() => Poll::Ready(None),
-            after => this.give(after),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.before.is_empty() && self.ended && self.after.is_empty()
+            Some(Err(error)) => {
+                going.ended = true;
+                Some(Err(going.progress.fail(error)))
+            }
+            None => None,
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.left {
-            Some(left) => SizeHint::with_exact(left + (self.before.len() + self.after.len()) as u64),
-            None => SizeHint::default(),
-        }
+        let going = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        going.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -155,7 +155,7 @@ codes! {
         "The body was not read to its end. If answers of this size are right for the service, raise `http.limits.body` in the spec, or `http.limits.file` for files that are streamed.";
     /// The answer cannot be read.
     ResponseMalformed = "LP514", Service, "the answer cannot be read as what the flow expects",
-        "The body is not valid JSON, or not of the type that the flow decodes. The message says where. If the service is right, the author's type is wrong.";
+        "The body is not of the content coding, the charset or the format that it should be, or not of the type that the flow decodes. The message says where. If the service is right, the author's type is wrong.";
     /// The service does not accept the credentials.
     Unauthorized = "LP520", Owner, "the service does not accept the credentials",
         "The service answered 401. The token is wrong, expired or revoked: make the connection anew.";

@@ -12,11 +12,16 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use crate::{
-    Code, Error, Result,
+    Code, Error, Records, Result,
     flow::BoxFuture,
+    line::unseen,
+    rows::{self, JsonLines},
     shape::{FieldType, Shape},
 };
 
@@ -204,6 +209,23 @@ impl FileRef {
         self.source.open().await
     }
 
+    /// Its records, where it has a JSON text on each line (NDJSON), read as they come.
+    pub fn json_lines<T: DeserializeOwned + Send + 'static>(&self) -> Records<T> {
+        rows::streamed(Box::pin(std::future::ready(Ok(self.clone()))), JsonLines::default())
+    }
+
+    /// Its records, where it is CSV of which the first record names the fields, read as they come.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned + Send + 'static>(&self) -> Records<T> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](FileRef::csv), with another character between the fields than a comma.
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned + Send + 'static>(&self, delimiter: u8) -> Records<T> {
+        rows::streamed(Box::pin(std::future::ready(Ok(self.clone()))), rows::Csv::new(delimiter))
+    }
+
     /// All of its bytes, for files that are small.
     ///
     /// # Errors
@@ -261,11 +283,6 @@ fn file_name(name: &str) -> String {
         (_, true) => format!("_{fit}"),
         _ => fit.to_owned(),
     }
-}
-
-/// Letters that turn the direction of a text or have no width: a name with them reads as another.
-fn unseen(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The file's name in a `Content-Disposition` header (RFC 6266), of which the extended form comes first (RFC 8187).

@@ -25,14 +25,19 @@ mod error;
 pub mod extract;
 pub mod file;
 pub mod flow;
+pub mod form;
 pub mod json;
+pub mod line;
 mod page;
 pub mod records;
 pub mod request;
+mod rows;
 pub mod schema;
 mod secret;
 pub mod shape;
 pub mod value;
+#[cfg(feature = "xml")]
+mod xml;
 
 pub use bytes;
 pub use http;

@@ -11,11 +11,17 @@ use serde_json::value::RawValue;
 use crate::{
     Code, Context, Error, Result,
     file::{self, FileRef},
+    form::{self, Content, ListNames, Multipart},
     json::{self, Misfit},
+    line::one_line,
     records::{PageRequest, Records},
+    rows::{self, Format, JsonLines},
     shape::{FieldType, Fields},
     value::{DateTime, Number},
 };
+
+#[cfg(feature = "csv")]
+use crate::rows::Csv;
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -234,19 +240,29 @@ pub struct Request {
 pub enum Body {
     /// Bytes that are all there.
     Bytes(Bytes),
-    /// A file, as a stream.
-    File(Upload),
+    /// Pieces one behind the other, of which files come as streams.
+    Parts(Vec<Part>),
 }
 
-/// A file as a body, or as the last part of one.
+/// A piece of a body.
 #[derive(Debug, Clone)]
-pub struct Upload {
-    /// What stands before the file.
-    pub before: Bytes,
-    /// The file.
-    pub file: FileRef,
-    /// What stands behind it.
-    pub after: Bytes,
+pub enum Part {
+    /// Bytes that are all there.
+    Bytes(Bytes),
+    /// A file.
+    File(FileRef),
+}
+
+impl Part {
+    /// How many bytes pieces have together, where that is known before they are sent.
+    pub fn size_of(parts: &[Part]) -> Option<u64> {
+        parts.iter().try_fold(0u64, |sum, part| {
+            sum.checked_add(match part {
+                Part::Bytes(bytes) => bytes.len() as u64,
+                Part::File(file) => file.size()?,
+            })
+        })
+    }
 }
 
 impl Body {
@@ -254,9 +270,7 @@ impl Body {
     pub fn size(&self) -> Option<u64> {
         match self {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::File(Upload { before, file, after }) => {
-                file.size()?.checked_add((before.len() + after.len()) as u64)
-            }
+            Body::Parts(parts) => Part::size_of(parts),
         }
     }
 
@@ -264,7 +278,10 @@ impl Body {
     pub fn repeats(&self) -> bool {
         match self {
             Body::Bytes(_) => true,
-            Body::File(upload) => upload.file.reopens(),
+            Body::Parts(parts) => parts.iter().all(|part| match part {
+                Part::Bytes(_) => true,
+                Part::File(file) => file.reopens(),
+            }),
         }
     }
 }
@@ -405,7 +422,27 @@ impl RequestBuilder {
             for (name, value) in pairs {
                 push_pair(&mut body, name.as_ref(), &value.path_value());
             }
-            request.set_body("application/x-www-form-urlencoded", body.into());
+            request.set_body(FORM, body.into());
+            Ok(())
+        })
+    }
+
+    /// Sends a struct or map as `application/x-www-form-urlencoded` with nested names: `items[0][price]=p1`.
+    ///
+    /// `None` is left out and an empty text is kept; a list without items has no form and is left out too. Numbers stay as they are written.
+    pub fn form_nested<T: Serialize + ?Sized>(self, value: &T) -> RequestBuilder {
+        self.form_nested_in(value, ListNames::Numbered)
+    }
+
+    /// As [`form_nested`](RequestBuilder::form_nested), where the service wants the items of lists named in another way.
+    pub fn form_nested_in<T: Serialize + ?Sized>(self, value: &T, lists: ListNames) -> RequestBuilder {
+        let json = file::outside(|| json::to_string(value));
+        self.with(|request| {
+            let body = json.and_then(|json| form::nested(&json, lists)).map_err(|error| {
+                let problem = json::without_place(&error);
+                Error::coded(Code::RequestInvalid, format!("the body cannot be a form: {problem}"))
+            })?;
+            request.set_body(FORM, body.into());
             Ok(())
         })
     }
@@ -423,8 +460,7 @@ impl RequestBuilder {
         self.with(|request| {
             let media_type = media_type(file)?;
             request.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
-            let (before, after) = Default::default();
-            request.body = Some(Body::File(Upload { before, file: file.clone(), after }));
+            request.body = Some(Body::Parts(vec![Part::File(file.clone())]));
             Ok(())
         })
     }
@@ -439,21 +475,17 @@ impl RequestBuilder {
             })?;
             let media_type = media_type(file)?;
             let media_type = media_type.to_str().unwrap_or(OCTETS);
-            // Random, so that no file can hold it.
-            let boundary = file::random_hex();
-            let before = format!(
-                "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json}\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
-            );
-            let after = format!("\r\n--{boundary}--\r\n");
-            let whole = format!("multipart/related; boundary={boundary}");
-            let whole = HeaderValue::try_from(whole).map_err(|_| {
-                Error::coded(Code::RequestInvalid, "the boundary of the parts is no header value")
-            })?;
-            request.headers.insert(header::CONTENT_TYPE, whole);
-            let upload = Upload { before: before.into(), file: file.clone(), after: after.into() };
-            request.body = Some(Body::File(upload));
-            Ok(())
+            let parts = [
+                ("Content-Type: application/json; charset=UTF-8".to_owned(), Content::Text(json)),
+                (format!("Content-Type: {media_type}"), Content::File(file.clone())),
+            ];
+            request.set_parts("multipart/related", form::body(parts))
         })
+    }
+
+    /// Sends texts and files as `multipart/form-data` (RFC 7578), each file as a stream.
+    pub fn multipart(self, parts: Multipart) -> RequestBuilder {
+        self.with(|request| request.set_parts("multipart/form-data", parts.into_body()?))
     }
 
     /// Sends without the connection's credentials.
@@ -487,7 +519,8 @@ impl RequestBuilder {
     /// The answer is judged by its status and headers: what stands in a file that came with 2xx is the file's own business. An error's
     /// body is read and judged as [`send`](RequestBuilder::send) does. `http.timeout` then bounds each wait for more bytes in place of
     /// the whole answer, and `http.limits.file` how many there may be. The file's name, type and size are those of the headers; where
-    /// the service says more elsewhere, [`FileRef::named`] and its neighbours tell it.
+    /// the service says more elsewhere, [`FileRef::named`] and its neighbours tell it. The file's own bytes are asked for, not compressed ones;
+    /// a service that compresses them all the same is undone.
     ///
     /// # Errors
     ///
@@ -504,6 +537,25 @@ impl RequestBuilder {
     /// As [`records`](RequestBuilder::records), with the items of a page at another JSON pointer than the spec says.
     pub fn records_at<T: FieldType>(self, items: &str) -> Records<T> {
         self.records_in(Some(items))
+    }
+
+    /// The records of an answer that has a JSON text on each line (NDJSON), read as they come and however many they are: the answer is
+    /// a [`download`](RequestBuilder::download) with its limits.
+    pub fn json_lines<T: DeserializeOwned + Send + 'static>(self) -> Records<T> {
+        rows::streamed(Box::pin(self.download()), JsonLines::default())
+    }
+
+    /// The records of an answer in CSV, of which the first names the fields, read as they come and however many they are: the answer is a
+    /// [`download`](RequestBuilder::download) with its limits.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned + Send + 'static>(self) -> Records<T> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](RequestBuilder::csv), with another character between the fields than a comma.
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned + Send + 'static>(self, delimiter: u8) -> Records<T> {
+        rows::streamed(Box::pin(self.download()), Csv::new(delimiter))
     }
 
     fn records_in<T: FieldType>(self, items: Option<&str>) -> Records<T> {
@@ -531,6 +583,15 @@ impl Request {
         self.body = Some(Body::Bytes(body));
     }
 
+    fn set_parts(&mut self, kind: &str, (boundary, parts): (String, Vec<Part>)) -> Result<()> {
+        let whole = HeaderValue::try_from(format!("{kind}; boundary={boundary}")).map_err(|_| {
+            Error::coded(Code::RequestInvalid, "the boundary of the parts is no header value")
+        })?;
+        self.headers.insert(header::CONTENT_TYPE, whole);
+        self.body = Some(Body::Parts(parts));
+        Ok(())
+    }
+
     /// The query parameters beside those of the target, encoded; empty without any.
     pub fn encoded_query(&self) -> String {
         let mut query = String::new();
@@ -541,11 +602,17 @@ impl Request {
     }
 }
 
+/// The media type of a form without files.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// So many characters of what cannot be read are shown.
+const BEGINNING: usize = 100;
+
 /// The media type of what is not known to be anything else.
 const OCTETS: &str = "application/octet-stream";
 
 /// A file's media type, which may have come from anywhere, as what a header can hold.
-fn media_type(file: &FileRef) -> Result<HeaderValue> {
+pub(crate) fn media_type(file: &FileRef) -> Result<HeaderValue> {
     let Some(text) = file.media_type() else { return Ok(HeaderValue::from_static(OCTETS)) };
     let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.is_empty();
     HeaderValue::from_str(text).ok().filter(|_| visible).ok_or_else(|| {
@@ -554,7 +621,8 @@ fn media_type(file: &FileRef) -> Result<HeaderValue> {
     })
 }
 
-fn push_pair(pairs: &mut String, name: &str, value: &str) {
+/// Adds a name and its value, encoded, to others.
+pub(crate) fn push_pair(pairs: &mut String, name: &str, value: &str) {
     if !pairs.is_empty() {
         pairs.push('&');
     }
@@ -577,7 +645,7 @@ pub struct Response {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The whole body, with its content codings undone. A text is UTF-8, if it was of the charset that it said.
     pub body: Bytes,
     /// The URL that was answered, after redirects.
     pub url: Arc<str>,
@@ -614,15 +682,65 @@ impl Response {
         json::read(&self.body, self)
     }
 
-    /// The body as text.
+    /// The body as text. One in another charset, by its header or byte order mark, has become UTF-8 on its way here.
     ///
     /// # Errors
     ///
-    /// [`Code::ResponseMalformed`] when it is not UTF-8.
+    /// [`Code::ResponseMalformed`] when it is not of the charset that it says, or says none and is not UTF-8; the message says where.
     pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.body).map_err(|error| {
-            let what = format!("the answer to {} is not UTF-8: {error}", self.what());
-            Error::coded(Code::ResponseMalformed, what).status(self.status())
+            let problem = format!("is not text ({}): byte {} is not UTF-8", self.came(), error.valid_up_to());
+            self.unreadable(&problem)
+        })
+    }
+
+    /// The body as a list of JSON texts, one on each line (NDJSON). What is too long for memory is read by
+    /// [`RequestBuilder::json_lines`].
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when a line is no JSON, or not of the type; the message says which.
+    pub fn json_lines<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.rows(JsonLines::default())
+    }
+
+    /// The body as CSV (RFC 4180), of which the first record names the fields of the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when a record is not of the type; the message says which.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.csv_by(b',')
+    }
+
+    /// As [`csv`](Response::csv), with another character between the fields than a comma.
+    ///
+    /// # Errors
+    ///
+    /// As [`csv`](Response::csv).
+    #[cfg(feature = "csv")]
+    pub fn csv_by<T: DeserializeOwned>(&self, delimiter: u8) -> Result<Vec<T>> {
+        self.rows(Csv::new(delimiter))
+    }
+
+    /// The body as XML. An element's children are fields by their names, its attributes by `@` and theirs, its text by `$text`; a
+    /// child that is there several times is a list. Entities beside the five of XML itself are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ResponseMalformed`] when it is no XML, or not of the type.
+    #[cfg(feature = "xml")]
+    pub fn xml<T: DeserializeOwned>(&self) -> Result<T> {
+        crate::xml::read(self.text()?).map_err(|problem| {
+            self.unreadable(&format!("{problem} ({}); it begins `{}`", self.came(), self.beginning()))
+        })
+    }
+
+    fn rows<T>(&self, format: impl Format<T>) -> Result<Vec<T>> {
+        let read = rows::whole(format, &self.body);
+        read.map_err(|error| {
+            rows::of(&format!("the answer to {}", self.what()), &error).status(self.status())
         })
     }
 
@@ -631,25 +749,47 @@ impl Response {
         self.url.split(['?', '#']).next().unwrap_or_default()
     }
 
+    /// What came: its media type and size.
+    fn came(&self) -> String {
+        let media_type = self.header("content-type").unwrap_or("no content type");
+        let coding = self.header("content-encoding").map(|coding| format!(" in the coding {coding}"));
+        format!(
+            "{}{}, {} bytes",
+            one_line(media_type, BEGINNING),
+            coding.unwrap_or_default(),
+            self.body.len()
+        )
+    }
+
+    /// How the body begins, for a person.
+    fn beginning(&self) -> String {
+        // A character has four bytes at the most.
+        let begin = &self.body[..self.body.len().min(4 * BEGINNING)];
+        one_line(&String::from_utf8_lossy(begin), BEGINNING)
+    }
+
+    /// The error for an answer that cannot be read; `problem` is the end of a sentence.
+    pub(crate) fn unreadable(&self, problem: &str) -> Error {
+        let message = format!("the answer to {} {problem}", self.what());
+        Error::coded(Code::ResponseMalformed, message).status(self.status())
+    }
+
     pub(crate) fn malformed(&self, error: &serde_json::Error) -> Error {
-        let what = self.what();
+        if self.body.is_empty() {
+            return self.unreadable("is empty, where JSON was expected");
+        }
         let problem = json::without_place(error);
-        let message = if self.body.is_empty() {
-            format!("the answer to {what} is empty, where JSON was expected")
-        } else if error.is_data() {
+        if error.is_data() {
             let place = json::place(&self.body, error);
             let place = if place.is_empty() { "the root".to_owned() } else { format!("`{place}`") };
-            format!("the answer to {what} is not what the flow expects: {problem} at {place}")
-        } else {
-            let media_type = self.header("content-type").unwrap_or("no content type");
-            format!(
-                "the answer to {what} is not JSON ({media_type}, {} bytes): {problem} at line {} column {}",
-                self.body.len(),
-                error.line(),
-                error.column()
-            )
-        };
-        Error::coded(Code::ResponseMalformed, message).status(self.status())
+            return self.unreadable(&format!("is not what the flow expects: {problem} at {place}"));
+        }
+        let (line, column) = (error.line(), error.column());
+        self.unreadable(&format!(
+            "is not JSON ({}): {problem} at line {line} column {column}; it begins `{}`",
+            self.came(),
+            self.beginning()
+        ))
     }
 }
 

@@ -441,6 +441,14 @@ pub mod serial {
                 None => self.open.then(|| Key::Other(key.to_owned())),
             })
         }
+
+        // As some formats have names.
+        fn visit_bytes<E: serde::de::Error>(self, key: &[u8]) -> Result<Option<Key>, E> {
+            match std::str::from_utf8(key) {
+                Ok(key) => self.visit_str(key),
+                Err(_) => Ok(None),
+            }
+        }
     }
 
     /// Reads one of a fixed set of texts: its place.

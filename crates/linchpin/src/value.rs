@@ -1,6 +1,6 @@
 //! The types that flows exchange with linchpin itself.
 
-use std::{fmt, str::FromStr, time::SystemTime};
+use std::{cell::Cell, fmt, str::FromStr, time::SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -395,6 +395,24 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+thread_local! {
+    /// Whether a format is read that has nothing but texts; serde has no place for it.
+    static FROM_TEXT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads a value from a format that has nothing but texts: a [`Number`] in it is what its text says, digit for digit.
+#[cfg(any(feature = "csv", feature = "xml"))]
+pub(crate) fn number_from_text<T>(read: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            FROM_TEXT.set(self.0);
+        }
+    }
+    let _back = Back(FROM_TEXT.replace(true));
+    read()
+}
+
 struct AnyNumber;
 
 impl<'de> Visitor<'de> for AnyNumber {
@@ -411,7 +429,17 @@ impl<'de> Visitor<'de> for AnyNumber {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Number, D::Error> {
-        deserializer.deserialize_any(self)
+        match FROM_TEXT.get() {
+            true => deserializer.deserialize_str(self),
+            false => deserializer.deserialize_any(self),
+        }
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
+        match FROM_TEXT.get() {
+            true => text.parse().map_err(|_| E::custom(format!("`{text}` is not a number"))),
+            false => Err(E::invalid_type(serde::de::Unexpected::Str(text), &self)),
+        }
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Number, E> {

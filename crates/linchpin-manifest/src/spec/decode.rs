@@ -40,6 +40,7 @@ fn http(node: &Node) -> Http {
         pagination: node.get("pagination").and_then(pagination),
         rate_limits: one_or_list(node, "rate_limit").iter().map(rate_limit).collect(),
         retry: node.get("retry").map(retry).unwrap_or_default(),
+        conditional: bool(node, "conditional"),
         idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
         error: ErrorShape {
             message: error.map(|node| pointers(node, "message")).unwrap_or_default(),

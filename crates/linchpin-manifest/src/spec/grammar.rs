@@ -152,6 +152,11 @@ static HTTP: Table = Table {
             Shape::OneOrList(&Shape::Table(&RATE_LIMIT)),
             "What the service allows; of several entries each holds.",
         ),
+        may(
+            "conditional",
+            Shape::Bool,
+            "Whether what was read before is asked for again only if it has changed: `If-None-Match` with the `ETag` of the answer that came before (RFC 9110 §13.1.2). A connection keeps up to 8 MiB of answers in memory. `false` by default.",
+        ),
         may("retry", Shape::Table(&RETRY), "How often a request that may succeed later is sent again."),
         may("idempotency", Shape::Table(&IDEMPOTENCY), "How the service takes idempotency keys."),
         may("error", Shape::Table(&ERROR), "Where the service's errors say what went wrong."),

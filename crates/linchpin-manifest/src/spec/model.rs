@@ -54,6 +54,8 @@ pub struct Http {
     pub pagination: Option<Pagination>,
     /// What the service allows: each holds on its own.
     pub rate_limits: Vec<RateLimit>,
+    /// Whether what was read before is asked for again only if it has changed.
+    pub conditional: bool,
     /// The header in which the service takes an idempotency key.
     pub idempotency_header: Option<String>,
     /// Where the service's errors say what went wrong.

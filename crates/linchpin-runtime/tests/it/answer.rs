@@ -192,7 +192,7 @@ async fn what_is_not_json_is_said_with_its_place() {
     let error = answered(PLAIN, broken).await;
     assert_eq!((error.code(), error.details().status), (Code::ResponseMalformed, Some(200)));
     assert!(error.message().contains("is not JSON (application/json, 14 bytes)"), "{error}");
-    assert!(error.message().ends_with("at line 2 column 4"), "{error}");
+    assert!(error.message().ends_with("at line 2 column 4; it begins `{\"id\": 1, \"na`"), "{error}");
     let error = answered(PLAIN, ResponseTemplate::new(200)).await;
     assert!(error.message().ends_with("is empty, where JSON was expected"), "{error}");
 }

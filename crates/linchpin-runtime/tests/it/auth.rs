@@ -31,7 +31,7 @@ async fn without_authentication_requests_go_out_as_they_are() {
     let none = request(spec!("[auth.open]" "kind = \"none\""), &[]).await;
     let mut names: Vec<_> = none.headers.keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
     assert!(none.headers["user-agent"].to_str().unwrap().ends_with(" tracker/0.1.0"));
     assert_eq!(none.headers["accept"], "application/json");
 }

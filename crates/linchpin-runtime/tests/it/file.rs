@@ -124,7 +124,8 @@ impl FileSource for OnlyOnce {
     }
 }
 
-fn once(pieces: Vec<Result<Bytes>>) -> FileRef {
+/// A file that cannot be opened again.
+pub(crate) fn once(pieces: Vec<Result<Bytes>>) -> FileRef {
     FileRef::new("once.bin", OnlyOnce(Mutex::new(Some(pieces))))
 }
 

@@ -4,7 +4,9 @@
 
 mod answer;
 mod auth;
+mod body;
 mod call;
+mod conditional;
 mod file;
 mod limit;
 mod observe;

@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use linchpin::{connector::SpecFile, prelude::*, serde_json::json};
+use linchpin::{
+    connector::SpecFile,
+    prelude::*,
+    serde_json::{Value, json},
+};
 use linchpin_runtime::{Runtime, observe};
 use tracing::{
     Event, Metadata, Subscriber,
@@ -150,4 +154,39 @@ async fn a_stream_is_counted_when_it_ends() {
     let begun = records(Runtime::new().run(invocation(&connection, "list_things")).await.unwrap());
     drop(begun);
     assert_eq!((calls(), seen(&server).await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_recorded_call_is_an_archive_without_secrets() {
+    let server = MockServer::start().await;
+    let made = json_answer(json!({ "id": 7, "echo": TOKEN })).insert_header("set-cookie", "sid=5e55i0n");
+    Mock::given(matchers::method("POST")).respond_with(made).mount(&server).await;
+    let missing = ResponseTemplate::new(404).set_body_string(format!("no thing {TOKEN}"));
+    Mock::given(matchers::any()).respond_with(missing).mount(&server).await;
+    let connector = linchpin::Connector::builder(SPEC).flow::<write_then_look>().build().unwrap();
+    let connection = connect(&connector, &server.uri(), &[("token", TOKEN)]);
+    let failed =
+        Runtime::new().run(invocation(&connection, "write_then_look").record(true)).await.unwrap_err();
+    let text = failed.trace.har();
+    assert!(!text.contains(TOKEN) && !text.contains("5e55i0n"), "{text}");
+    let archive: Value = linchpin::serde_json::from_str(&text).unwrap();
+    assert_eq!(archive["log"]["version"], "1.2");
+    let [made, missing] = &archive["log"]["entries"].as_array().unwrap()[..] else { panic!("{text}") };
+    assert_eq!(made["startedDateTime"], "2026-01-01T00:00:00Z");
+    assert_eq!((&made["request"]["method"], &made["response"]["status"]), (&json!("POST"), &json!(200)));
+    assert_eq!(made["request"]["postData"]["text"], r#"{"secret":"***"}"#);
+    assert_eq!(made["response"]["content"]["text"], r#"{"echo":"***","id":7}"#);
+    let sent = made["request"]["headers"].as_array().unwrap();
+    assert!(sent.contains(&json!({ "name": "authorization", "value": "***" })), "{text}");
+    assert_eq!(missing["request"]["queryString"], json!([{ "name": "token", "value": "***" }]));
+    assert_eq!((&missing["response"]["status"], &missing["_error"]), (&json!(404), &json!("LP522")));
+
+    let unrecorded = Runtime::new().run(invocation(&connection, "write_then_look")).await.unwrap_err();
+    assert!(unrecorded.trace.har().contains("\"entries\": []"));
+}
+
+#[action(create, idempotency = "none")]
+async fn write_then_look(cx: Context) -> Result<()> {
+    cx.post(path!("/things")).json(&json!({ "secret": TOKEN })).send().await?;
+    cx.get(path!("/thing")).query("token", TOKEN).send().await.map(drop)
 }

@@ -17,9 +17,12 @@ use tokio::{
 /// A service whose answers are written byte by byte.
 pub(crate) struct Service {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     _connections: JoinSet<()>,
 }
+
+/// The path and the head of a request.
+type Seen = (String, String);
 
 /// A request, and the wire on which its answer goes. The connection is closed when it goes.
 pub(crate) struct Exchange {
@@ -50,7 +53,7 @@ impl Service {
                     let (seen, answer) = (seen.clone(), answer.clone());
                     answers.spawn(async move {
                         let Some(exchange) = Exchange::read(wire).await else { return };
-                        seen.lock().unwrap().push(exchange.path.clone());
+                        seen.lock().unwrap().push((exchange.path.clone(), exchange.head.clone()));
                         answer(exchange).await;
                     });
                 }
@@ -65,7 +68,16 @@ impl Service {
 
     /// The paths that were asked for.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What one header was in each request, in lower case.
+    pub(crate) fn heads(&self, name: &str) -> Vec<String> {
+        let value = |head: &str| {
+            let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+            lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        };
+        self.seen.lock().unwrap().iter().filter_map(|(_, head)| value(head)).collect()
     }
 }
 
@@ -93,9 +105,9 @@ impl Exchange {
     }
 
     /// Sends bytes as they are.
-    pub(crate) async fn say(&mut self, bytes: &str) {
+    pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
         // Whoever asked may have gone.
-        drop(self.wire.write_all(bytes.as_bytes()).await);
+        drop(self.wire.write_all(bytes.as_ref()).await);
     }
 
     /// Answers with JSON and closes the connection.

@@ -6,6 +6,7 @@
 //! given once, a write that comes again carries the same key, and a call without fault works right after.
 
 mod case;
+mod coding;
 mod command;
 mod connection;
 mod content;
@@ -28,6 +29,7 @@ fn all() -> Vec<case::Case> {
         status::cases(),
         token::cases(),
         content::cases(),
+        coding::cases(),
         paging::cases(),
         file::cases(),
     ]
