@@ -46,7 +46,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         };
         let invocation = invocation(connector, &connection, flow, args, format)?;
         let runtime = host.as_ref().map_or_else(Runtime::new, |host| host.runtime().clone());
-        let (trace, ended) = match runtime.run(invocation).await {
+        let (trace, mut ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, &mut Saver::new(args, &ran.files), args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
         };
@@ -55,8 +55,26 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         if args.trace {
             print_trace(&trace, format);
         }
+        if args.stream {
+            ended = ended.map_err(with_way_on);
+        }
         ended
     })
+}
+
+/// The records of a stream before its error are written, so that the rest can be had.
+fn with_way_on(failure: Failure) -> Failure {
+    match failure {
+        Failure::Flow(error) if error.details().hint.is_none() => match error.details().position {
+            Some(position) => {
+                let quoted = position.replace('\'', r"'\''");
+                let hint = format!("the same command with `--resume-from '{quoted}'` reads on from there");
+                Failure::Flow(error.hint(hint))
+            }
+            None => Failure::Flow(error),
+        },
+        other => other,
+    }
 }
 
 /// The connection of a file or the environment.
@@ -122,6 +140,9 @@ fn invocation(
     }
     if let Some(cursor) = &args.cursor {
         invocation = invocation.cursor(cursor.clone());
+    }
+    if let Some(position) = &args.resume_from {
+        invocation = invocation.resume_from(position.clone());
     }
     let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow, format)).transpose()?;
     if let Some(file) = &args.payload {

@@ -28,6 +28,7 @@ pub struct Invocation {
     pub(crate) cancel: Option<Cancel>,
     pub(crate) dry_run: bool,
     pub(crate) check: ResultCheck,
+    pub(crate) position: Option<String>,
 }
 
 /// What a caller gives.
@@ -68,6 +69,7 @@ impl Invocation {
             cancel: None,
             dry_run: false,
             check: ResultCheck::default(),
+            position: None,
         }
     }
 
@@ -138,6 +140,15 @@ impl Invocation {
     /// Where the last look ended, as JSON text; for monitors. None by default: the first look.
     pub fn cursor(mut self, json: impl Into<String>) -> Invocation {
         self.call.cursor = Some(json.into());
+        self
+    }
+
+    /// From where a list is read on, as [`RecordStream::position`](crate::RecordStream::position) or the error that broke it off told;
+    /// from the beginning by default.
+    ///
+    /// It holds for the same flow, connection and input, and is trusted as the input is.
+    pub fn resume_from(mut self, position: impl Into<String>) -> Invocation {
+        self.position = Some(position.into());
         self
     }
 

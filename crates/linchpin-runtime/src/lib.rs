@@ -18,6 +18,7 @@ mod login;
 mod nearest;
 mod oauth;
 mod outcome;
+mod page;
 mod refresh;
 mod retry;
 mod runtime;

@@ -18,7 +18,7 @@ use linchpin::{
     Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
-    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
+    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, ResultShape, Slot},
     manifest::spec::{ConfigSource, RateLimit},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -149,7 +149,8 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, files, deadline, cancel, dry_run, check } = invocation;
+        let Invocation { connection, flow, call, files, deadline, cancel, dry_run, check, position } =
+            invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
@@ -160,7 +161,7 @@ impl Runtime {
         let secrets = call.signing_secret.iter().map(|secret| secret.expose().to_owned()).collect();
         let session = Session::new(self.clone(), connection, policy, secrets);
         let watch = Watch { session, files };
-        match self.produce(&watch, flow, call, check).await {
+        match self.produce(&watch, flow, call, check, position).await {
             Ok(output) => Ok(Ran { output, files: watch.files, trace: watch.session.trace.clone() }),
             Err(error) => {
                 let trace = watch.session.trace.clone();
@@ -180,7 +181,12 @@ impl Runtime {
         flow: &'static FlowDescriptor,
         given: crate::invocation::Given,
         check: ResultCheck,
+        position: Option<String>,
     ) -> Result<Output> {
+        if position.is_some() && (flow.result)().result != ResultShape::Records {
+            let message = format!("`{}` gives no list, so that there is nothing to read on from", flow.name);
+            return Err(Error::coded(Code::PositionInvalid, message));
+        }
         let mut secrets = Vec::new();
         let checked = given.check(flow, &mut secrets);
         if !secrets.is_empty() {
@@ -213,7 +219,10 @@ impl Runtime {
                 }
                 Ok(Output::Value(json))
             }
-            Produced::Records(records) => {
+            Produced::Records(mut records) => {
+                if let Some(position) = position {
+                    records.resume_from(&position)?;
+                }
                 Ok(Output::Records(RecordStream::new(records, watch.clone(), flow, mode)))
             }
         }

@@ -32,6 +32,7 @@ use crate::{
     egress::{self, Origin, Passage},
     limit::{self, Limiter, Turn},
     outcome::{self, Verdict},
+    page,
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
     signing, template,
@@ -860,6 +861,14 @@ impl Driver for Session {
             let answered = self.request(&request, false).await;
             answered.map(|(answer, _)| answer).map_err(|error| self.log().scrub(error))
         })
+    }
+
+    fn begin(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response>> {
+        page::begin(self, request)
+    }
+
+    fn follow(&self, link: &str, from: &str) -> Result<String> {
+        page::follow(self, link, from)
     }
 
     fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>> {

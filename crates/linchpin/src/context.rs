@@ -24,6 +24,16 @@ pub trait Driver: Send + Sync + 'static {
     /// Sends a request through the whole pipeline, and judges the answer by the spec's outcome rules.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
 
+    /// As [`send`](Driver::send), under way before it is waited for where the runtime can do that. Whoever drops the future takes
+    /// the request back.
+    fn begin(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response>> {
+        Box::pin(async move { self.send(request).await })
+    }
+
+    /// The whole URL of a link that the answer from a URL gave to the next page, without credentials in it; an error where it leads
+    /// to another origin.
+    fn follow(&self, link: &str, from: &str) -> Result<String>;
+
     /// As [`send`](Driver::send), with the body of a good answer as a file that is not read yet.
     fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>>;
 

@@ -20,6 +20,7 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     let mut check = Check { source, spec, clean, found: Vec::new() };
     check.identity();
     check.headers();
+    check.pagination();
     check.outcomes();
     check.auth();
     check.fields();
@@ -183,6 +184,41 @@ impl<'a> Check<'a> {
                     "keep one of them",
                 );
             }
+        }
+    }
+
+    fn pagination(&mut self) {
+        let pagination = self.spec.http.pagination.as_ref();
+        let size = pagination.and_then(|pagination| pagination.page_size.as_ref());
+        let (path, at_size) = ("/http/pagination", "/http/pagination/page_size");
+        for (path, read) in [(path, pagination.is_some()), (at_size, size.is_some() || pagination.is_none())]
+        {
+            let message = if self.has(&format!("{path}/query")) && self.has(&format!("{path}/body")) {
+                "is asked for in two places"
+            } else if self.clean && self.has(path) && !read {
+                "is asked for nowhere"
+            } else {
+                continue;
+            };
+            let what = if path == at_size { "the page size" } else { "the next page" };
+            let help = "say one of `query = \"..\"` and `body = \"/..\"`";
+            self.key(&rules::LP164, path, format!("{what} {message}"), help);
+        }
+        let totals = [format!("{path}/total"), format!("{path}/total_pages")];
+        if totals.iter().all(|total| self.has(total)) {
+            self.both(
+                &rules::LP164,
+                (&totals[1], "in pages"),
+                (&totals[0], "in items"),
+                "the length of a list is told twice".to_owned(),
+                "keep one of them",
+            );
+        }
+        if let Some(size) = size
+            && let Some(max) = size.max.filter(|max| size.value > *max)
+        {
+            let message = format!("{} items are asked for where {max} is the most", size.value);
+            self.at(&rules::LP165, &format!("{at_size}/value"), message, format!("write at most {max}"));
         }
     }
 

@@ -271,6 +271,16 @@ LP163 Warning "a message is never shown"
 bad "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"ignore\"\nmessage = \"gone\""
 good "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"not_found\"\nmessage = \"gone\"";
 
+LP164 Error "nothing, or too much, says how a list goes on"
+"The next page and the page size are each asked for in one place, a query parameter or a value of the JSON body, and a list that is paged by number has its length told in items or in pages. Say one of the two."
+bad "[http]\npagination = { style = \"offset\", query = \"skip\", body = \"/skip\" }"
+good "[http]\npagination = { style = \"offset\", body = \"/skip\" }";
+
+LP165 Error "a page size is larger than the largest"
+"The service gives no more than `max`, so that the size asked for could never be had."
+bad "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 200, max = 100 } }"
+good "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 50, max = 100 } }";
+
 LP170 Error "an event names an unknown hook"
 "An event is delivered by one of the spec's hooks. Mend the name, or add the hook."
 bad "[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"\nmatch = { body = { \"/action\" = \"opened\" } }"

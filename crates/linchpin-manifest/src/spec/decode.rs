@@ -56,24 +56,42 @@ fn http(node: &Node) -> Http {
 }
 
 fn pagination(node: &Node) -> Option<Pagination> {
+    let has_more = pointer(node, "has_more");
     let style = match text(node, "style")?.as_str() {
         "link-header" => PageStyle::LinkHeader,
-        "cursor" => PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? },
+        "cursor" => {
+            PageStyle::Cursor { cursor: pointer(node, "cursor")?, place: page_place(node)?, has_more }
+        }
         "cursor-header" => {
-            PageStyle::CursorHeader { header: header(node, "header")?, query: text(node, "query")? }
+            PageStyle::CursorHeader { header: header(node, "header")?, place: page_place(node)?, has_more }
         }
         "next-url" => PageStyle::NextUrl { next: pointer(node, "next")? },
         "page-number" => PageStyle::PageNumber {
-            query: text(node, "query")?,
+            place: page_place(node)?,
             first: whole(node, "first").unwrap_or(1),
-            total: pointer(node, "total"),
+            has_more,
+            total: match pointer(node, "total") {
+                Some(items) => Some(PageTotal::Items(items)),
+                None => pointer(node, "total_pages").map(PageTotal::Pages),
+            },
         },
-        "offset" => PageStyle::Offset { query: text(node, "query")?, total: pointer(node, "total") },
+        "offset" => PageStyle::Offset { place: page_place(node)?, has_more, total: pointer(node, "total") },
+        "keyset" => PageStyle::Keyset { id: pointer(node, "id")?, place: page_place(node)?, has_more },
+        "graphql" => PageStyle::GraphQl {
+            variable: text(node, "variable").unwrap_or_else(|| "after".to_owned()),
+            page_info: pointer(node, "page_info"),
+        },
         _ => return None,
     };
-    let page_size =
-        node.get("page_size").and_then(|size| Some((text(size, "query")?, whole(size, "value")?)));
+    let page_size = node.get("page_size").and_then(|size| {
+        Some(PageSize { place: page_place(size)?, value: whole(size, "value")?, max: whole(size, "max") })
+    });
     Some(Pagination { style, items: pointer(node, "items").unwrap_or_default(), page_size })
+}
+
+fn page_place(node: &Node) -> Option<PagePlace> {
+    let query = text(node, "query").map(PagePlace::Query);
+    query.or_else(|| pointer(node, "body").map(PagePlace::Body))
 }
 
 fn rate_limit(node: &Node) -> Option<RateLimit> {

@@ -160,6 +160,16 @@ static HTTP: Table = Table {
     ],
 };
 
+const NEXT_QUERY: Key = may("query", TEXT, "The query parameter that takes it.");
+const NEXT_BODY: Key = may(
+    "body",
+    POINTER,
+    "JSON pointer to what takes it in the request's JSON body, in place of a query parameter.",
+);
+const HAS_MORE: Key = may("has_more", POINTER, "JSON pointer to a flag that is false on the last page.");
+const TOTAL: Key =
+    may("total", POINTER, "JSON pointer to how many items there are, which spares the last request.");
+
 static PAGINATION: Tagged = Tagged {
     tag: "style",
     doc: "Where the next page is told.",
@@ -175,18 +185,22 @@ static PAGINATION: Tagged = Tagged {
         Variant { word: "link-header", doc: "In a `Link` header with `rel=\"next\"` (RFC 8288).", keys: &[] },
         Variant {
             word: "cursor",
-            doc: "By a token in the body, sent back as a query parameter.",
+            doc: "By a token in the body, sent back with the next request.",
             keys: &[
                 must("cursor", POINTER, "JSON pointer to the token; absent, null or empty at the end."),
-                must("query", TEXT, "The query parameter that takes the token."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
             ],
         },
         Variant {
             word: "cursor-header",
-            doc: "By a token in a response header, sent back as a query parameter.",
+            doc: "By a token in a response header, sent back with the next request.",
             keys: &[
                 must("header", HEADER, "The response header with the token; absent or empty at the end."),
-                must("query", TEXT, "The query parameter that takes the token."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
             ],
         },
         Variant {
@@ -198,29 +212,43 @@ static PAGINATION: Tagged = Tagged {
             word: "page-number",
             doc: "By counting pages, up to one without items.",
             keys: &[
-                must("query", TEXT, "The query parameter that takes the number."),
+                NEXT_QUERY,
+                NEXT_BODY,
                 may(
                     "first",
                     Shape::Integer { least: 0, most: 1 },
                     "The number of the first page; 1 by default.",
                 ),
+                HAS_MORE,
+                TOTAL,
                 may(
-                    "total",
+                    "total_pages",
                     POINTER,
-                    "JSON pointer to how many items there are, which spares the last request.",
+                    "JSON pointer to how many pages there are, which spares the last request; in place of `total`.",
                 ),
             ],
         },
         Variant {
             word: "offset",
             doc: "By counting items, up to a page without any.",
+            keys: &[NEXT_QUERY, NEXT_BODY, HAS_MORE, TOTAL],
+        },
+        Variant {
+            word: "keyset",
+            doc: "By the last item of the page before, up to a page without any.",
             keys: &[
-                must("query", TEXT, "The query parameter that takes how many items to skip."),
-                may(
-                    "total",
-                    POINTER,
-                    "JSON pointer to how many items there are, which spares the last request.",
-                ),
+                must("id", POINTER, "JSON pointer, from an item, to what the next request names it by."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
+            ],
+        },
+        Variant {
+            word: "graphql",
+            doc: "By the `pageInfo` of a GraphQL connection, sent back as a variable of the query.",
+            keys: &[
+                may("variable", TEXT, "The variable that takes the cursor; `after` by default."),
+                may("page_info", POINTER, "JSON pointer to `pageInfo`; beside the items by default."),
             ],
         },
     ],
@@ -228,8 +256,14 @@ static PAGINATION: Tagged = Tagged {
 
 static PAGE_SIZE: Table = Table {
     keys: &[
-        must("query", TEXT, "The query parameter."),
+        NEXT_QUERY,
+        NEXT_BODY,
         must("value", Shape::Integer { least: 1, most: 1_000_000 }, "How many items are asked for."),
+        may(
+            "max",
+            Shape::Integer { least: 1, most: 1_000_000 },
+            "How many the service gives at the most; a flow that asks for more gets so many.",
+        ),
     ],
 };
 

@@ -7,6 +7,8 @@ mod auth;
 mod call;
 mod file;
 mod limit;
+mod paging;
+mod prefetch;
 mod redirect;
 mod retry;
 mod service;
