@@ -363,7 +363,7 @@ impl Session {
             return Ok(Tried::Answered(answer, Some(Open { body, flight })));
         }
         let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
-        match outcome::judge(&ready.spec.http, &request.method, &answer, &*ready.clock) {
+        match outcome::judge(&ready.spec.http, &ready.patterns, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {
                 flight.fail(error.code());
                 Ok(Tried::Refused(given(error, answer)))
@@ -551,7 +551,15 @@ impl Session {
             let Some(next) = next else {
                 let headers = std::mem::take(answer.headers_mut());
                 let mut response = Response::new(status, headers, Bytes::new(), shown);
-                let judged = || outcome::judge(&ready.spec.http, &request.method, &response, &*ready.clock);
+                let judged = || {
+                    outcome::judge(
+                        &ready.spec.http,
+                        &ready.patterns,
+                        &request.method,
+                        &response,
+                        &*ready.clock,
+                    )
+                };
                 if streams && status.is_success() && matches!(judged(), Verdict::Good) {
                     return Ok((response, Some(answer.into())));
                 }

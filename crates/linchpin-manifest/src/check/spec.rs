@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{covers, overlap, status_covers};
+use super::outcome::{contradiction, overlap, shadow, status_covers};
 use super::{LABEL_HELP, is_label};
 use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConfigSource, ConnectionField,
-    ConnectionFieldKind, HmacHeader, JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed,
-    SigningScheme, Spec, StepBody, Template, TemplatePart, TokenFailure, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, Condition, ConfigSource, ConnectionField,
+    ConnectionFieldKind, HmacHeader, JwtBearer, OAuth2, OAuth2Grant, Outcome, ResponseMatch, Session,
+    SignatureKey, Signed, SigningScheme, Spec, StepBody, Template, TemplatePart, TokenFailure, is_token,
+    list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -241,9 +242,9 @@ impl<'a> Check<'a> {
             if empty {
                 continue;
             }
-            let earlier = outcomes[..index]
-                .iter()
-                .position(|earlier| earlier.when != Default::default() && covers(&earlier.when, &rule.when));
+            // A rule without a condition is a mistake of its own.
+            let earlier: Vec<_> = outcomes[..index].iter().map(|earlier| &earlier.when).collect();
+            let earlier = shadow(&earlier, &rule.when).filter(|at| outcomes[*at].when != Default::default());
             if let Some(earlier) = earlier {
                 self.both(
                     &rules::LP161,
@@ -253,14 +254,17 @@ impl<'a> Check<'a> {
                     "put the narrower rule first, or take one away",
                 );
             }
-            for (pointer, _) in rule.when.body.iter().filter(|(_, any)| any.is_empty()) {
-                self.at(
-                    &rules::LP160,
-                    &join(&format!("{when}/body"), pointer),
-                    format!("`{pointer}` is compared with nothing"),
-                    "list the values that it may have",
+            if let Some((outer, inner)) = contradiction(&rule.when) {
+                let at = |pointer| join(&format!("{when}/body"), pointer);
+                self.both(
+                    &rules::LP167,
+                    (&at(inner), "inside it, and there"),
+                    (&at(outer), "a plain value, or nothing"),
+                    "an outcome rule can never match".to_owned(),
+                    "take one of the two away",
                 );
             }
+            self.conditions(&when, &rule.when);
             for (at, status) in rule.when.status.iter().enumerate() {
                 let others = rule.when.status.iter().enumerate();
                 let covered = others
@@ -275,13 +279,67 @@ impl<'a> Check<'a> {
                     );
                 }
             }
-            if rule.message.is_some() && matches!(rule.then, Outcome::Success | Outcome::Ignore) {
-                self.key(
-                    &rules::LP163,
-                    &format!("{path}/message"),
-                    "the message of a call that succeeds is never shown".to_owned(),
-                    "leave it out, or say `then = \"fail\"`",
-                );
+            let silent = matches!(rule.then, Outcome::Success | Outcome::Ignore);
+            for (key, told, useless) in [
+                ("message", rule.message.is_some(), silent),
+                ("message_at", rule.message_at.is_some(), silent),
+                ("code", rule.code.is_some(), rule.then != Outcome::Fail),
+            ] {
+                if told && useless {
+                    self.key(
+                        &rules::LP163,
+                        &format!("{path}/{key}"),
+                        format!("the {key} of this outcome is never shown"),
+                        "leave it out, or say `then = \"fail\"`",
+                    );
+                }
+            }
+        }
+        let retry = &self.spec.http.retry;
+        if retry.first > retry.longest {
+            self.key(
+                &rules::LP168,
+                "/http/retry",
+                "the first wait is longer than the longest".to_owned(),
+                "make `first` shorter, or `longest` longer; they are 500ms and 1m by default",
+            );
+        }
+    }
+
+    /// The conditions of one rule, for outcomes or for failed exchanges.
+    fn conditions(&mut self, path: &str, when: &ResponseMatch) {
+        let headers = when.headers.iter().map(|condition| ("header", condition));
+        for (section, (name, condition)) in
+            headers.chain(when.body.iter().map(|condition| ("body", condition)))
+        {
+            let at = join(&format!("{path}/{section}"), name);
+            match condition {
+                Condition::Is(any) if any.is_empty() => self.at(
+                    &rules::LP160,
+                    &at,
+                    format!("`{name}` is compared with nothing"),
+                    "list the values that it may have",
+                ),
+                Condition::Regex(_) if self.has(&format!("{at}/exists")) => self.at(
+                    &rules::LP160,
+                    &at,
+                    format!("`{name}` has two conditions"),
+                    "keep one: what a regular expression finds something in is there",
+                ),
+                #[cfg(feature = "check")]
+                Condition::Regex(regex) => {
+                    if let Err(error) = regex::Regex::new(regex) {
+                        let error = error.to_string();
+                        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                        self.at(
+                            &rules::LP166,
+                            &format!("{at}/regex"),
+                            format!("`{regex}` is not a regular expression: {reason}"),
+                            "write it as the crate `regex` reads it: without look-around and back-references",
+                        );
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -363,6 +421,7 @@ impl<'a> Check<'a> {
     fn failures(&mut self, path: &str, failures: &[TokenFailure]) {
         for (index, failure) in failures.iter().enumerate() {
             let when = format!("{path}/failures/{index}/when");
+            self.conditions(&when, &failure.when);
             if failure.when == Default::default() && self.has(&when) {
                 self.at(
                     &rules::LP160,

@@ -266,8 +266,8 @@ LP162 Warning "an outcome rule lists a status twice"
 bad "[[http.outcome]]\nwhen = { status = [\"5xx\", 503] }\nthen = \"fail\""
 good "[[http.outcome]]\nwhen = { status = [403, \"5xx\"] }\nthen = \"fail\"";
 
-LP163 Warning "a message is never shown"
-"A call that succeeds has no message. Leave it out, or let the rule say `fail`."
+LP163 Warning "a message or code is never shown"
+"A call that succeeds has no message, and only `fail` leaves open as what a call fails. Leave it out, or let the rule say `fail`."
 bad "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"ignore\"\nmessage = \"gone\""
 good "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"not_found\"\nmessage = \"gone\"";
 
@@ -280,6 +280,21 @@ LP165 Error "a page size is larger than the largest"
 "The service gives no more than `max`, so that the size asked for could never be had."
 bad "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 200, max = 100 } }"
 good "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 50, max = 100 } }";
+
+LP166 Error "a condition is not a regular expression"
+"Conditions are read by the crate `regex`, which takes time in proportion to the text and so knows no look-around and no back-references."
+bad "[[http.outcome]]\nwhen = { body = { \"/error\" = { regex = \"(\" } } }\nthen = \"fail\""
+good "[[http.outcome]]\nwhen = { body = { \"/error\" = { regex = \"^quota_\" } } }\nthen = \"rate_limited\"";
+
+LP167 Error "an outcome rule can never match"
+"Two of its conditions exclude each other: one place lies inside the other, which the rule wants to be a plain value or not to be there."
+bad "[[http.outcome]]\nwhen = { body = { \"/error\" = { exists = false }, \"/error/code\" = 7 } }\nthen = \"fail\""
+good "[[http.outcome]]\nwhen = { body = { \"/error\" = { exists = true }, \"/error/code\" = 7 } }\nthen = \"fail\"";
+
+LP168 Error "the first wait is longer than the longest"
+"No wait is ever longer than `longest`, so that `first` could not be kept."
+bad "[http]\nretry = { first = \"2m\" }"
+good "[http]\nretry = { first = \"2m\", longest = \"10m\" }";
 
 LP170 Error "an event names an unknown hook"
 "An event is delivered by one of the spec's hooks. Mend the name, or add the hook."

@@ -126,8 +126,8 @@ fn matcher(when: &Node) -> ResponseMatch {
     };
     ResponseMatch {
         status,
-        headers: pairs(when, "header"),
-        body: alternatives(when, "body"),
+        headers: conditions(when, "header"),
+        body: conditions(when, "body"),
         text: text(when, "text"),
     }
 }
@@ -145,7 +145,16 @@ fn outcome(node: &Node) -> OutcomeRule {
             Some("forbidden") => Outcome::Forbidden,
             _ => Outcome::Fail,
         },
+        code: match text(node, "code").as_deref() {
+            Some("unauthorized") => Some(FailureCode::Unauthorized),
+            Some("forbidden") => Some(FailureCode::Forbidden),
+            Some("not_found") => Some(FailureCode::NotFound),
+            Some("rejected") => Some(FailureCode::Rejected),
+            Some("service_failed") => Some(FailureCode::ServiceFailed),
+            _ => None,
+        },
         message: text(node, "message"),
+        message_at: pointer(node, "message_at"),
     }
 }
 
@@ -576,17 +585,25 @@ fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
     entries.iter().filter_map(|(key, node)| Some((key.clone(), literal(node)?))).collect()
 }
 
-/// As [`literals`], where a list stands for any of its values.
-fn alternatives(node: &Node, key: &str) -> Vec<(String, Vec<Literal>)> {
+/// What is to be true of values, by their key; a list stands for any of its values.
+fn conditions(node: &Node, key: &str) -> Vec<(String, Condition)> {
     let entries = node.get(key).map_or(&[][..], Node::entries);
-    let alternatives = entries.iter().filter_map(|(key, node)| {
-        let any = match &node.value {
-            Value::List(nodes) => nodes.iter().map(literal).collect::<Option<_>>()?,
-            _ => vec![literal(node)?],
+    let conditions = entries.iter().filter_map(|(key, node)| {
+        let condition = match &node.value {
+            Value::List(nodes) => Condition::Is(nodes.iter().map(literal).collect::<Option<_>>()?),
+            Value::Table(_) => match text(node, "regex") {
+                Some(regex) => Condition::Regex(regex),
+                None if node.entries().is_empty() => Condition::Is(Vec::new()),
+                None => match node.get("exists")?.value {
+                    Value::Bool(exists) => Condition::Exists(exists),
+                    _ => return None,
+                },
+            },
+            _ => Condition::Is(vec![literal(node)?]),
         };
-        Some((key.clone(), any))
+        Some((key.clone(), condition))
     });
-    alternatives.collect()
+    conditions.collect()
 }
 
 fn literal(node: &Node) -> Option<Literal> {

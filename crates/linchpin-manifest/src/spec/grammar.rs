@@ -38,6 +38,8 @@ pub(crate) enum Shape {
     List(&'static Shape),
     /// One value, or a list of them.
     OneOrList(&'static Shape),
+    /// A plain value, or a table in its place.
+    OrTable(&'static Shape, &'static Table),
     /// A table whose keys the author chooses.
     Map {
         keys: Format,
@@ -346,7 +348,19 @@ static OUTCOME: Table = Table {
             ]),
             "What follows.",
         ),
+        may(
+            "code",
+            Shape::Word(&[
+                ("unauthorized", "The service does not accept the credentials."),
+                ("forbidden", "The credentials do not allow this."),
+                ("not_found", "The thing asked for does not exist."),
+                ("rejected", "The service refuses the request."),
+                ("service_failed", "The service is broken."),
+            ]),
+            "As what a call fails by `then = \"fail\"`; by its status where nothing is said.",
+        ),
         may("message", TEXT, "A message in place of the service's own."),
+        may("message_at", POINTER, "JSON pointer to the message; `message` counts where there is none."),
     ],
 };
 
@@ -359,15 +373,28 @@ static WHEN: Table = Table {
         ),
         may(
             "header",
-            Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Any) },
-            "Response headers and their values.",
+            Shape::Map {
+                keys: Format::HeaderName,
+                values: &Shape::OrTable(&Shape::Text(Format::Any), &CONDITION),
+            },
+            "Response headers and their values, or what is to be true of them.",
         ),
         may(
             "body",
-            Shape::Map { keys: Format::Pointer, values: &Shape::OneOrList(&Shape::Literal) },
-            "Values in the JSON body, by JSON pointer; of a list any.",
+            Shape::Map {
+                keys: Format::Pointer,
+                values: &Shape::OrTable(&Shape::OneOrList(&Shape::Literal), &CONDITION),
+            },
+            "Values in the JSON body, by JSON pointer, of a list any; or what is to be true of them.",
         ),
         may("text", TEXT, "Text that the body contains."),
+    ],
+};
+
+static CONDITION: Table = Table {
+    keys: &[
+        may("exists", Shape::Bool, "Whether it is there, and not null."),
+        may("regex", TEXT, "A regular expression that finds something in its text."),
     ],
 };
 

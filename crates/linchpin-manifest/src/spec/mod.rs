@@ -192,7 +192,10 @@ overlap = "10m"
         assert_eq!(spec.http.timeout, Duration::from_secs(10));
         assert_eq!(spec.http.limits, Limits { body: 1 << 20, file: 2 << 30, pages: 7 });
         assert_eq!(spec.http.outcomes[1].when.status, [StatusMatch::Code(404), StatusMatch::Class(5)]);
-        assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), vec![Literal::Integer(7)])]);
+        assert_eq!(
+            spec.http.outcomes[1].when.body,
+            [("/error/code".to_owned(), Condition::Is(vec![Literal::Integer(7)]))]
+        );
         let page = spec.http.pagination.unwrap();
         assert_eq!(
             page.style,

@@ -325,8 +325,28 @@ pub struct OutcomeRule {
     pub when: ResponseMatch,
     /// What follows.
     pub then: Outcome,
+    /// As what a call fails by [`Outcome::Fail`]; by its status where nothing is said.
+    pub code: Option<FailureCode>,
     /// A message in place of the service's own.
     pub message: Option<String>,
+    /// JSON pointer to the message, which goes before `message`.
+    pub message_at: Option<String>,
+}
+
+/// As what a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureCode {
+    /// The service does not accept the credentials.
+    Unauthorized,
+    /// The credentials do not allow this.
+    Forbidden,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// The service refuses the request.
+    Rejected,
+    /// The service is broken.
+    ServiceFailed,
 }
 
 /// What a response must look like.
@@ -335,10 +355,10 @@ pub struct OutcomeRule {
 pub struct ResponseMatch {
     /// Any of these status codes or classes; empty for all.
     pub status: Vec<StatusMatch>,
-    /// Response headers by name, compared as text without regard to case in the name.
-    pub headers: Vec<(String, String)>,
-    /// Values in the JSON body by JSON pointer; any of those listed for one.
-    pub body: Vec<(String, Vec<Literal>)>,
+    /// What is true of response headers, by name without regard to case.
+    pub headers: Vec<(String, Condition)>,
+    /// What is true of values in the JSON body, by JSON pointer.
+    pub body: Vec<(String, Condition)>,
     /// Text that the body contains.
     pub text: Option<String>,
 }
@@ -350,6 +370,17 @@ pub enum StatusMatch {
     Code(u16),
     /// `"4xx"`: 4.
     Class(u8),
+}
+
+/// What is true of a header, or of a value in a body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// It is one of these.
+    Is(Vec<Literal>),
+    /// It is there and not null, or it is not.
+    Exists(bool),
+    /// A regular expression finds something in its text.
+    Regex(String),
 }
 
 /// A value that a JSON body is compared with.
