@@ -10,6 +10,9 @@ mod client;
 mod clock;
 mod connection;
 mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod invocation;
 mod jwt;

@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
 
 /// The regular expressions of a spec's conditions, by their text; read once for a connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Patterns(Arc<HashMap<String, Regex>>);
+pub(crate) struct Patterns(pub(crate) Arc<HashMap<String, Regex>>);
 
 impl Patterns {
     /// Those of a spec.
@@ -262,7 +262,9 @@ impl<'de> Visitor<'de> for Pointed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<Value>, A::Error> {
-        let mut wanted: Option<usize> = self.0[0].parse().ok();
+        // An index has one spelling (RFC 6901 §4).
+        let index = Some(&self.0[0]).filter(|token| !token.starts_with(['0', '+']) || *token == "0");
+        let mut wanted: Option<usize> = index.and_then(|token| token.parse().ok());
         let mut found = None;
         loop {
             if wanted == Some(0) {

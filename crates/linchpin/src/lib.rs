@@ -25,6 +25,9 @@ mod error;
 pub mod extract;
 pub mod file;
 pub mod flow;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json;
 mod link;
 mod page;
