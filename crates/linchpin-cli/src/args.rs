@@ -125,6 +125,9 @@ pub(crate) struct Run {
     /// For a monitor: where the last look ended, as JSON
     #[arg(long, value_name = "JSON")]
     pub(crate) cursor: Option<String>,
+    /// For a list: from where it is read on, as the error that broke it off told
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) resume_from: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -50,7 +50,7 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         // Before the service is asked for anything that could then not be written down.
         let har = args.har.as_deref().map(Archive::create).transpose()?;
         let invocation = invocation.record(har.is_some());
-        let (trace, ended) = match runtime.run(invocation).await {
+        let (trace, mut ended) = match runtime.run(invocation).await {
             Ok(ran) => (ran.trace, show(ran.output, &mut Saver::new(args, &ran.files), args, format).await),
             Err(failed) => (failed.trace, Err(Failure::Flow(failed.error))),
         };
@@ -61,6 +61,9 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
         }
         if let Some(har) = har {
             har.write(&trace)?;
+        }
+        if args.stream {
+            ended = ended.map_err(with_way_on);
         }
         ended
     })
@@ -85,6 +88,21 @@ impl Archive<'_> {
 
     fn unwritable(path: &Path, error: &io::Error) -> Failure {
         Failure::usage(format!("`--har {}`: {error}", path.display()))
+    }
+}
+
+/// The records of a stream before its error are written, so that the rest can be had.
+fn with_way_on(failure: Failure) -> Failure {
+    match failure {
+        Failure::Flow(error) if error.details().hint.is_none() => match error.details().position {
+            Some(position) => {
+                let quoted = position.replace('\'', r"'\''");
+                let hint = format!("the same command with `--resume-from '{quoted}'` reads on from there");
+                Failure::Flow(error.hint(hint))
+            }
+            None => Failure::Flow(error),
+        },
+        other => other,
     }
 }
 
@@ -154,6 +172,9 @@ fn invocation(
     }
     if let Some(cursor) = &args.cursor {
         invocation = invocation.cursor(cursor.clone());
+    }
+    if let Some(position) = &args.resume_from {
+        invocation = invocation.resume_from(position.clone());
     }
     let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow, format)).transpose()?;
     if let Some(file) = &args.payload {

@@ -66,6 +66,7 @@ fn shape(shape: &Shape) -> Value {
             let item = self::shape(item);
             json!({ "anyOf": [item.clone(), { "type": "array", "items": item }] })
         }
+        Shape::OrTable(plain, inner) => json!({ "anyOf": [self::shape(plain), table(inner)] }),
         Shape::Map { keys, values } => json!({
             "type": "object",
             "propertyNames": text(*keys),

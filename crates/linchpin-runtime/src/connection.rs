@@ -30,6 +30,7 @@ use crate::{
     login::{DeviceLogin, Login},
     nearest,
     oauth::{self, OAuthClient, OAuthExchange, Server},
+    outcome::Patterns,
     refresh::{Broker, Exchange, RefreshPolicy},
     retry::Budget,
     runtime::Runtime,
@@ -62,6 +63,7 @@ pub(crate) struct Ready {
     /// Who signs requests, last of all.
     pub(crate) signing: Option<Signing>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) patterns: Patterns,
     /// How often requests may still be sent again.
     pub(crate) budget: Budget,
     /// Who holds requests back, the connection's own first; made with the first request.
@@ -397,6 +399,7 @@ impl ConnectionBuilder {
         let hosts = hosts.collect::<Result<_>>()?;
         let allowed = Allowed { base: origin, hosts, leave: base_url.is_some() };
 
+        let patterns = Patterns::of(&spec)?;
         let mut secrets = secret_values(method, &values);
         let open_headers = common_headers(&spec)?;
         let shown = method.and_then(|method| method.client_certificate.as_ref());
@@ -424,6 +427,7 @@ impl ConnectionBuilder {
                     clock: clock.clone(),
                     base: base.as_str().trim_end_matches('/').to_owned(),
                     open_headers: open_headers.clone(),
+                    patterns: patterns.clone(),
                     secrets: secrets.clone(),
                 });
                 let grants = grants.unwrap_or_else(|| Arc::new(MemoryGrant::default()));
@@ -454,6 +458,7 @@ impl ConnectionBuilder {
             identity,
             signing,
             clock,
+            patterns,
             budget: Budget::new(),
             limiters: OnceLock::new(),
             locks: Locks::default(),

@@ -30,6 +30,7 @@ pub struct Invocation {
     pub(crate) record: bool,
     pub(crate) dry_run: bool,
     pub(crate) check: ResultCheck,
+    pub(crate) position: Option<String>,
 }
 
 /// What a caller gives.
@@ -72,6 +73,7 @@ impl Invocation {
             record: false,
             dry_run: false,
             check: ResultCheck::default(),
+            position: None,
         }
     }
 
@@ -149,6 +151,15 @@ impl Invocation {
     /// idempotency keys, by which the service knows them. Without one each call has keys of its own.
     pub fn run_id(mut self, id: impl Into<String>) -> Invocation {
         self.run_id = Some(id.into());
+        self
+    }
+
+    /// From where a list is read on, as [`RecordStream::position`](crate::RecordStream::position) or the error that broke it off told;
+    /// from the beginning by default.
+    ///
+    /// It holds for the same flow, connection and input, and is trusted as the input is.
+    pub fn resume_from(mut self, position: impl Into<String>) -> Invocation {
+        self.position = Some(position.into());
         self
     }
 

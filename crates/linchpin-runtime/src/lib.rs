@@ -13,6 +13,9 @@ mod coding;
 mod conditional;
 mod connection;
 mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod har;
 mod idempotency;
@@ -24,6 +27,7 @@ mod nearest;
 mod oauth;
 pub mod observe;
 mod outcome;
+mod page;
 mod refresh;
 mod retry;
 mod runtime;

@@ -40,7 +40,7 @@ use crate::{
     egress::Allowed,
     grant::{ACCESS_TOKEN, Grant, REFRESH_TOKEN},
     jwt::{self, SigningKey},
-    outcome::{self, value_at},
+    outcome::{self, Patterns, value_at},
     refresh::Exchange,
     runtime::Runtime,
     scrub::Scrubber,
@@ -77,6 +77,7 @@ pub(crate) struct Server {
     pub(crate) base: String,
     /// The headers of requests without credentials.
     pub(crate) open_headers: HeaderMap,
+    pub(crate) patterns: Patterns,
     /// The values of secret fields.
     pub(crate) secrets: Vec<String>,
 }
@@ -474,9 +475,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// What the first of the spec's rules that matches makes of it.
-    pub(crate) fn failure(&self, rules: &[TokenFailure]) -> Option<Code> {
+    pub(crate) fn failure(&self, rules: &[TokenFailure], patterns: &Patterns) -> Option<Code> {
         let response = Response::new(self.status, self.headers.clone(), self.body.clone(), "".into());
-        let rule = rules.iter().find(|rule| outcome::matches(&rule.when, &response))?;
+        let rule = rules.iter().find(|rule| outcome::matches(&rule.when, patterns, &response))?;
         Some(match rule.then {
             TokenOutcome::Dead => Code::ReauthorizationNeeded,
             TokenOutcome::Retry => Code::RefreshFailed,
@@ -760,7 +761,7 @@ impl Server {
                 answer.error(code, &format!("`{}` answered {status} to the exchange of tokens", answer.place))
             }
         };
-        if let Some(code) = answer.failure(endpoint.failures) {
+        if let Some(code) = answer.failure(endpoint.failures, &self.patterns) {
             return Err(error(code));
         }
         if let Some(trouble) = trouble(answer, asked) {

@@ -1,14 +1,18 @@
 //! What an answer means for the call: the spec's rules in order, then the defaults. No I/O.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
 use jiff::{Timestamp, tz::TimeZone};
 use linchpin::{
-    Code, DateTime, Error, Response,
+    Code, DateTime, Error, Response, Result,
     line::one_line,
-    manifest::spec::{Http, Literal, Outcome, OutcomeRule, ResponseMatch, StatusMatch},
+    manifest::spec::{
+        AuthKind, Condition, FailureCode, Http, Literal, Outcome, OutcomeRule, ResponseMatch, Spec,
+        StatusMatch,
+    },
 };
+use regex::Regex;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -48,9 +52,50 @@ pub(crate) enum Verdict {
     Passing(Error),
 }
 
+/// The regular expressions of a spec's conditions, by their text; read once for a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Patterns(pub(crate) Arc<HashMap<String, Regex>>);
+
+impl Patterns {
+    /// Those of a spec.
+    pub(crate) fn of(spec: &Spec) -> Result<Patterns> {
+        let failures = spec.auth.iter().flat_map(|method| match &method.kind {
+            AuthKind::OAuth2(oauth) => &oauth.failures[..],
+            AuthKind::JwtBearer(bearer) => &bearer.failures,
+            AuthKind::Session(session) => &session.failures,
+            _ => &[],
+        });
+        let rules = spec.http.outcomes.iter().map(|rule| &rule.when).chain(failures.map(|rule| &rule.when));
+        let conditions = rules.flat_map(|when| when.headers.iter().chain(&when.body));
+        let patterns = conditions.filter_map(|(_, condition)| match condition {
+            Condition::Regex(pattern) => Some(pattern),
+            _ => None,
+        });
+        let read = patterns.map(|pattern| match Regex::new(pattern) {
+            Ok(regex) => Ok((pattern.clone(), regex)),
+            Err(error) => {
+                let message = format!("the spec's `{pattern}` is not a regular expression: {error}");
+                Err(Error::coded(Code::ConnectionInvalid, message).actor(linchpin::Actor::Author))
+            }
+        });
+        Ok(Patterns(Arc::new(read.collect::<Result<_>>()?)))
+    }
+
+    /// Whether a pattern of the spec finds something.
+    fn find(&self, pattern: &str, text: &str) -> bool {
+        self.0.get(pattern).is_some_and(|regex| regex.is_match(text))
+    }
+}
+
 /// Judges the answer to a request.
-pub(crate) fn judge(http: &Http, method: &Method, answer: &Response, clock: &dyn Clock) -> Verdict {
-    if let Some(rule) = http.outcomes.iter().find(|rule| matches(&rule.when, answer)) {
+pub(crate) fn judge(
+    http: &Http,
+    patterns: &Patterns,
+    method: &Method,
+    answer: &Response,
+    clock: &dyn Clock,
+) -> Verdict {
+    if let Some(rule) = http.outcomes.iter().find(|rule| matches(&rule.when, patterns, answer)) {
         return by_rule(http, method, answer, rule, clock);
     }
     let Some(code) = by_status(answer.status) else { return Verdict::Good };
@@ -71,12 +116,23 @@ fn by_rule(
     rule: &OutcomeRule,
     clock: &dyn Clock,
 ) -> Verdict {
-    let message = rule.message.as_deref();
-    let bad = |code| failure(http, method, answer, code, message, clock);
+    let words = || {
+        let own =
+            rule.message_at.as_ref().and_then(|pointer| found(answer, std::slice::from_ref(pointer), &[]));
+        own.or_else(|| rule.message.clone())
+    };
+    let bad = |code| failure(http, method, answer, code, words(), clock);
     Verdict::Bad(match rule.then {
         Outcome::Success => return Verdict::Good,
         Outcome::Ignore => return Verdict::Empty,
-        Outcome::Fail => bad(by_status(answer.status).unwrap_or(Code::Rejected)),
+        Outcome::Fail => bad(match rule.code {
+            None => by_status(answer.status).unwrap_or(Code::Rejected),
+            Some(FailureCode::Unauthorized) => Code::Unauthorized,
+            Some(FailureCode::Forbidden) => Code::Forbidden,
+            Some(FailureCode::NotFound) => Code::NotFound,
+            Some(FailureCode::ServiceFailed) => Code::ServiceFailed,
+            Some(_) => Code::Rejected,
+        }),
         Outcome::NotFound => bad(Code::NotFound),
         Outcome::Forbidden => bad(Code::Forbidden),
         Outcome::RateLimited => return Verdict::Passing(bad(Code::RateLimited)),
@@ -102,7 +158,7 @@ fn by_status(status: StatusCode) -> Option<Code> {
     })
 }
 
-pub(crate) fn matches(when: &ResponseMatch, answer: &Response) -> bool {
+pub(crate) fn matches(when: &ResponseMatch, patterns: &Patterns, answer: &Response) -> bool {
     let status = answer.status.as_u16();
     let statuses = when.status.is_empty()
         || when.status.iter().any(|wanted| match *wanted {
@@ -110,10 +166,33 @@ pub(crate) fn matches(when: &ResponseMatch, answer: &Response) -> bool {
             StatusMatch::Class(class) => u16::from(class) == status / 100,
         });
     statuses
-        && headers_match(&when.headers, &answer.headers)
+        && when.headers.iter().all(|(name, condition)| {
+            let mut values = answer.headers.get_all(name.as_str()).iter();
+            match condition {
+                Condition::Exists(exists) => values.next().is_some() == *exists,
+                Condition::Regex(pattern) => {
+                    values.any(|value| patterns.find(pattern, &String::from_utf8_lossy(value.as_bytes())))
+                }
+                Condition::Is(any) => values.any(|value| {
+                    any.iter().any(|literal| match literal {
+                        Literal::Text(text) => text.as_bytes() == value.as_bytes(),
+                        _ => false,
+                    })
+                }),
+            }
+        })
         && when.text.as_ref().is_none_or(|text| contains(&answer.body, text.as_bytes()))
-        && when.body.iter().all(|(pointer, any)| {
-            value_at(&answer.body, pointer).is_some_and(|value| any.iter().any(|literal| is(&value, literal)))
+        && when.body.iter().all(|(pointer, condition)| {
+            let value = value_at(&answer.body, pointer).filter(|value| !value.is_null());
+            match condition {
+                Condition::Exists(exists) => value.is_some() == *exists,
+                Condition::Regex(pattern) => {
+                    value.is_some_and(|value| value.as_str().is_some_and(|text| patterns.find(pattern, text)))
+                }
+                Condition::Is(any) => {
+                    value.is_some_and(|value| any.iter().any(|literal| is(&value, literal)))
+                }
+            }
         })
 }
 
@@ -188,7 +267,9 @@ impl<'de> Visitor<'de> for Pointed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<Value>, A::Error> {
-        let mut wanted: Option<usize> = self.0[0].parse().ok();
+        // An index has one spelling (RFC 6901 §4).
+        let index = Some(&self.0[0]).filter(|token| !token.starts_with(['0', '+']) || *token == "0");
+        let mut wanted: Option<usize> = index.and_then(|token| token.parse().ok());
         let mut found = None;
         loop {
             if wanted == Some(0) {
@@ -236,11 +317,11 @@ fn failure(
     method: &Method,
     answer: &Response,
     code: Code,
-    message: Option<&str>,
+    message: Option<String>,
     clock: &dyn Clock,
 ) -> Error {
     let words = match message {
-        Some(message) => Some(message.to_owned()),
+        Some(message) => Some(message),
         None => found(answer, &http.error.message, &MESSAGES).or_else(|| plain_text(answer)),
     };
     let place = answer.url.split(['?', '#']).next().unwrap_or_default();
@@ -336,6 +417,82 @@ fn reset_wait(text: &str, now: DateTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn when(text: &str) -> (ResponseMatch, Patterns) {
+        let rule = format!("[[http.outcome]]\nwhen = {{ {text} }}\nthen = \"fail\"");
+        let mut spec = linchpin::manifest::spec::read_checked(&rule).unwrap();
+        let patterns = Patterns::of(&spec).unwrap();
+        (spec.http.outcomes.remove(0).when, patterns)
+    }
+
+    fn answer(status: u16, header: Option<&str>, body: &str) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.extend(header.map(|value| (http::HeaderName::from_static("x-why"), value.parse().unwrap())));
+        let status = StatusCode::from_u16(status).unwrap();
+        Response::new(status, headers, bytes::Bytes::copy_from_slice(body.as_bytes()), "".into())
+    }
+
+    #[test]
+    fn conditions_say_whether_something_is_there_and_what_it_is_like() {
+        let body = r#"{"error": {"code": "quota_day", "left": 0, "note": null}}"#;
+        for (text, header, matching) in [
+            ("body = { \"/error\" = { exists = true } }", None, true),
+            ("body = { \"/error/note\" = { exists = true } }", None, false),
+            ("body = { \"/error/note\" = { exists = false }, \"/ok\" = { exists = false } }", None, true),
+            ("body = { \"/error/code\" = { regex = \"^quota_\" } }", None, true),
+            ("body = { \"/error/code\" = { regex = \"^day\" } }", None, false),
+            ("body = { \"/error/left\" = { regex = \"0\" } }", None, false),
+            ("header = { X-Why = { exists = false } }", None, true),
+            ("header = { X-Why = { exists = true } }", Some("x"), true),
+            ("header = { X-Why = { exists = false } }", Some(""), false),
+            ("header = { X-Why = { regex = \"(?i)quota\" } }", Some("the QUOTA"), true),
+            ("header = { X-Why = { regex = \"quota\" } }", None, false),
+            ("header = { X-Why = \"0\" }", Some("0"), true),
+        ] {
+            let (when, patterns) = when(text);
+            assert_eq!(
+                matches(&when, &patterns, &answer(403, header, body)),
+                matching,
+                "{text} of {header:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_read_is_told_before_any_request() {
+        let rule = "[[http.outcome]]\nwhen = { body = { \"/a\" = { regex = \"(\" } } }\nthen = \"fail\"";
+        let spec = linchpin::manifest::spec::read_checked(rule).unwrap();
+        assert_eq!(Patterns::of(&spec).unwrap_err().code(), Code::ConnectionInvalid);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn to_be_there_and_not_to_be_there_exclude_each_other(body in "\\PC{0,20}|\\{\"a\": [0-9a-z\"\\[\\]{}]{0,8}\\}") {
+            let answer = answer(400, None, &body);
+            let holds = |text: &str| {
+                let (when, patterns) = when(text);
+                matches(&when, &patterns, &answer)
+            };
+            let there = holds("body = { \"/a\" = { exists = true } }");
+            proptest::prop_assert_ne!(there, holds("body = { \"/a\" = { exists = false } }"));
+            for narrower in ["{ regex = \"\" }", "1", "\"x\""] {
+                let narrower = holds(&format!("body = {{ \"/a\" = {narrower} }}"));
+                proptest::prop_assert!(there || !narrower);
+            }
+        }
+
+        #[test]
+        fn of_a_body_any_value_is_found_where_it_stands(keys in proptest::collection::vec("[a/~0 \"]{0,3}", 1..4), number in proptest::prelude::any::<i32>()) {
+            let mut value = Value::from(number);
+            let mut pointer = String::new();
+            for key in &keys {
+                pointer = format!("/{}{pointer}", key.replace('~', "~0").replace('/', "~1"));
+                value = Value::Object([(key.clone(), value)].into_iter().collect());
+            }
+            let body = value.to_string();
+            proptest::prop_assert_eq!(value_at(body.as_bytes(), &pointer), value.pointer(&pointer).cloned());
+        }
+    }
 
     #[test]
     fn every_spelling_of_a_wait_is_read() {

@@ -18,7 +18,7 @@ use linchpin::{
     Actor, Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
-    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, Slot},
+    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, ResultShape, Slot},
     manifest::spec::{ConfigSource, RateLimitScope},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -154,8 +154,19 @@ impl Runtime {
     ///
     /// Whatever went wrong, with its stable code and the trace so far. No secret of the connection is in it.
     pub async fn run(&self, invocation: Invocation) -> Result<Ran, Failed> {
-        let Invocation { connection, flow, call, files, run_id, deadline, cancel, record, dry_run, check } =
-            invocation;
+        let Invocation {
+            connection,
+            flow,
+            call,
+            files,
+            run_id,
+            deadline,
+            cancel,
+            record,
+            dry_run,
+            check,
+            position,
+        } = invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
         policy.deadline = deadline.map(|time| (Instant::now() + time, time));
@@ -170,7 +181,7 @@ impl Runtime {
         let span = observe::flow(session.connection.connector().key(), flow);
         let running = Running::begin(span.clone(), &session.connection, flow);
         let watch = Watch { session, files, span };
-        match self.produce(&watch, flow, call, check).await {
+        match self.produce(&watch, flow, call, check, position).await {
             Ok(mut output) => {
                 match &mut output {
                     Output::Records(records) => records.counts(running),
@@ -197,7 +208,12 @@ impl Runtime {
         flow: &'static FlowDescriptor,
         given: crate::invocation::Given,
         check: ResultCheck,
+        position: Option<String>,
     ) -> Result<Output> {
+        if position.is_some() && (flow.result)().result != ResultShape::Records {
+            let message = format!("`{}` gives no list, so that there is nothing to read on from", flow.name);
+            return Err(Error::coded(Code::PositionInvalid, message));
+        }
         let mut secrets = Vec::new();
         let checked = given.check(flow, &mut secrets);
         if !secrets.is_empty() {
@@ -230,7 +246,10 @@ impl Runtime {
                 }
                 Ok(Output::Value(json))
             }
-            Produced::Records(records) => {
+            Produced::Records(mut records) => {
+                if let Some(position) = position {
+                    records.resume_from(&position)?;
+                }
                 Ok(Output::Records(RecordStream::new(records, watch.clone(), flow, mode)))
             }
         }

@@ -34,6 +34,7 @@ use crate::{
     limit::{self, Limiter, Permit, Refusal},
     observe,
     outcome::{self, Verdict},
+    page,
     retry::{self, Decision, Failure},
     runtime::{Cancel, Runtime},
     signing, template,
@@ -409,7 +410,7 @@ impl Session {
             None => answer,
         };
         let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
-        match outcome::judge(&ready.spec.http, &request.method, &answer, &*ready.clock) {
+        match outcome::judge(&ready.spec.http, &ready.patterns, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {
                 flight.fail(error.code());
                 Ok(Tried::Refused(given(error, answer)))
@@ -591,7 +592,15 @@ impl Session {
             let Some(next) = next else {
                 let headers = std::mem::take(answer.headers_mut());
                 let mut response = Response::new(status, headers, Bytes::new(), shown);
-                let judged = || outcome::judge(&ready.spec.http, &request.method, &response, &*ready.clock);
+                let judged = || {
+                    outcome::judge(
+                        &ready.spec.http,
+                        &ready.patterns,
+                        &request.method,
+                        &response,
+                        &*ready.clock,
+                    )
+                };
                 if streams && status.is_success() && matches!(judged(), Verdict::Good) {
                     return Ok((response, Some(answer.into())));
                 }
@@ -929,6 +938,14 @@ impl Driver for Session {
             let answered = self.request(&request, false).await;
             answered.map(|(answer, _)| answer).map_err(|error| self.log().scrub(error))
         })
+    }
+
+    fn begin(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response>> {
+        page::begin(self, request)
+    }
+
+    fn follow(&self, link: &str, from: &str) -> Result<String> {
+        page::follow(self, link, from)
     }
 
     fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>> {

@@ -157,7 +157,7 @@ impl SessionExchange {
     /// What an answer means: a refusal of the login is its owner's business, who alone can give other credentials.
     fn judge(&self, session: &Session, name: &str, answer: &Answer) -> Result<()> {
         let status = answer.status.as_u16();
-        if let Some(outcome) = answer.failure(&session.failures) {
+        if let Some(outcome) = answer.failure(&session.failures, &self.0.patterns) {
             return Err(answer.error(outcome, &format!("{name} failed")));
         }
         if let Some(trouble) = trouble(answer, self.0.clock.now()) {

@@ -10,8 +10,8 @@ use crate::{
     runtime::{Watch, judge_output},
 };
 
-/// A stream of records, written as JSON Lines. One page is in memory at a time, and pages are fetched only as far as records
-/// are read.
+/// A stream of records, written as JSON Lines. Pages are fetched only as far as records are read, and one ahead from the second
+/// page on: two are in memory at the most.
 pub struct RecordStream {
     records: Option<Box<dyn ErasedRecords>>,
     watch: Watch,
@@ -107,6 +107,10 @@ impl RecordStream {
             }
             Err(error) => {
                 self.end(Some(error.code()));
+                let error = match records.position() {
+                    Some(position) if error.details().position.is_none() => error.position(position),
+                    _ => error,
+                };
                 return Err(self.watch.session.trace.0.scrub(error));
             }
         };
@@ -130,6 +134,17 @@ impl RecordStream {
         self.read += count as u64;
         self.records = Some(records);
         Ok(Some(Batch { lines: &self.lines, count }))
+    }
+}
+
+impl RecordStream {
+    /// From where a later call can [read on](crate::Invocation::resume_from): the page with the next record, so that records of a
+    /// page that has been read in part come again. `None` on the first page, at the end, and for lists without positions.
+    ///
+    /// No secret of the connection is in it.
+    pub fn position(&self) -> Option<String> {
+        let position = self.records.as_ref()?.position()?;
+        Some(self.watch.session.connection.scrub(&position))
     }
 }
 

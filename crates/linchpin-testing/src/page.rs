@@ -1,6 +1,6 @@
 //! Pages of a list, each telling the next.
 
-use linchpin::manifest::spec::{PageStyle, Pagination};
+use linchpin::manifest::spec::{PagePlace, PageStyle, Pagination};
 use serde_json::{Map, Value};
 use wiremock::{Mock, matchers};
 
@@ -8,33 +8,41 @@ use crate::answer;
 
 /// A mock for each page: the first is asked for without, the others with what the page before told, or what was counted.
 pub(crate) fn mocks(pagination: &Pagination, url: &str, path: &str, pages: Vec<Value>) -> Vec<Mock> {
-    let told = match &pagination.style {
-        PageStyle::Cursor { query, .. }
-        | PageStyle::CursorHeader { query, .. }
-        | PageStyle::PageNumber { query, .. }
-        | PageStyle::Offset { query, .. } => query,
-        _ => "linchpin_page",
-    };
-    let mut places = Vec::new();
-    let mut items = 0;
+    let pagination = pagination.at(None);
+    let style = &pagination.style;
+    let linked = PagePlace::Query("linchpin_page".to_owned());
+    let place = style.place().unwrap_or(&linked);
+    let last = pages.len().saturating_sub(1);
+    // What each page is asked for with.
+    let mut places: Vec<Value> = Vec::new();
+    let (mut items, mut id) = (0, Value::Null);
     for (index, body) in pages.iter().enumerate() {
-        places.push(match &pagination.style {
-            PageStyle::PageNumber { first, .. } => (first + index as u64).to_string(),
-            PageStyle::Offset { .. } => items.to_string(),
-            _ => format!("page-{index}"),
+        places.push(match style {
+            PageStyle::PageNumber { first, .. } => (first + index as u64).into(),
+            PageStyle::Offset { .. } => items.into(),
+            PageStyle::Keyset { .. } => id.take(),
+            _ => format!("page-{index}").into(),
         });
-        items += body.pointer(&pagination.items).and_then(Value::as_array).map_or(0, Vec::len);
+        let found = body.pointer(&pagination.items).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        items += found.len();
+        if let (PageStyle::Keyset { id: pointer, .. }, Some(last)) = (style, found.last()) {
+            id = last.pointer(pointer).cloned().unwrap_or_default();
+        }
     }
+    let plain = |place: &Value| place.as_str().map_or_else(|| place.to_string(), str::to_owned);
     let mock = |(index, mut body): (usize, Value)| {
-        let next = places.get(index + 1);
-        let link = next.map(|next| format!("{url}?{told}={next}"));
-        match (&pagination.style, next, &link) {
-            (PageStyle::Cursor { cursor, .. }, Some(next), _) => put(&mut body, cursor, next),
-            (PageStyle::NextUrl { next }, _, Some(link)) => put(&mut body, next, link),
+        let next = places.get(index + 1).map(plain);
+        let link = next.as_ref().map(|next| format!("{url}?linchpin_page={next}"));
+        match (style, &next, &link) {
+            (PageStyle::Cursor { cursor, .. }, Some(next), _) => put(&mut body, cursor, next.as_str().into()),
+            (PageStyle::NextUrl { next }, _, Some(link)) => put(&mut body, next, link.as_str().into()),
             _ => {}
         }
+        if let Some(pointer) = style.has_more() {
+            put(&mut body, pointer, (index < last).into());
+        }
         let mut answer = answer::json(200, body);
-        match (&pagination.style, next, &link) {
+        match (style, &next, &link) {
             (PageStyle::LinkHeader, _, Some(link)) => {
                 answer = answer.insert_header("link", format!("<{link}>; rel=\"next\"").as_str());
             }
@@ -43,18 +51,31 @@ pub(crate) fn mocks(pagination: &Pagination, url: &str, path: &str, pages: Vec<V
             }
             _ => {}
         }
-        let mock = Mock::given(matchers::method("GET")).and(matchers::path(path));
-        let mock = match index {
-            0 => mock.and(matchers::query_param_is_missing(told)),
-            index => mock.and(matchers::query_param(told, places[index].as_str())),
+        let mock = Mock::given(matchers::path(path));
+        let mock = match (place, index) {
+            (PagePlace::Query(name), 0) => mock.and(matchers::query_param_is_missing(name.as_str())),
+            (PagePlace::Query(name), index) => {
+                mock.and(matchers::query_param(name.as_str(), plain(&places[index])))
+            }
+            // It is used up when the others are asked for.
+            (PagePlace::Body(_), 0) => mock.and(matchers::method("POST")),
+            (PagePlace::Body(pointer), index) => {
+                let mut wanted = Value::Null;
+                put(&mut wanted, pointer, places[index].clone());
+                mock.and(matchers::body_partial_json(wanted))
+            }
+        };
+        let mock = match place {
+            PagePlace::Query(_) => mock.and(matchers::method("GET")),
+            PagePlace::Body(_) => mock,
         };
         mock.respond_with(answer).up_to_n_times(1).named(format!("page {index} of {path}"))
     };
     pages.into_iter().enumerate().map(mock).collect()
 }
 
-/// Puts a text at a JSON pointer (RFC 6901), with the objects on the way to it.
-fn put(body: &mut Value, pointer: &str, text: &str) {
+/// Puts a value at a JSON pointer (RFC 6901), with the objects on the way to it.
+fn put(body: &mut Value, pointer: &str, value: Value) {
     let tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
     let place = tokens.fold(body, |place, token| {
         if place.is_null() {
@@ -66,5 +87,5 @@ fn put(body: &mut Value, pointer: &str, text: &str) {
             .entry(token)
             .or_insert(Value::Null)
     });
-    *place = text.into();
+    *place = value;
 }

@@ -12,7 +12,7 @@ use http::Method;
 use linchpin_manifest::spec::Spec;
 
 use crate::{
-    Result, Secret,
+    Code, Error, Result, Secret,
     extract::ConnectionValues,
     file::FileRef,
     flow::{BoxFuture, FlowDescriptor, Gives, Helper, IntoArgs},
@@ -30,6 +30,16 @@ pub trait Driver: Send + Sync + 'static {
     /// Sends a request through the whole pipeline, and judges the answer by the spec's outcome rules.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
 
+    /// As [`send`](Driver::send), under way before it is waited for where the runtime can do that. Whoever drops the future takes
+    /// the request back.
+    fn begin(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Response>> {
+        Box::pin(async move { self.send(request).await })
+    }
+
+    /// The whole URL of a link that the answer from a URL gave to the next page, without credentials in it; an error where it leads
+    /// to another origin.
+    fn follow(&self, link: &str, from: &str) -> Result<String>;
+
     /// As [`send`](Driver::send), with the body of a good answer as a file that is not read yet.
     fn download(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<FileRef>>;
 
@@ -39,8 +49,11 @@ pub trait Driver: Send + Sync + 'static {
     /// The connection that the flow runs for.
     fn connection(&self) -> &ConnectionValues;
 
-    /// Takes a lock of the connection, when nobody has it.
-    fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>>;
+    /// Takes a lock of the connection, when nobody has it; one that has no locks must not seem to.
+    fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>> {
+        let message = format!("the lock `{name}` cannot be taken: this runtime has none");
+        Box::pin(std::future::ready(Err(Error::coded(Code::NotCarriedOut, message))))
+    }
 
     /// A configuration value that the spec writes, for the connection.
     fn config(&self, key: &str) -> Result<Secret>;

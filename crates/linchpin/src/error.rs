@@ -185,13 +185,16 @@ codes! {
         "The token endpoint answered that the client, the scopes or the request itself are wrong, or with something that is no token. The grant is kept. Look at the client id and secret, and at the method's URLs and parameters in the spec.";
     /// A list does not come to an end.
     PagingStuck = "LP530", Service, "a list does not go forward",
-        "The service told the same next page twice, so that reading on would never end. The error carries the position reached.";
+        "The service told the same next page twice, gave the same page again or no items on a hundred pages, or says that there is more but not where, so that reading on would never end. The error carries the position reached.";
     /// A list goes on at another host.
     PagingElsewhere = "LP531", Service, "a list goes on at another origin",
         "The service's link to the next page names another scheme, host or port. It is not followed, since credentials would go there.";
     /// A list has more pages than the spec allows.
     PagingLimit = "LP532", Author, "a list has more pages than `http.limits.pages`",
         "Reading stopped at the limit. If lists of this length are right for the service, raise `http.limits.pages` in the spec.";
+    /// A list cannot be read on from a position.
+    PositionInvalid = "LP533", Caller, "a list cannot be read on from this position",
+        "Where a list goes on is told by the error that broke it off, or by its stream. It holds for the same flow, connection and input. A list that the flow makes itself, or has begun to read, has none: read it from the beginning.";
     /// The flow's result does not fit its schema.
     OutputInvalid = "LP540", Author, "the flow's result does not fit its schema",
         "The result was checked against the type that the flow declares. Every violation is listed.";

@@ -292,7 +292,7 @@ pub fn disposition_name(header: &str) -> Option<String> {
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=')?;
         let name = name.trim_matches(|letter: char| letter == ';' || letter.is_whitespace());
-        let (value, after) = crate::page::parameter_value(after.trim_start());
+        let (value, after) = crate::link::parameter_value(after.trim_start());
         rest = after;
         if name.eq_ignore_ascii_case("filename*") {
             let mut parts = value.splitn(3, '\'');

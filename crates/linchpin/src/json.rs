@@ -1,7 +1,9 @@
 //! JSON texts: read and written whole, and where in them something stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Deserializer, Serializer, de::SliceRead};
+use serde_json::{Deserializer, Serializer, de::SliceRead, value::RawValue};
 
 use crate::{Error, Result};
 
@@ -57,6 +59,30 @@ fn write(value: &dyn Written) -> serde_json::Result<Vec<u8>> {
 
 fn write_text(value: &dyn Written) -> serde_json::Result<String> {
     String::from_utf8(write(value)?).map_err(serde::ser::Error::custom)
+}
+
+/// The unescaped tokens of a JSON pointer (RFC 6901).
+pub(crate) fn tokens(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+/// A text with a value, which is JSON, at the place that the tokens lead to, and with the objects on the way there. Every other
+/// value stays as it is written.
+pub(crate) fn put(text: &str, tokens: &[String], value: String) -> serde_json::Result<String> {
+    let Some((first, rest)) = tokens.split_first() else { return Ok(value) };
+    let mut members: BTreeMap<String, &RawValue> =
+        serde_json::from_str::<Option<_>>(text)?.unwrap_or_default();
+    let inner = members.get(first).map_or("null", |inner| inner.get());
+    let inner = RawValue::from_string(put(inner, rest, value)?)?;
+    members.insert(first.clone(), &inner);
+    to_string(&members)
+}
+
+/// Whether there is anything but null at the place that the tokens lead to.
+pub(crate) fn has(text: &str, tokens: &[String]) -> bool {
+    let Some((first, rest)) = tokens.split_first() else { return text.trim() != "null" };
+    let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(text).unwrap_or_default();
+    members.is_some_and(|members| members.get(first).is_some_and(|inner| has(inner.get(), rest)))
 }
 
 /// The JSON pointer to the value in which the text's `line` and `column` fall, both from 1 as serde_json counts them.

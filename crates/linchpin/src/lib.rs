@@ -26,9 +26,14 @@ pub mod extract;
 pub mod file;
 pub mod flow;
 pub mod form;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json;
 pub mod line;
+mod link;
 mod page;
+mod paging;
 pub mod records;
 pub mod request;
 mod rows;

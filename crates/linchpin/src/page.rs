@@ -1,27 +1,71 @@
-//! One page of a list: its items and the way to the next, read in one pass over the body.
+//! One page of a list: its items and what it says of the rest, read in one pass over the body.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
-/// Where in a page the items and the cursor stand, as unescaped tokens of JSON pointers.
+use crate::json;
+
+/// Where in a page the items stand, and what it says of the rest, as unescaped tokens of JSON pointers.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     items: Vec<String>,
-    cursor: Option<Vec<String>>,
+    told: [Option<Vec<String>>; TOLD],
 }
 
+/// How many things a page can say of the rest.
+const TOLD: usize = 2;
+
 impl Wanted {
-    pub(crate) fn new(items: &str, cursor: Option<&str>) -> Wanted {
-        Wanted { items: tokens(items), cursor: cursor.map(tokens) }
+    pub(crate) fn new(items: &str, told: [Option<&str>; TOLD]) -> Wanted {
+        Wanted { items: json::tokens(items), told: told.map(|pointer| pointer.map(json::tokens)) }
     }
 }
 
-fn tokens(pointer: &str) -> Vec<String> {
-    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
+/// What a page says at a pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Told {
+    Text(String),
+    /// A whole number, as it is written.
+    Number(String),
+    Flag(bool),
+}
+
+impl Told {
+    /// A cursor; none where the list ends.
+    pub(crate) fn cursor(self) -> Result<Option<Told>, &'static str> {
+        match self {
+            Told::Text(text) if text.is_empty() => Ok(None),
+            // Some services end their lists with `false`.
+            Told::Flag(false) => Ok(None),
+            Told::Flag(true) => Err("`true`, where a cursor was expected"),
+            told => Ok(Some(told)),
+        }
+    }
+
+    /// A flag, also where it is a number or a text.
+    pub(crate) fn flag(&self) -> Result<bool, &'static str> {
+        match self {
+            Told::Flag(flag) => Ok(*flag),
+            Told::Text(text) | Told::Number(text) => match text.as_str() {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err("neither `true` nor `false`"),
+            },
+        }
+    }
+
+    /// How many there are; none where it is no number.
+    pub(crate) fn count(&self) -> Option<u64> {
+        match self {
+            Told::Text(text) | Told::Number(text) => text.parse().ok(),
+            Told::Flag(_) => None,
+        }
+    }
 }
 
 /// What was found in a page.
@@ -29,43 +73,62 @@ fn tokens(pointer: &str) -> Vec<String> {
 pub(crate) struct Page<T> {
     /// `None` when there is nothing at the pointer.
     pub(crate) items: Option<Vec<T>>,
-    pub(crate) cursor: Option<String>,
+    pub(crate) told: [Option<Told>; TOLD],
 }
 
 /// Reads a page.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8], wanted: &Wanted) -> serde_json::Result<Page<T>> {
-    let mut page = Page { items: None, cursor: None };
+pub(crate) fn read<'de, T: Deserialize<'de>>(
+    body: &'de [u8],
+    wanted: &Wanted,
+) -> serde_json::Result<Page<T>> {
+    let mut page = Page { items: None, told: [None, None] };
     let mut json = serde_json::Deserializer::from_slice(body);
-    Level { items: Some(&wanted.items), cursor: wanted.cursor.as_deref(), page: &mut page }
-        .deserialize(&mut json)?;
+    let told = [wanted.told[0].as_deref(), wanted.told[1].as_deref()];
+    Level { items: Some(&wanted.items), told, page: &mut page }.deserialize(&mut json)?;
     json.end()?;
     Ok(page)
+}
+
+/// What stands at a pointer into the last item of a page that has been read already.
+pub(crate) fn of_last_item(body: &[u8], items: &str, pointer: &str) -> serde_json::Result<Option<Told>> {
+    let page = read::<&RawValue>(body, &Wanted::new(items, [None, None]))?;
+    let Some(last) = page.items.as_deref().and_then(<[_]>::last) else { return Ok(None) };
+    let mut found: Page<IgnoredAny> = Page { items: None, told: [None, None] };
+    let tokens = json::tokens(pointer);
+    let mut json = serde_json::Deserializer::from_str(last.get());
+    Level { items: None, told: [Some(&tokens), None], page: &mut found }.deserialize(&mut json)?;
+    let [told, _] = found.told;
+    Ok(told)
 }
 
 /// One object on the way to what is wanted: the rest of each pointer that leads through it.
 struct Level<'a, T> {
     items: Option<&'a [String]>,
-    cursor: Option<&'a [String]>,
+    told: [Option<&'a [String]>; TOLD],
     page: &'a mut Page<T>,
 }
 
-impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Level<'_, T> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Level<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         if self.items.is_some_and(<[String]>::is_empty) {
             self.page.items = Option::deserialize(deserializer)?;
-            Ok(())
-        } else if self.cursor.is_some_and(<[String]>::is_empty) {
-            self.page.cursor = Cursor::deserialize(deserializer)?.0;
-            Ok(())
-        } else {
-            deserializer.deserialize_any(self)
+            return Ok(());
         }
+        let here = self.told.map(|told| told.is_some_and(<[String]>::is_empty));
+        if here.contains(&true) {
+            let Scalar(told) = Scalar::deserialize(deserializer)?;
+            for (place, _) in self.page.told.iter_mut().zip(here).filter(|(_, here)| *here) {
+                place.clone_from(&told);
+            }
+            return Ok(());
+        }
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for Level<'_, T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Level<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,15 +136,15 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Level<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let (items, cursor) = (self.items.unwrap_or_default(), self.cursor.unwrap_or_default());
-        let (items_key, cursor_key) = (items.first(), cursor.first());
-        while let Some((to_items, to_cursor)) = map.next_key_seed(Either(items_key, cursor_key))? {
-            if to_items || to_cursor {
-                map.next_value_seed(Level {
-                    items: to_items.then(|| &items[1..]),
-                    cursor: to_cursor.then(|| &cursor[1..]),
-                    page: self.page,
-                })?;
+        let keys = Keys { items: first(self.items), told: self.told.map(first) };
+        while let Some((to_items, to_told)) = map.next_key_seed(&keys)? {
+            if to_items || to_told.contains(&true) {
+                let mut told = [None; TOLD];
+                for (at, pointer) in self.told.iter().enumerate() {
+                    told[at] = pointer.filter(|_| to_told[at]).map(|pointer| &pointer[1..]);
+                }
+                let items = self.items.filter(|_| to_items).map(|items| &items[1..]);
+                map.next_value_seed(Level { items, told, page: self.page })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -94,113 +157,73 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Level<'_, T> {
     }
 }
 
-/// Whether a key is the next token of either pointer.
-struct Either<'a>(Option<&'a String>, Option<&'a String>);
+fn first(pointer: Option<&[String]>) -> Option<&str> {
+    pointer?.first().map(String::as_str)
+}
 
-impl<'de> DeserializeSeed<'de> for Either<'_> {
-    type Value = (bool, bool);
+/// Of which pointers a key is the next token.
+struct Keys<'a> {
+    items: Option<&'a str>,
+    told: [Option<&'a str>; TOLD],
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(bool, bool), D::Error> {
+impl<'de> DeserializeSeed<'de> for &Keys<'_> {
+    type Value = (bool, [bool; TOLD]);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl Visitor<'_> for Either<'_> {
-    type Value = (bool, bool);
+impl Visitor<'_> for &Keys<'_> {
+    type Value = (bool, [bool; TOLD]);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<(bool, bool), E> {
-        Ok((self.0.is_some_and(|wanted| wanted == key), self.1.is_some_and(|wanted| wanted == key)))
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok((self.items == Some(key), self.told.map(|wanted| wanted == Some(key))))
     }
 }
 
-/// A cursor as services write them: a text, a whole number, or null at the end.
-struct Cursor(Option<String>);
+/// A text, a whole number, true or false; none for null.
+struct Scalar(Option<Told>);
 
-impl<'de> Deserialize<'de> for Cursor {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cursor, D::Error> {
-        struct TextOrNumber(PhantomData<()>);
-        impl Visitor<'_> for TextOrNumber {
-            type Value = Cursor;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a cursor: a text, a whole number or null")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Cursor, E> {
-                Ok(Cursor(Some(text.to_owned())))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Cursor, E> {
-                Ok(Cursor(Some(number.to_string())))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Cursor, E> {
-                Ok(Cursor(Some(number.to_string())))
-            }
-
-            // Some services end their lists with `false`.
-            fn visit_bool<E: serde::de::Error>(self, more: bool) -> Result<Cursor, E> {
-                if more {
-                    return Err(E::invalid_type(serde::de::Unexpected::Bool(true), &self));
-                }
-                Ok(Cursor(None))
-            }
-
-            fn visit_unit<E>(self) -> Result<Cursor, E> {
-                Ok(Cursor(None))
-            }
-        }
-        deserializer.deserialize_any(TextOrNumber(PhantomData))
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        deserializer.deserialize_any(Plain)
     }
 }
 
-/// The target of `rel="next"` in a `Link` header (RFC 8288 §3), if it has one.
-pub(crate) fn next_link(header: &str) -> Option<String> {
-    let mut rest = header;
-    loop {
-        let (_, after) = rest.split_once('<')?;
-        let (target, mut parameters) = after.split_once('>')?;
-        let mut next = None;
-        // Parameters go on to a comma outside quotes, which begins the next link. Only the first `rel` counts (§3.3).
-        while let Some(after) = parameters.trim_start().strip_prefix(';') {
-            let after = after.trim_start();
-            let name_end = after.find(['=', ';', ',']).unwrap_or(after.len());
-            let (name, after) = after.split_at(name_end);
-            let (value, after) = match after.strip_prefix('=') {
-                Some(after) => parameter_value(after.trim_start()),
-                None => (String::new(), after),
-            };
-            if name.trim().eq_ignore_ascii_case("rel") && next.is_none() {
-                next = Some(value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next")));
-            }
-            parameters = after;
-        }
-        if next == Some(true) {
-            return Some(target.trim().to_owned());
-        }
-        rest = parameters;
-    }
-}
+struct Plain;
 
-pub(crate) fn parameter_value(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([';', ',']).unwrap_or(text.len());
-        return (text[..end].trim().to_owned(), &text[end..]);
-    };
-    let mut value = String::new();
-    let mut letters = quoted.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(letters.next().map(|(_, escaped)| escaped)),
-            letter => value.push(letter),
-        }
+impl Visitor<'_> for Plain {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a whole number, true, false or null")
     }
-    (value, "")
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar(Some(Told::Text(text.to_owned()))))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar(Some(Told::Number(number.to_string()))))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar(Some(Told::Number(number.to_string()))))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Scalar, E> {
+        Ok(Scalar(Some(Told::Flag(flag))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar, E> {
+        Ok(Scalar(None))
+    }
 }
 
 #[cfg(test)]
@@ -208,37 +231,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_and_cursor_come_from_one_pass() {
-        let body = br#"{"meta": {"next": 17, "x": [1]}, "data": {"items": [1, 2], "y": {}}}"#;
-        let page: Page<u8> = read(body, &Wanted::new("/data/items", Some("/meta/next"))).unwrap();
-        assert_eq!((page.items, page.cursor), (Some(vec![1, 2]), Some("17".into())));
+    fn items_and_what_is_told_come_from_one_pass() {
+        let body = br#"{"meta": {"next": 17, "x": [1], "more": true}, "data": {"items": [1, 2], "y": {}}}"#;
+        let wanted = Wanted::new("/data/items", [Some("/meta/next"), Some("/meta/more")]);
+        let page: Page<u8> = read(body, &wanted).unwrap();
+        assert_eq!(page.items, Some(vec![1, 2]));
+        assert_eq!(page.told, [Some(Told::Number("17".into())), Some(Told::Flag(true))]);
 
         let page: Page<u8> =
-            read(br#"{"a": {"n": null, "i": []}}"#, &Wanted::new("/a/i", Some("/a/n"))).unwrap();
-        assert_eq!((page.items, page.cursor), (Some(vec![]), None));
+            read(br#"{"a": {"n": null, "i": []}}"#, &Wanted::new("/a/i", [Some("/a/n"), None])).unwrap();
+        assert_eq!((page.items, page.told), (Some(vec![]), [None, None]));
 
-        let page: Page<u8> = read(b"[3]", &Wanted::new("", None)).unwrap();
+        let page: Page<u8> = read(b"[3]", &Wanted::new("", [None, None])).unwrap();
         assert_eq!(page.items, Some(vec![3]));
 
-        let page: Page<u8> = read(br#"{"items": null}"#, &Wanted::new("/items", None)).unwrap();
+        let page: Page<u8> = read(br#"{"items": null}"#, &Wanted::new("/items", [None, None])).unwrap();
         assert_eq!(page.items, None);
     }
 
     #[test]
-    fn next_links_are_found_in_every_spelling() {
-        for header in [
-            r#"<https://a/b?page=2>; rel="next""#,
-            r#"<https://a/b?page=1>; rel="prev", <https://a/b?page=2>; rel="next""#,
-            r#"<https://a/b?page=2>;rel=next"#,
-            r#"<https://a/b?page=2>; title="a, b; rel=\"prev\""; REL="last Next""#,
-            r#"<https://a/,?x>; rel=prev , <https://a/b?page=2> ; foo ; rel = "next" ; rel="prev""#,
-        ] {
-            assert_eq!(next_link(header).as_deref(), Some("https://a/b?page=2"), "{header}");
-        }
-        for header in
-            ["", "<a", "<a>", r#"<a>; rel="prev""#, r#"<a>; rel="prev"; rel="next""#, r#"<a>; rel="nex"#]
-        {
-            assert_eq!(next_link(header), None, "{header}");
-        }
+    fn the_last_item_is_looked_into() {
+        let last = |body: &str, pointer| of_last_item(body.as_bytes(), "/data", pointer).unwrap();
+        let body = r#"{"data": [{"id": "a"}, {"id": "b", "of": {"n": 7}}]}"#;
+        assert_eq!(last(body, "/id"), Some(Told::Text("b".into())));
+        assert_eq!(last(body, "/of/n"), Some(Told::Number("7".into())));
+        assert_eq!(last(body, "/no"), None);
+        assert_eq!(last(r#"{"data": ["x", "y"]}"#, ""), Some(Told::Text("y".into())));
+        assert_eq!(last(r#"{"data": []}"#, "/id"), None);
     }
 }

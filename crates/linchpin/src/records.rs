@@ -1,6 +1,6 @@
-//! Streams of records: one page in memory at a time, fetched when the last one has been read.
+//! Streams of records, page by page. From the second page on, the next one is under way while one is read.
 
-use std::{collections::HashSet, fmt, hash::BuildHasher, mem, vec};
+use std::{fmt, future, hash::BuildHasher, mem, task::Poll, vec};
 
 use linchpin_manifest::spec::{PageStyle, Pagination};
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,14 +8,16 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Code, Context, Error, Result,
     flow::BoxFuture,
-    page::{self, Wanted},
-    request::{Request, Response, Target},
+    link,
+    page::{self, Told, Wanted},
+    paging::{self, Facts, Fault, Position, Walk},
+    request::{Request, Response},
 };
 
 /// A stream of records, page by page.
 ///
 /// A flow that gives `Result<Records<T>>` is a list: callers get the first record, the first two hundred or a stream from it,
-/// and pages are fetched only as far as records are read.
+/// and pages are fetched only as far as records are read, and one ahead from the second page on.
 ///
 /// ```
 /// # async fn example() -> linchpin::Result<()> {
@@ -28,6 +30,8 @@ use crate::{
 /// ```
 pub struct Records<T> {
     page: vec::IntoIter<T>,
+    /// Where `page` stands.
+    at: Option<String>,
     source: Box<dyn Source<T>>,
 }
 
@@ -35,6 +39,22 @@ pub struct Records<T> {
 pub trait Source<T>: Send {
     /// The next page, which may be empty; `None` behind the last.
     fn next_page(&mut self) -> BoxFuture<'_, Result<Option<Vec<T>>>>;
+
+    /// From where a later call can read on, with the page that comes next; `None` for the first page, behind the last, and where
+    /// pages have no positions.
+    fn position(&self) -> Option<String> {
+        None
+    }
+
+    /// Begins at the page of a position, in place of the first.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::PositionInvalid`] where pages have no positions, or this is none.
+    fn resume_from(&mut self, position: &str) -> Result<()> {
+        let message = format!("the list has no positions, so that it cannot be read on from `{position}`");
+        Err(Error::coded(Code::PositionInvalid, message))
+    }
 }
 
 impl<T> fmt::Debug for Records<T> {
@@ -46,12 +66,12 @@ impl<T> fmt::Debug for Records<T> {
 impl<T: Send + 'static> Records<T> {
     /// A stream over pages that the author fetches.
     pub fn from_source(source: impl Source<T> + 'static) -> Records<T> {
-        Records { page: Vec::new().into_iter(), source: Box::new(source) }
+        Records { page: Vec::new().into_iter(), at: None, source: Box::new(source) }
     }
 
     /// A stream over records that are all there.
     pub fn from_list(records: Vec<T>) -> Records<T> {
-        Records { page: records.into_iter(), source: Box::new(NoMore) }
+        Records { page: records.into_iter(), at: None, source: Box::new(NoMore) }
     }
 
     pub(crate) fn paged(request: PageRequest) -> Records<T>
@@ -71,11 +91,37 @@ impl<T: Send + 'static> Records<T> {
             if let Some(record) = self.page.next() {
                 return Ok(Some(record));
             }
-            match self.source.next_page().await? {
-                Some(page) => self.page = page.into_iter(),
-                None => return Ok(None),
+            if !self.turn().await? {
+                return Ok(None);
             }
         }
+    }
+
+    /// Fetches the next page; whether there is one.
+    async fn turn(&mut self) -> Result<bool> {
+        let at = self.source.position();
+        let Some(page) = self.source.next_page().await? else { return Ok(false) };
+        (self.page, self.at) = (page.into_iter(), at);
+        Ok(true)
+    }
+
+    /// From where a later call can [read on](Records::resume_from): the page with the next record, so that records of a page that has
+    /// been read in part come again. `None` on the first page, at the end, and where pages have no positions.
+    pub fn position(&self) -> Option<String> {
+        match self.page.len() {
+            0 => self.source.position(),
+            _ => self.at.clone(),
+        }
+    }
+
+    /// Begins at the page of a position, in place of the first. It is trusted as the input is: the request goes to whichever path of
+    /// the spec's hosts it names.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::PositionInvalid`] where pages have no positions, this is none, or reading has begun.
+    pub fn resume_from(&mut self, position: &str) -> Result<()> {
+        self.source.resume_from(position)
     }
 
     /// The first so many records, or all if there are fewer.
@@ -110,7 +156,7 @@ impl<T: Send + 'static> Records<T> {
     ) -> Records<U> {
         let mut changed = Changed { source: self.source, change };
         let page: Vec<U> = self.page.filter_map(&mut changed.change).collect();
-        Records { page: page.into_iter(), source: Box::new(changed) }
+        Records { page: page.into_iter(), at: self.at, source: Box::new(changed) }
     }
 }
 
@@ -134,6 +180,14 @@ impl<T: Send + 'static, U: Send + 'static, F: FnMut(T) -> Option<U> + Send> Sour
             Ok(page.map(|page| page.into_iter().filter_map(&mut self.change).collect()))
         })
     }
+
+    fn position(&self) -> Option<String> {
+        self.source.position()
+    }
+
+    fn resume_from(&mut self, position: &str) -> Result<()> {
+        self.source.resume_from(position)
+    }
 }
 
 /// A stream whose records are written as JSON when they leave, so that nobody need know their type.
@@ -141,16 +195,23 @@ pub trait ErasedRecords: Send {
     /// Appends up to `max` records to `out` as JSON, each followed by a line break, fetching at most one page. Gives how many;
     /// `None` behind the last.
     fn write<'a>(&'a mut self, max: usize, out: &'a mut Vec<u8>) -> BoxFuture<'a, Result<Option<usize>>>;
+
+    /// As [`Records::position`].
+    fn position(&self) -> Option<String>;
+
+    /// As [`Records::resume_from`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn resume_from(&mut self, position: &str) -> Result<()>;
 }
 
 impl<T: Serialize + Send + 'static> ErasedRecords for Records<T> {
     fn write<'a>(&'a mut self, max: usize, out: &'a mut Vec<u8>) -> BoxFuture<'a, Result<Option<usize>>> {
         Box::pin(async move {
-            if self.page.len() == 0 {
-                match self.source.next_page().await? {
-                    Some(page) => self.page = page.into_iter(),
-                    None => return Ok(None),
-                }
+            if self.page.len() == 0 && !self.turn().await? {
+                return Ok(None);
             }
             let mut count = 0;
             for record in self.page.by_ref().take(max) {
@@ -161,164 +222,249 @@ impl<T: Serialize + Send + 'static> ErasedRecords for Records<T> {
             Ok(Some(count))
         })
     }
+
+    fn position(&self) -> Option<String> {
+        Records::position(self)
+    }
+
+    fn resume_from(&mut self, position: &str) -> Result<()> {
+        Records::resume_from(self, position)
+    }
 }
 
 /// The requests of a paged list, one after the other.
-#[derive(Debug)]
 pub(crate) struct PageRequest {
     cx: Context,
     /// What is asked next; nothing behind the last page.
     next: Option<Result<Request>>,
+    /// The answer to that, where it is under way.
+    begun: Option<BoxFuture<'static, Result<Response>>>,
+    /// Where that is, beside the first page.
+    at: Option<Position>,
     pagination: Option<Pagination>,
     items: String,
-    /// Hashes of the positions visited and of pages that could be all the same, so that memory does not grow with long cursors.
-    seen: HashSet<u64>,
-    hasher: std::hash::RandomState,
-    pages: u64,
-    items_seen: u64,
+    walk: Walk,
 }
 
 impl PageRequest {
     pub(crate) fn new(
         cx: Context,
-        request: Result<Request>,
-        pagination: Option<Pagination>,
+        mut request: Result<Request>,
         items: Option<&str>,
+        page_size: Option<u64>,
     ) -> PageRequest {
-        let items = match (items, &pagination) {
-            (Some(items), _) => items.to_owned(),
-            (None, Some(pagination)) => pagination.items.clone(),
-            (None, None) => String::new(),
+        let pagination = cx.driver().spec().http.pagination.as_ref().map(|pagination| pagination.at(items));
+        if let (Some(pagination), Ok(asked)) = (&pagination, &mut request)
+            && let Err(error) = paging::ask_for_size(pagination, asked, page_size)
+        {
+            request = Err(error);
+        }
+        let items = match &pagination {
+            Some(pagination) => pagination.items.clone(),
+            None => items.unwrap_or_default().to_owned(),
         };
-        let page_size = pagination.as_ref().and_then(|pagination| pagination.page_size.clone());
-        let request = request.map(|mut request| {
-            if let Some((name, size)) = page_size
-                && request.query.iter().all(|(given, _)| *given != name)
-            {
-                request.query.push((name.into(), size.to_string()));
-            }
-            request
-        });
-        let (seen, hasher) = Default::default();
-        PageRequest { cx, next: Some(request), pagination, items, seen, hasher, pages: 0, items_seen: 0 }
+        PageRequest {
+            cx,
+            next: Some(request),
+            begun: None,
+            at: None,
+            pagination,
+            items,
+            walk: Walk::from(None),
+        }
     }
 
-    /// Fetches the next page.
+    /// Fetches the next page. Whoever gives up half-way may come again.
     async fn fetch(&mut self) -> Result<Option<(Request, Response)>> {
-        let Some(request) = self.next.take() else { return Ok(None) };
-        let request = request?;
-        let limit = self.cx.driver().spec().http.limits.pages;
-        if self.pages == limit {
+        let request = match &self.next {
+            Some(Ok(request)) => request,
+            // Nothing, or an error: then the list is over.
+            _ => return self.next.take().transpose().map(|_| None),
+        };
+        let limit = self.limit();
+        if self.walk.pages >= limit {
+            self.next = None;
             let message = format!("the list has more than {limit} pages, the limit of `http.limits.pages`");
-            return Err(Error::coded(Code::PagingLimit, message).position(position(&request)));
+            return Err(Error::coded(Code::PagingLimit, message));
         }
-        let response = self.cx.driver().send(request.clone()).await?;
-        self.pages += 1;
-        Ok(Some((request, response)))
+        let response = match &mut self.begun {
+            Some(begun) => begun.await,
+            None => self.cx.driver().send(request.clone()).await,
+        };
+        self.begun = None;
+        let request = self.next.take().transpose()?;
+        Ok(request.zip(Some(response?)))
     }
 
-    /// Where in a body the way to the next page stands, or what tells that there is none.
-    fn pointer(&self) -> Option<&str> {
-        match &self.pagination.as_ref()?.style {
-            PageStyle::Cursor { cursor: pointer, .. } | PageStyle::NextUrl { next: pointer } => Some(pointer),
-            PageStyle::PageNumber { total, .. } | PageStyle::Offset { total, .. } => total.as_deref(),
-            _ => None,
-        }
+    fn limit(&self) -> u64 {
+        self.cx.driver().spec().http.limits.pages
     }
 
-    /// Settles what is asked after `request`, of which `response` was the answer with so many items, and with `found` at the
-    /// [`pointer`](PageRequest::pointer).
+    /// Reads a page and settles what is asked behind it.
+    fn read<T: DeserializeOwned>(&mut self, request: Request, response: &Response) -> Result<Option<Vec<T>>> {
+        // What an outcome rule ignores, and how some services write a list with nothing in it.
+        if &*response.body == b"null" {
+            self.at = None;
+            return Ok(None);
+        }
+        let style = self.pagination.as_ref().map(|pagination| &pagination.style);
+        let told = style.map_or([None, None], |style| [style.told(), style.has_more()]);
+        let wanted = Wanted::new(&self.items, told);
+        let mut read =
+            page::read::<T>(&response.body, &wanted).map_err(|error| response.malformed(&error))?;
+        let Some(records) = mem::take(&mut read.items) else {
+            let at = if self.items.is_empty() { "the root" } else { &self.items };
+            let message = format!("the page {} has no items at {at}", response.what());
+            return Err(Error::coded(Code::ResponseMalformed, message).status(response.status()));
+        };
+        self.advance(request, response, records.len(), read.told)?;
+        Ok(Some(records))
+    }
+
+    /// Settles what is asked after `request`, of which `response` was the answer with so many items.
     fn advance(
         &mut self,
         mut request: Request,
         response: &Response,
         count: usize,
-        found: Option<String>,
+        told: [Option<Told>; 2],
     ) -> Result<()> {
         let Some(pagination) = &self.pagination else { return Ok(()) };
-        let found = found.filter(|found| !found.is_empty());
-        self.items_seen += count as u64;
-        let next = match &pagination.style {
-            PageStyle::LinkHeader => {
-                let links = response.headers.get_all(http::header::LINK).iter();
-                let next = links.filter_map(|value| value.to_str().ok()).find_map(page::next_link);
-                next.map(|link| (None, link))
+        let [mut told, more] = told;
+        match &pagination.style {
+            PageStyle::LinkHeader => told = self.linked(response).map(Told::Text),
+            PageStyle::CursorHeader { header, .. } => {
+                told = response.header(header).map(|cursor| Told::Text(cursor.to_owned()));
             }
-            PageStyle::NextUrl { .. } => found.map(|url| (None, url)),
-            PageStyle::Cursor { query, .. } => found.map(|cursor| (Some(query), cursor)),
-            PageStyle::CursorHeader { header, query } => {
-                let cursor = response.header(header).filter(|cursor| !cursor.is_empty());
-                cursor.map(|cursor| (Some(query), cursor.to_owned()))
+            PageStyle::Keyset { id, .. } if count > 0 => {
+                told = page::of_last_item(&response.body, &self.items, id)
+                    .map_err(|error| response.malformed(&error))?;
             }
-            PageStyle::PageNumber { query, .. } | PageStyle::Offset { query, .. } => {
-                let all =
-                    found.and_then(|total| total.parse().ok()).is_some_and(|total| self.items_seen >= total);
-                if count == 0 || all {
-                    None
-                } else if !self.seen.insert(self.hasher.hash_one(&response.body)) {
-                    // What counts up never comes back to a position; a service that does not know the parameter gives one page for ever.
-                    let message =
-                        format!("the service gives the same page a second time; does it know `{query}`?");
-                    return Err(Error::coded(Code::PagingStuck, message).position(position(&request)));
-                } else {
-                    let next = match &pagination.style {
-                        PageStyle::PageNumber { first, .. } => first + self.pages,
-                        _ => self.items_seen,
-                    };
-                    Some((Some(query), next.to_string()))
+            _ => {}
+        }
+        if pagination.style.place().is_none()
+            && let Some(Told::Text(link)) = &mut told
+            && !link.is_empty()
+        {
+            match self.cx.driver().follow(link, &response.url) {
+                Ok(url) => *link = url,
+                Err(error) => {
+                    // What has been read is given out first.
+                    (self.next, self.at) = (Some(Err(error)), None);
+                    return Ok(());
                 }
             }
-            other => {
-                let message = format!("paging in the style {other:?} is not carried out by this version");
-                return Err(Error::coded(Code::NotCarriedOut, message));
+        }
+        let print = match pagination.style {
+            PageStyle::PageNumber { .. } | PageStyle::Offset { .. } => {
+                self.walk.hasher.hash_one(&response.body)
+            }
+            _ => 0,
+        };
+        let next = match self.walk.advance(&pagination.style, Facts { count, told, more, print }) {
+            Ok(next) => next,
+            Err(Fault::Stuck(message, at)) => {
+                let error = Error::coded(Code::PagingStuck, message);
+                return Err(match at {
+                    Some(at) => error.position(at.text(pagination)),
+                    None => error,
+                });
+            }
+            Err(Fault::Malformed(what)) => {
+                let page = response.what();
+                let message = format!("the page {page} has {what} where it says how the list goes on");
+                return Err(Error::coded(Code::ResponseMalformed, message).status(response.status()));
             }
         };
-        let Some((query, place)) = next else { return Ok(()) };
-        if !self.seen.insert(self.hasher.hash_one(&place)) {
-            let message =
-                format!("the service names the same next page a second time, after {} pages", self.pages);
-            return Err(Error::coded(Code::PagingStuck, message).position(place));
-        }
-        match query {
-            None => {
-                request.query.clear();
-                request.target = Target::Next { link: place, from: response.url.clone() };
-            }
-            Some(query) => {
-                request.query.retain(|(name, _)| name != query);
-                request.query.push((query.clone().into(), place));
-            }
-        }
+        self.at.clone_from(&next);
+        let Some(next) = next else { return Ok(()) };
+        next.ask(pagination, &mut request, Some(&response.url))?;
         self.next = Some(Ok(request));
         Ok(())
     }
-}
 
-fn position(request: &Request) -> String {
-    match &request.target {
-        Target::Next { link, .. } => link.clone(),
-        _ => request.query.last().map(|(_, value)| value.clone()).unwrap_or_default(),
+    /// The first link to the next page that leads from this one.
+    fn linked(&self, response: &Response) -> Option<String> {
+        let ours = |anchor: &str| {
+            let resolved = self.cx.driver().follow(anchor, &response.url);
+            let page = self.cx.driver().follow(&response.url, &response.url);
+            resolved.is_ok() && resolved.ok() == page.ok()
+        };
+        response.headers.get_all(http::header::LINK).iter().find_map(|value| {
+            // As bytes: a title in quotes may be in any encoding.
+            let links = link::next_links(&String::from_utf8_lossy(value.as_bytes()));
+            links.into_iter().find(|link| link.anchor.as_deref().is_none_or(ours)).map(|link| link.target)
+        })
+    }
+
+    /// Begins to fetch the next page, where somebody is likely to read it: not before the second has been asked for.
+    async fn prefetch(&mut self) {
+        if self.walk.pages < 2 || self.walk.pages >= self.limit() {
+            return;
+        }
+        let Some(Ok(request)) = &self.next else { return };
+        self.begun = Some(self.cx.shared_driver().begin(request.clone()));
+        // Whoever has been told to send it gets a turn before this page is read.
+        let mut turned = false;
+        future::poll_fn(|cx| {
+            if mem::replace(&mut turned, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn text_of(&self, position: Option<&Position>) -> Option<String> {
+        Some(position?.text(self.pagination.as_ref()?))
     }
 }
 
 impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
     fn next_page(&mut self) -> BoxFuture<'_, Result<Option<Vec<T>>>> {
         Box::pin(async {
-            let Some((request, response)) = self.fetch().await? else { return Ok(None) };
-            // What an outcome rule ignores, and how some services write a list with nothing in it.
-            if &*response.body == b"null" {
-                return Ok(None);
-            }
-            let wanted = Wanted::new(&self.items, self.pointer());
-            let mut read =
-                page::read::<T>(&response.body, &wanted).map_err(|error| response.malformed(&error))?;
-            let Some(records) = mem::take(&mut read.items) else {
-                let at = if self.items.is_empty() { "the root" } else { &self.items };
-                let message = format!("the page {} has no items at {at}", response.what());
-                return Err(Error::coded(Code::ResponseMalformed, message).status(response.status()));
+            let at = self.at.clone();
+            let read = match self.fetch().await {
+                Ok(None) => return Ok(None),
+                Ok(Some((request, response))) => self.read(request, &response),
+                Err(error) => Err(error),
             };
-            self.advance(request, &response, records.len(), read.cursor)?;
-            Ok(Some(records))
+            match read {
+                Ok(records) => {
+                    self.prefetch().await;
+                    Ok(records)
+                }
+                Err(error) if error.details().position.is_some() => Err(error),
+                Err(error) => Err(match self.text_of(at.as_ref()) {
+                    Some(position) => error.position(position),
+                    None => error,
+                }),
+            }
         })
+    }
+
+    fn position(&self) -> Option<String> {
+        self.text_of(self.at.as_ref())
+    }
+
+    fn resume_from(&mut self, position: &str) -> Result<()> {
+        let wrong = |problem: &str| {
+            let message = format!("the list cannot be read on from `{position}`: {problem}");
+            Error::coded(Code::PositionInvalid, message)
+        };
+        if self.walk.pages > 0 {
+            return Err(wrong("it has been read from already"));
+        }
+        let Some(pagination) = &self.pagination else { return Err(wrong("it has one page only")) };
+        let Some(at) = Position::read(pagination, position) else {
+            return Err(wrong("this is no position of it"));
+        };
+        if let Some(Ok(request)) = &mut self.next {
+            at.clone().ask(pagination, request, None)?;
+        }
+        self.walk = Walk::from(Some(at.clone()));
+        self.at = Some(at);
+        Ok(())
     }
 }

@@ -307,6 +307,7 @@ pub enum Target {
 pub struct RequestBuilder {
     cx: Context,
     request: Result<Request>,
+    page_size: Option<u64>,
 }
 
 impl fmt::Debug for RequestBuilder {
@@ -322,7 +323,7 @@ impl fmt::Debug for RequestBuilder {
 impl RequestBuilder {
     pub(crate) fn new(cx: Context, method: Method, path: Path) -> RequestBuilder {
         let request = path.as_str().map(|path| Request::new(method, Target::Path(path.to_owned())));
-        RequestBuilder { cx, request }
+        RequestBuilder { cx, request, page_size: None }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Request) -> Result<()>) -> RequestBuilder {
@@ -529,6 +530,13 @@ impl RequestBuilder {
         self.cx.shared_driver().download(self.request?).await
     }
 
+    /// Asks for pages of another size than the spec does, for [`records`](RequestBuilder::records); of the spec's largest where that
+    /// is less.
+    pub fn page_size(mut self, items: u64) -> RequestBuilder {
+        self.page_size = Some(items);
+        self
+    }
+
     /// The list that this request begins, page by page as the spec's `http.pagination` says.
     pub fn records<T: FieldType>(self) -> Records<T> {
         self.records_in(None)
@@ -559,8 +567,7 @@ impl RequestBuilder {
     }
 
     fn records_in<T: FieldType>(self, items: Option<&str>) -> Records<T> {
-        let pagination = self.cx.driver().spec().http.pagination.clone();
-        Records::paged(PageRequest::new(self.cx, self.request, pagination, items))
+        Records::paged(PageRequest::new(self.cx, self.request, items, self.page_size))
     }
 }
 
@@ -578,7 +585,7 @@ impl Request {
         }
     }
 
-    fn set_body(&mut self, media_type: &'static str, body: Bytes) {
+    pub(crate) fn set_body(&mut self, media_type: &'static str, body: Bytes) {
         self.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
         self.body = Some(Body::Bytes(body));
     }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{covers, overlap, status_covers};
+use super::outcome::{contradiction, overlap, shadow, status_covers};
 use super::{LABEL_HELP, is_label};
 use crate::diagnostic::Diagnostic;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join};
 use crate::spec::{
-    Assertion, AuthKind, AuthMethod, ClientAuthentication, ConfigSource, ConnectionField,
-    ConnectionFieldKind, HmacHeader, JwtBearer, OAuth2, OAuth2Grant, Outcome, Session, SignatureKey, Signed,
-    SigningScheme, Spec, StepBody, Template, TemplatePart, TokenFailure, is_token, list, nearest,
+    Assertion, AuthKind, AuthMethod, ClientAuthentication, Condition, ConfigSource, ConnectionField,
+    ConnectionFieldKind, HmacHeader, JwtBearer, OAuth2, OAuth2Grant, Outcome, ResponseMatch, Session,
+    SignatureKey, Signed, SigningScheme, Spec, StepBody, Template, TemplatePart, TokenFailure, is_token,
+    list, nearest,
 };
 
 /// What every rule of specs alone has to say, unsorted; `clean` where the grammar had nothing to say.
@@ -20,6 +21,7 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     let mut check = Check { source, spec, clean, found: Vec::new() };
     check.identity();
     check.headers();
+    check.pagination();
     check.outcomes();
     check.rate_limits();
     check.auth();
@@ -193,6 +195,41 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn pagination(&mut self) {
+        let pagination = self.spec.http.pagination.as_ref();
+        let size = pagination.and_then(|pagination| pagination.page_size.as_ref());
+        let (path, at_size) = ("/http/pagination", "/http/pagination/page_size");
+        for (path, read) in [(path, pagination.is_some()), (at_size, size.is_some() || pagination.is_none())]
+        {
+            let message = if self.has(&format!("{path}/query")) && self.has(&format!("{path}/body")) {
+                "is asked for in two places"
+            } else if self.clean && self.has(path) && !read {
+                "is asked for nowhere"
+            } else {
+                continue;
+            };
+            let what = if path == at_size { "the page size" } else { "the next page" };
+            let help = "say one of `query = \"..\"` and `body = \"/..\"`";
+            self.key(&rules::LP164, path, format!("{what} {message}"), help);
+        }
+        let totals = [format!("{path}/total"), format!("{path}/total_pages")];
+        if totals.iter().all(|total| self.has(total)) {
+            self.both(
+                &rules::LP164,
+                (&totals[1], "in pages"),
+                (&totals[0], "in items"),
+                "the length of a list is told twice".to_owned(),
+                "keep one of them",
+            );
+        }
+        if let Some(size) = size
+            && let Some(max) = size.max.filter(|max| size.value > *max)
+        {
+            let message = format!("{} items are asked for where {max} is the most", size.value);
+            self.at(&rules::LP165, &format!("{at_size}/value"), message, format!("write at most {max}"));
+        }
+    }
+
     fn outcomes(&mut self) {
         let outcomes = &self.spec.http.outcomes;
         for (index, rule) in outcomes.iter().enumerate() {
@@ -212,9 +249,9 @@ impl<'a> Check<'a> {
             if empty {
                 continue;
             }
-            let earlier = outcomes[..index]
-                .iter()
-                .position(|earlier| earlier.when != Default::default() && covers(&earlier.when, &rule.when));
+            // A rule without a condition is a mistake of its own.
+            let earlier: Vec<_> = outcomes[..index].iter().map(|earlier| &earlier.when).collect();
+            let earlier = shadow(&earlier, &rule.when).filter(|at| outcomes[*at].when != Default::default());
             if let Some(earlier) = earlier {
                 self.both(
                     &rules::LP161,
@@ -224,14 +261,17 @@ impl<'a> Check<'a> {
                     "put the narrower rule first, or take one away",
                 );
             }
-            for (pointer, _) in rule.when.body.iter().filter(|(_, any)| any.is_empty()) {
-                self.at(
-                    &rules::LP160,
-                    &join(&format!("{when}/body"), pointer),
-                    format!("`{pointer}` is compared with nothing"),
-                    "list the values that it may have",
+            if let Some((outer, inner)) = contradiction(&rule.when) {
+                let at = |pointer| join(&format!("{when}/body"), pointer);
+                self.both(
+                    &rules::LP167,
+                    (&at(inner), "inside it, and there"),
+                    (&at(outer), "a plain value, or nothing"),
+                    "an outcome rule can never match".to_owned(),
+                    "take one of the two away",
                 );
             }
+            self.conditions(&when, &rule.when);
             for (at, status) in rule.when.status.iter().enumerate() {
                 let others = rule.when.status.iter().enumerate();
                 let covered = others
@@ -246,13 +286,67 @@ impl<'a> Check<'a> {
                     );
                 }
             }
-            if rule.message.is_some() && matches!(rule.then, Outcome::Success | Outcome::Ignore) {
-                self.key(
-                    &rules::LP163,
-                    &format!("{path}/message"),
-                    "the message of a call that succeeds is never shown".to_owned(),
-                    "leave it out, or say `then = \"fail\"`",
-                );
+            let silent = matches!(rule.then, Outcome::Success | Outcome::Ignore);
+            for (key, told, useless) in [
+                ("message", rule.message.is_some(), silent),
+                ("message_at", rule.message_at.is_some(), silent),
+                ("code", rule.code.is_some(), rule.then != Outcome::Fail),
+            ] {
+                if told && useless {
+                    self.key(
+                        &rules::LP163,
+                        &format!("{path}/{key}"),
+                        format!("the {key} of this outcome is never shown"),
+                        "leave it out, or say `then = \"fail\"`",
+                    );
+                }
+            }
+        }
+        let retry = &self.spec.http.retry;
+        if retry.first > retry.longest {
+            self.key(
+                &rules::LP168,
+                "/http/retry",
+                "the first wait is longer than the longest".to_owned(),
+                "make `first` shorter, or `longest` longer; they are 500ms and 1m by default",
+            );
+        }
+    }
+
+    /// The conditions of one rule, for outcomes or for failed exchanges.
+    fn conditions(&mut self, path: &str, when: &ResponseMatch) {
+        let headers = when.headers.iter().map(|condition| ("header", condition));
+        for (section, (name, condition)) in
+            headers.chain(when.body.iter().map(|condition| ("body", condition)))
+        {
+            let at = join(&format!("{path}/{section}"), name);
+            match condition {
+                Condition::Is(any) if any.is_empty() => self.at(
+                    &rules::LP160,
+                    &at,
+                    format!("`{name}` is compared with nothing"),
+                    "list the values that it may have",
+                ),
+                Condition::Regex(_) if self.has(&format!("{at}/exists")) => self.at(
+                    &rules::LP160,
+                    &at,
+                    format!("`{name}` has two conditions"),
+                    "keep one: what a regular expression finds something in is there",
+                ),
+                #[cfg(feature = "check")]
+                Condition::Regex(regex) => {
+                    if let Err(error) = regex::Regex::new(regex) {
+                        let error = error.to_string();
+                        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                        self.at(
+                            &rules::LP166,
+                            &format!("{at}/regex"),
+                            format!("`{regex}` is not a regular expression: {reason}"),
+                            "write it as the crate `regex` reads it: without look-around and back-references",
+                        );
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -263,7 +357,7 @@ impl<'a> Check<'a> {
             let stated = ["budget", "concurrency"].iter().any(|key| self.has(&format!("{path}/{key}")));
             if !stated {
                 self.at(
-                    &rules::LP166,
+                    &rules::LP191,
                     &path,
                     "a rate limit says neither a budget nor a concurrency".to_owned(),
                     "say how many requests may go, as in `budget = \"5000/1h\"`",
@@ -272,7 +366,7 @@ impl<'a> Check<'a> {
             let Some((requests, _)) = limit.budget else { continue };
             for (flow, cost) in limit.costs.iter().filter(|(_, cost)| *cost > requests) {
                 self.at(
-                    &rules::LP167,
+                    &rules::LP192,
                     &join(&format!("{path}/costs"), flow),
                     format!("each request of `{flow}` costs {cost} of a budget of {requests}"),
                     "let it cost less, or allow more",
@@ -358,6 +452,7 @@ impl<'a> Check<'a> {
     fn failures(&mut self, path: &str, failures: &[TokenFailure]) {
         for (index, failure) in failures.iter().enumerate() {
             let when = format!("{path}/failures/{index}/when");
+            self.conditions(&when, &failure.when);
             if failure.when == Default::default() && self.has(&when) {
                 self.at(
                     &rules::LP160,

@@ -145,6 +145,10 @@ mod tests {
     fn examples_of_spec_rules_hold() {
         let mut wrong = String::new();
         for rule in all().filter(|rule| rule.code.starts_with("LP1")) {
+            // The core does not read regular expressions.
+            if rule.code == "LP166" && !cfg!(feature = "check") {
+                continue;
+            }
             for (example, wanted) in [(&rule.failing, Some(rule.code)), (&rule.passing, None)] {
                 let found = spec::parse("specs/tracker.toml", &example.spec_text()).diagnostics;
                 // What cannot be carried out yet is no part of what the other examples show.

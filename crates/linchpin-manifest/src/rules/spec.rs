@@ -266,20 +266,35 @@ LP162 Warning "an outcome rule lists a status twice"
 bad "[[http.outcome]]\nwhen = { status = [\"5xx\", 503] }\nthen = \"fail\""
 good "[[http.outcome]]\nwhen = { status = [403, \"5xx\"] }\nthen = \"fail\"";
 
-LP163 Warning "a message is never shown"
-"A call that succeeds has no message. Leave it out, or let the rule say `fail`."
+LP163 Warning "a message or code is never shown"
+"A call that succeeds has no message, and only `fail` leaves open as what a call fails. Leave it out, or let the rule say `fail`."
 bad "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"ignore\"\nmessage = \"gone\""
 good "[[http.outcome]]\nwhen = { status = 404 }\nthen = \"not_found\"\nmessage = \"gone\"";
 
-LP166 Error "a rate limit allows everything"
-"An entry says how many requests go in which time, how many at once, or both. What is learnt from headers needs a budget to begin with."
-bad "[http]\nrate_limit = { per = \"connector\" }"
-good "[http]\nrate_limit = { concurrency = 10, per = \"connector\" }";
+LP164 Error "nothing, or too much, says how a list goes on"
+"The next page and the page size are each asked for in one place, a query parameter or a value of the JSON body, and a list that is paged by number has its length told in items or in pages. Say one of the two."
+bad "[http]\npagination = { style = \"offset\", query = \"skip\", body = \"/skip\" }"
+good "[http]\npagination = { style = \"offset\", body = \"/skip\" }";
 
-LP167 Error "a request costs more than there ever is"
-"Each request of the flow counts as so many of the budget's. More than the whole budget is never there at once, so the flow could do nothing."
-bad "[http]\nrate_limit = { budget = \"10/1s\", costs = { search = 20 } }"
-good "[http]\nrate_limit = { budget = \"10/1s\" }";
+LP165 Error "a page size is larger than the largest"
+"The service gives no more than `max`, so that the size asked for could never be had."
+bad "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 200, max = 100 } }"
+good "[http]\npagination = { style = \"link-header\", page_size = { query = \"limit\", value = 50, max = 100 } }";
+
+LP166 Error "a condition is not a regular expression"
+"Conditions are read by the crate `regex`, which takes time in proportion to the text and so knows no look-around and no back-references."
+bad "[[http.outcome]]\nwhen = { body = { \"/error\" = { regex = \"(\" } } }\nthen = \"fail\""
+good "[[http.outcome]]\nwhen = { body = { \"/error\" = { regex = \"^quota_\" } } }\nthen = \"rate_limited\"";
+
+LP167 Error "an outcome rule can never match"
+"Two of its conditions exclude each other: one place lies inside the other, which the rule wants to be a plain value or not to be there."
+bad "[[http.outcome]]\nwhen = { body = { \"/error\" = { exists = false }, \"/error/code\" = 7 } }\nthen = \"fail\""
+good "[[http.outcome]]\nwhen = { body = { \"/error\" = { exists = true }, \"/error/code\" = 7 } }\nthen = \"fail\"";
+
+LP168 Error "the first wait is longer than the longest"
+"No wait is ever longer than `longest`, so that `first` could not be kept."
+bad "[http]\nretry = { first = \"2m\" }"
+good "[http]\nretry = { first = \"2m\", longest = \"10m\" }";
 
 LP170 Error "an event names an unknown hook"
 "An event is delivered by one of the spec's hooks. Mend the name, or add the hook."
@@ -365,4 +380,14 @@ LP190 Warning "this build checks the setting, but cannot carry it out yet"
 "The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."
 bad "[event.joined]\nname = \"Joined\"\n[monitor.joined]\nevery = \"5m\""
 good "[http.retry]\nattempts = 2";
+
+LP191 Error "a rate limit allows everything"
+"An entry says how many requests go in which time, how many at once, or both. What is learnt from headers needs a budget to begin with."
+bad "[http]\nrate_limit = { per = \"connector\" }"
+good "[http]\nrate_limit = { concurrency = 10, per = \"connector\" }";
+
+LP192 Error "a request costs more than there ever is"
+"Each request of the flow counts as so many of the budget's. More than the whole budget is never there at once, so the flow could do nothing."
+bad "[http]\nrate_limit = { budget = \"10/1s\", costs = { search = 20 } }"
+good "[http]\nrate_limit = { budget = \"10/1s\" }";
 }

@@ -57,24 +57,42 @@ fn http(node: &Node) -> Http {
 }
 
 fn pagination(node: &Node) -> Option<Pagination> {
+    let has_more = pointer(node, "has_more");
     let style = match text(node, "style")?.as_str() {
         "link-header" => PageStyle::LinkHeader,
-        "cursor" => PageStyle::Cursor { cursor: pointer(node, "cursor")?, query: text(node, "query")? },
+        "cursor" => {
+            PageStyle::Cursor { cursor: pointer(node, "cursor")?, place: page_place(node)?, has_more }
+        }
         "cursor-header" => {
-            PageStyle::CursorHeader { header: header(node, "header")?, query: text(node, "query")? }
+            PageStyle::CursorHeader { header: header(node, "header")?, place: page_place(node)?, has_more }
         }
         "next-url" => PageStyle::NextUrl { next: pointer(node, "next")? },
         "page-number" => PageStyle::PageNumber {
-            query: text(node, "query")?,
+            place: page_place(node)?,
             first: whole(node, "first").unwrap_or(1),
-            total: pointer(node, "total"),
+            has_more,
+            total: match pointer(node, "total") {
+                Some(items) => Some(PageTotal::Items(items)),
+                None => pointer(node, "total_pages").map(PageTotal::Pages),
+            },
         },
-        "offset" => PageStyle::Offset { query: text(node, "query")?, total: pointer(node, "total") },
+        "offset" => PageStyle::Offset { place: page_place(node)?, has_more, total: pointer(node, "total") },
+        "keyset" => PageStyle::Keyset { id: pointer(node, "id")?, place: page_place(node)?, has_more },
+        "graphql" => PageStyle::GraphQl {
+            variable: text(node, "variable").unwrap_or_else(|| "after".to_owned()),
+            page_info: pointer(node, "page_info"),
+        },
         _ => return None,
     };
-    let page_size =
-        node.get("page_size").and_then(|size| Some((text(size, "query")?, whole(size, "value")?)));
+    let page_size = node.get("page_size").and_then(|size| {
+        Some(PageSize { place: page_place(size)?, value: whole(size, "value")?, max: whole(size, "max") })
+    });
     Some(Pagination { style, items: pointer(node, "items").unwrap_or_default(), page_size })
+}
+
+fn page_place(node: &Node) -> Option<PagePlace> {
+    let query = text(node, "query").map(PagePlace::Query);
+    query.or_else(|| pointer(node, "body").map(PagePlace::Body))
 }
 
 fn rate_limit(node: &Node) -> RateLimit {
@@ -111,8 +129,8 @@ fn matcher(when: &Node) -> ResponseMatch {
     };
     ResponseMatch {
         status,
-        headers: pairs(when, "header"),
-        body: alternatives(when, "body"),
+        headers: conditions(when, "header"),
+        body: conditions(when, "body"),
         text: text(when, "text"),
     }
 }
@@ -130,7 +148,16 @@ fn outcome(node: &Node) -> OutcomeRule {
             Some("forbidden") => Outcome::Forbidden,
             _ => Outcome::Fail,
         },
+        code: match text(node, "code").as_deref() {
+            Some("unauthorized") => Some(FailureCode::Unauthorized),
+            Some("forbidden") => Some(FailureCode::Forbidden),
+            Some("not_found") => Some(FailureCode::NotFound),
+            Some("rejected") => Some(FailureCode::Rejected),
+            Some("service_failed") => Some(FailureCode::ServiceFailed),
+            _ => None,
+        },
         message: text(node, "message"),
+        message_at: pointer(node, "message_at"),
     }
 }
 
@@ -573,17 +600,25 @@ fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
     entries.iter().filter_map(|(key, node)| Some((key.clone(), literal(node)?))).collect()
 }
 
-/// As [`literals`], where a list stands for any of its values.
-fn alternatives(node: &Node, key: &str) -> Vec<(String, Vec<Literal>)> {
+/// What is to be true of values, by their key; a list stands for any of its values.
+fn conditions(node: &Node, key: &str) -> Vec<(String, Condition)> {
     let entries = node.get(key).map_or(&[][..], Node::entries);
-    let alternatives = entries.iter().filter_map(|(key, node)| {
-        let any = match &node.value {
-            Value::List(nodes) => nodes.iter().map(literal).collect::<Option<_>>()?,
-            _ => vec![literal(node)?],
+    let conditions = entries.iter().filter_map(|(key, node)| {
+        let condition = match &node.value {
+            Value::List(nodes) => Condition::Is(nodes.iter().map(literal).collect::<Option<_>>()?),
+            Value::Table(_) => match text(node, "regex") {
+                Some(regex) => Condition::Regex(regex),
+                None if node.entries().is_empty() => Condition::Is(Vec::new()),
+                None => match node.get("exists")?.value {
+                    Value::Bool(exists) => Condition::Exists(exists),
+                    _ => return None,
+                },
+            },
+            _ => Condition::Is(vec![literal(node)?]),
         };
-        Some((key.clone(), any))
+        Some((key.clone(), condition))
     });
-    alternatives.collect()
+    conditions.collect()
 }
 
 fn literal(node: &Node) -> Option<Literal> {

@@ -38,6 +38,8 @@ pub(crate) enum Shape {
     List(&'static Shape),
     /// One value, or a list of them.
     OneOrList(&'static Shape),
+    /// A plain value, or a table in its place.
+    OrTable(&'static Shape, &'static Table),
     /// A table whose keys the author chooses.
     Map {
         keys: Format,
@@ -169,6 +171,16 @@ static HTTP: Table = Table {
     ],
 };
 
+const NEXT_QUERY: Key = may("query", TEXT, "The query parameter that takes it.");
+const NEXT_BODY: Key = may(
+    "body",
+    POINTER,
+    "JSON pointer to what takes it in the request's JSON body, in place of a query parameter.",
+);
+const HAS_MORE: Key = may("has_more", POINTER, "JSON pointer to a flag that is false on the last page.");
+const TOTAL: Key =
+    may("total", POINTER, "JSON pointer to how many items there are, which spares the last request.");
+
 static PAGINATION: Tagged = Tagged {
     tag: "style",
     doc: "Where the next page is told.",
@@ -184,18 +196,22 @@ static PAGINATION: Tagged = Tagged {
         Variant { word: "link-header", doc: "In a `Link` header with `rel=\"next\"` (RFC 8288).", keys: &[] },
         Variant {
             word: "cursor",
-            doc: "By a token in the body, sent back as a query parameter.",
+            doc: "By a token in the body, sent back with the next request.",
             keys: &[
                 must("cursor", POINTER, "JSON pointer to the token; absent, null or empty at the end."),
-                must("query", TEXT, "The query parameter that takes the token."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
             ],
         },
         Variant {
             word: "cursor-header",
-            doc: "By a token in a response header, sent back as a query parameter.",
+            doc: "By a token in a response header, sent back with the next request.",
             keys: &[
                 must("header", HEADER, "The response header with the token; absent or empty at the end."),
-                must("query", TEXT, "The query parameter that takes the token."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
             ],
         },
         Variant {
@@ -207,29 +223,43 @@ static PAGINATION: Tagged = Tagged {
             word: "page-number",
             doc: "By counting pages, up to one without items.",
             keys: &[
-                must("query", TEXT, "The query parameter that takes the number."),
+                NEXT_QUERY,
+                NEXT_BODY,
                 may(
                     "first",
                     Shape::Integer { least: 0, most: 1 },
                     "The number of the first page; 1 by default.",
                 ),
+                HAS_MORE,
+                TOTAL,
                 may(
-                    "total",
+                    "total_pages",
                     POINTER,
-                    "JSON pointer to how many items there are, which spares the last request.",
+                    "JSON pointer to how many pages there are, which spares the last request; in place of `total`.",
                 ),
             ],
         },
         Variant {
             word: "offset",
             doc: "By counting items, up to a page without any.",
+            keys: &[NEXT_QUERY, NEXT_BODY, HAS_MORE, TOTAL],
+        },
+        Variant {
+            word: "keyset",
+            doc: "By the last item of the page before, up to a page without any.",
             keys: &[
-                must("query", TEXT, "The query parameter that takes how many items to skip."),
-                may(
-                    "total",
-                    POINTER,
-                    "JSON pointer to how many items there are, which spares the last request.",
-                ),
+                must("id", POINTER, "JSON pointer, from an item, to what the next request names it by."),
+                NEXT_QUERY,
+                NEXT_BODY,
+                HAS_MORE,
+            ],
+        },
+        Variant {
+            word: "graphql",
+            doc: "By the `pageInfo` of a GraphQL connection, sent back as a variable of the query.",
+            keys: &[
+                may("variable", TEXT, "The variable that takes the cursor; `after` by default."),
+                may("page_info", POINTER, "JSON pointer to `pageInfo`; beside the items by default."),
             ],
         },
     ],
@@ -237,8 +267,14 @@ static PAGINATION: Tagged = Tagged {
 
 static PAGE_SIZE: Table = Table {
     keys: &[
-        must("query", TEXT, "The query parameter."),
+        NEXT_QUERY,
+        NEXT_BODY,
         must("value", Shape::Integer { least: 1, most: 1_000_000 }, "How many items are asked for."),
+        may(
+            "max",
+            Shape::Integer { least: 1, most: 1_000_000 },
+            "How many the service gives at the most; a flow that asks for more gets so many.",
+        ),
     ],
 };
 
@@ -331,7 +367,19 @@ static OUTCOME: Table = Table {
             ]),
             "What follows.",
         ),
+        may(
+            "code",
+            Shape::Word(&[
+                ("unauthorized", "The service does not accept the credentials."),
+                ("forbidden", "The credentials do not allow this."),
+                ("not_found", "The thing asked for does not exist."),
+                ("rejected", "The service refuses the request."),
+                ("service_failed", "The service is broken."),
+            ]),
+            "As what a call fails by `then = \"fail\"`; by its status where nothing is said.",
+        ),
         may("message", TEXT, "A message in place of the service's own."),
+        may("message_at", POINTER, "JSON pointer to the message; `message` counts where there is none."),
     ],
 };
 
@@ -344,15 +392,28 @@ static WHEN: Table = Table {
         ),
         may(
             "header",
-            Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Any) },
-            "Response headers and their values.",
+            Shape::Map {
+                keys: Format::HeaderName,
+                values: &Shape::OrTable(&Shape::Text(Format::Any), &CONDITION),
+            },
+            "Response headers and their values, or what is to be true of them.",
         ),
         may(
             "body",
-            Shape::Map { keys: Format::Pointer, values: &Shape::OneOrList(&Shape::Literal) },
-            "Values in the JSON body, by JSON pointer; of a list any.",
+            Shape::Map {
+                keys: Format::Pointer,
+                values: &Shape::OrTable(&Shape::OneOrList(&Shape::Literal), &CONDITION),
+            },
+            "Values in the JSON body, by JSON pointer, of a list any; or what is to be true of them.",
         ),
         may("text", TEXT, "Text that the body contains."),
+    ],
+};
+
+static CONDITION: Table = Table {
+    keys: &[
+        may("exists", Shape::Bool, "Whether it is there, and not null."),
+        may("regex", TEXT, "A regular expression that finds something in its text."),
     ],
 };
 

@@ -192,10 +192,21 @@ overlap = "10m"
         assert_eq!(spec.http.timeout, Duration::from_secs(10));
         assert_eq!(spec.http.limits, Limits { body: 1 << 20, file: 2 << 30, pages: 7 });
         assert_eq!(spec.http.outcomes[1].when.status, [StatusMatch::Code(404), StatusMatch::Class(5)]);
-        assert_eq!(spec.http.outcomes[1].when.body, [("/error/code".to_owned(), vec![Literal::Integer(7)])]);
+        assert_eq!(
+            spec.http.outcomes[1].when.body,
+            [("/error/code".to_owned(), Condition::Is(vec![Literal::Integer(7)]))]
+        );
         let page = spec.http.pagination.unwrap();
-        assert_eq!(page.style, PageStyle::Cursor { cursor: "/next".into(), query: "cursor".into() });
-        assert_eq!(page.page_size, Some(("per_page".to_owned(), 100)));
+        assert_eq!(
+            page.style,
+            PageStyle::Cursor {
+                cursor: "/next".into(),
+                place: PagePlace::Query("cursor".into()),
+                has_more: None
+            }
+        );
+        let place = PagePlace::Query("per_page".to_owned());
+        assert_eq!(page.page_size, Some(PageSize { place, value: 100, max: None }));
         let signature = spec.hooks[0].signature.as_ref().unwrap();
         assert_eq!(
             (signature.encoding, &signature.key),

@@ -122,51 +122,164 @@ pub struct Pagination {
     pub style: PageStyle,
     /// JSON pointer to the items of a page; empty for a body that is the list itself.
     pub items: String,
-    /// The query parameter that asks for a page size, and the size asked for.
-    pub page_size: Option<(String, u64)>,
+    /// How a page size is asked for.
+    pub page_size: Option<PageSize>,
+}
+
+/// `page_size`: how a page size is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageSize {
+    /// What takes it.
+    pub place: PagePlace,
+    /// The size asked for where a flow does not say otherwise.
+    pub value: u64,
+    /// How many items the service gives at the most.
+    pub max: Option<u64>,
+}
+
+/// What takes the place of the next page, or the page size, in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PagePlace {
+    /// A query parameter.
+    Query(String),
+    /// JSON pointer into the request's JSON body.
+    Body(String),
 }
 
 /// The ways in which services tell the next page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageStyle {
     /// RFC 8288: `Link: <url>; rel="next"`.
     LinkHeader,
-    /// A token in the body, sent back as a query parameter; absent, null or empty at the end.
+    /// A token in the body, sent back; absent, null or empty at the end.
     Cursor {
         /// JSON pointer to the token.
         cursor: String,
-        /// The query parameter that takes it.
-        query: String,
+        /// What takes it.
+        place: PagePlace,
+        /// JSON pointer to a flag that is false on the last page.
+        has_more: Option<String>,
     },
-    /// A token in a header, sent back as a query parameter; absent or empty at the end.
+    /// A token in a header, sent back; absent or empty at the end.
     CursorHeader {
         /// The response header with the token.
         header: String,
-        /// The query parameter that takes it.
-        query: String,
+        /// What takes it.
+        place: PagePlace,
+        /// JSON pointer to a flag that is false on the last page.
+        has_more: Option<String>,
     },
     /// A URL in the body; absent, null or empty at the end.
     NextUrl {
         /// JSON pointer to the URL.
         next: String,
     },
-    /// The number of the page as a query parameter; a page without items is the end.
+    /// The number of the page; a page without items is the end.
     PageNumber {
-        /// The query parameter.
-        query: String,
+        /// What takes it.
+        place: PagePlace,
         /// The number of the first page.
         first: u64,
-        /// JSON pointer to how many items there are.
-        total: Option<String>,
+        /// JSON pointer to a flag that is false on the last page.
+        has_more: Option<String>,
+        /// JSON pointer to how much there is.
+        total: Option<PageTotal>,
     },
-    /// How many items to skip as a query parameter; a page without items is the end.
+    /// How many items to skip; a page without items is the end.
     Offset {
-        /// The query parameter.
-        query: String,
+        /// What takes it.
+        place: PagePlace,
+        /// JSON pointer to a flag that is false on the last page.
+        has_more: Option<String>,
         /// JSON pointer to how many items there are.
         total: Option<String>,
     },
+    /// What the last item of the page before is named by; a page without items is the end.
+    Keyset {
+        /// JSON pointer, from an item, to what it is named by.
+        id: String,
+        /// What takes it.
+        place: PagePlace,
+        /// JSON pointer to a flag that is false on the last page.
+        has_more: Option<String>,
+    },
+    /// The `pageInfo` of a GraphQL connection, with `endCursor` and `hasNextPage`.
+    GraphQl {
+        /// The variable that takes the cursor.
+        variable: String,
+        /// JSON pointer to `pageInfo`; beside the items where it is not said.
+        page_info: Option<String>,
+    },
+}
+
+impl Pagination {
+    /// How a list goes on whose items stand elsewhere than the spec says: GraphQL's `pageInfo` is looked for beside them, and is
+    /// from here on a cursor like others.
+    pub fn at(&self, items: Option<&str>) -> Pagination {
+        let mut own = self.clone();
+        if let Some(items) = items {
+            own.items = items.to_owned();
+        }
+        if let PageStyle::GraphQl { variable, page_info } = own.style {
+            let connection = own.items.rsplit_once('/').map_or("", |(connection, _)| connection);
+            let page_info = page_info.unwrap_or_else(|| format!("{connection}/pageInfo"));
+            own.style = PageStyle::Cursor {
+                cursor: format!("{page_info}/endCursor"),
+                place: PagePlace::Body(crate::source::join("/variables", &variable)),
+                has_more: Some(format!("{page_info}/hasNextPage")),
+            };
+        }
+        own
+    }
+}
+
+impl PageStyle {
+    /// What takes the place of the next page; none where the service gives a whole URL.
+    pub fn place(&self) -> Option<&PagePlace> {
+        match self {
+            PageStyle::LinkHeader | PageStyle::NextUrl { .. } | PageStyle::GraphQl { .. } => None,
+            PageStyle::Cursor { place, .. }
+            | PageStyle::CursorHeader { place, .. }
+            | PageStyle::PageNumber { place, .. }
+            | PageStyle::Offset { place, .. }
+            | PageStyle::Keyset { place, .. } => Some(place),
+        }
+    }
+
+    /// JSON pointer to a flag that is false on the last page.
+    pub fn has_more(&self) -> Option<&str> {
+        match self {
+            PageStyle::LinkHeader | PageStyle::NextUrl { .. } | PageStyle::GraphQl { .. } => None,
+            PageStyle::Cursor { has_more, .. }
+            | PageStyle::CursorHeader { has_more, .. }
+            | PageStyle::PageNumber { has_more, .. }
+            | PageStyle::Offset { has_more, .. }
+            | PageStyle::Keyset { has_more, .. } => has_more.as_deref(),
+        }
+    }
+
+    /// JSON pointer to the way to the next page, or to how long the list is.
+    pub fn told(&self) -> Option<&str> {
+        match self {
+            PageStyle::Cursor { cursor: pointer, .. } | PageStyle::NextUrl { next: pointer } => Some(pointer),
+            PageStyle::PageNumber { total, .. } => match total.as_ref()? {
+                PageTotal::Items(pointer) | PageTotal::Pages(pointer) => Some(pointer),
+            },
+            PageStyle::Offset { total, .. } => total.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a list that is paged by number says how long it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageTotal {
+    /// JSON pointer to how many items there are.
+    Items(String),
+    /// JSON pointer to how many pages there are.
+    Pages(String),
 }
 
 /// An entry of `http.rate_limit`: something that the service allows.
@@ -216,8 +329,28 @@ pub struct OutcomeRule {
     pub when: ResponseMatch,
     /// What follows.
     pub then: Outcome,
+    /// As what a call fails by [`Outcome::Fail`]; by its status where nothing is said.
+    pub code: Option<FailureCode>,
     /// A message in place of the service's own.
     pub message: Option<String>,
+    /// JSON pointer to the message, which goes before `message`.
+    pub message_at: Option<String>,
+}
+
+/// As what a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureCode {
+    /// The service does not accept the credentials.
+    Unauthorized,
+    /// The credentials do not allow this.
+    Forbidden,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// The service refuses the request.
+    Rejected,
+    /// The service is broken.
+    ServiceFailed,
 }
 
 /// What a response must look like.
@@ -226,10 +359,10 @@ pub struct OutcomeRule {
 pub struct ResponseMatch {
     /// Any of these status codes or classes; empty for all.
     pub status: Vec<StatusMatch>,
-    /// Response headers by name, compared as text without regard to case in the name.
-    pub headers: Vec<(String, String)>,
-    /// Values in the JSON body by JSON pointer; any of those listed for one.
-    pub body: Vec<(String, Vec<Literal>)>,
+    /// What is true of response headers, by name without regard to case.
+    pub headers: Vec<(String, Condition)>,
+    /// What is true of values in the JSON body, by JSON pointer.
+    pub body: Vec<(String, Condition)>,
     /// Text that the body contains.
     pub text: Option<String>,
 }
@@ -241,6 +374,17 @@ pub enum StatusMatch {
     Code(u16),
     /// `"4xx"`: 4.
     Class(u8),
+}
+
+/// What is true of a header, or of a value in a body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// It is one of these.
+    Is(Vec<Literal>),
+    /// It is there and not null, or it is not.
+    Exists(bool),
+    /// A regular expression finds something in its text.
+    Regex(String),
 }
 
 /// A value that a JSON body is compared with.

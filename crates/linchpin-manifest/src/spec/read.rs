@@ -52,6 +52,8 @@ impl Walk<'_> {
                 }
             }
             (Shape::OneOrList(item), _) => self.value(node, item),
+            (Shape::OrTable(_, table), Value::Table(_)) => self.value(node, &Shape::Table(table)),
+            (Shape::OrTable(plain, _), _) => self.value(node, plain),
             (Shape::Map { keys, values }, Value::Table(entries)) => {
                 for (key, node) in entries {
                     self.text(node, *keys, key, true);
@@ -308,7 +310,7 @@ fn wanted(shape: &Shape) -> &'static str {
         Shape::Literal => "a text, a number, or true or false",
         Shape::Status => "a status code or a class of them",
         Shape::List(_) => "a list",
-        Shape::OneOrList(item) => wanted(item),
+        Shape::OneOrList(item) | Shape::OrTable(item, _) => wanted(item),
         Shape::Map { .. } | Shape::Table(_) | Shape::Tagged(_) => "a table",
     }
 }
@@ -330,7 +332,7 @@ fn remedy(shape: &Shape, value: &Value) -> String {
             "write each one under a header in double brackets, as in `[[http.outcome]]`".to_owned()
         }
         (Shape::List(_), _) => "write a list in brackets".to_owned(),
-        (Shape::OneOrList(item), value) => remedy(item, value),
+        (Shape::OneOrList(item) | Shape::OrTable(item, _), value) => remedy(item, value),
         (Shape::Map { .. } | Shape::Table(_) | Shape::Tagged(_), Value::List(_)) => {
             "write a header in single brackets, or `{ key = value }`".to_owned()
         }

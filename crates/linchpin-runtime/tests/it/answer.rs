@@ -45,6 +45,46 @@ const RULES: SpecFile = spec!(
     "fields.token = { label = \"Token\", secret = true }"
 );
 
+/// Where the message comes from, and as what a call fails.
+const WORDS: SpecFile = spec!(
+    "[[http.outcome]]"
+    "when = { body = { \"/fault\" = { exists = true } } }"
+    "then = \"fail\""
+    "code = \"not_found\""
+    "message_at = \"/fault/0/words\""
+    "message = \"something is wrong\""
+    "[[http.outcome]]"
+    "when = { header = { x-fault = { regex = \"^down\" } } }"
+    "then = \"fail\""
+    "code = \"service_failed\""
+    "[auth.token]"
+    "kind = \"bearer\""
+    "fields.token = { label = \"Token\", secret = true }"
+);
+
+#[tokio::test]
+async fn a_rule_says_as_what_a_call_fails_and_where_its_message_stands() {
+    let status = ResponseTemplate::new;
+    for (answer, code, words) in [
+        (
+            status(200).set_body_json(json!({ "fault": [{ "words": "no such key" }] })),
+            Code::NotFound,
+            "no such key",
+        ),
+        (
+            status(500).set_body_json(json!({ "fault": 7, "message": "x" })),
+            Code::NotFound,
+            "something is wrong",
+        ),
+        (status(400).insert_header("X-Fault", "down for now"), Code::ServiceFailed, "400 Bad Request"),
+        (status(400).insert_header("X-Fault", "up"), Code::Rejected, "400 Bad Request"),
+    ] {
+        let error = answered(WORDS, answer).await;
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.message().ends_with(words), "{error}");
+    }
+}
+
 async fn answered(spec: SpecFile, answer: ResponseTemplate) -> linchpin::Error {
     let server = MockServer::start().await;
     on(&server, "/thing", answer).await;

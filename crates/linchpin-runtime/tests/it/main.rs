@@ -10,6 +10,8 @@ mod conditional;
 mod file;
 mod limit;
 mod observe;
+mod paging;
+mod prefetch;
 mod redirect;
 mod retry;
 mod service;

@@ -92,11 +92,13 @@ async fn a_batch_has_never_more_than_were_asked_for() {
 
 #[tokio::test]
 async fn no_page_is_fetched_before_its_records_are_asked_for() {
-    let server = linked(3, 9).await;
+    let server = linked(3, 30).await;
     let mut stream = list(PLAIN, &server).await;
-    for (read, pages) in [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (7, 3)] {
+    // From the second page on, the next may be under way.
+    for (read, pages) in [(1, 1..=1), (2, 1..=1), (3, 1..=1), (4, 2..=3), (5, 2..=3), (6, 2..=3), (7, 3..=4)]
+    {
         assert_eq!(ids(&mut stream, 1).await.unwrap(), Some(vec![read]));
-        assert_eq!(seen(&server).await.len(), pages, "after {read} records");
+        assert!(pages.contains(&seen(&server).await.len()), "after {read} records");
     }
 }
 
@@ -155,7 +157,8 @@ async fn a_list_that_comes_round_ends_with_its_position() {
     on(&server, "/2", next("/3")).await;
     on(&server, "/3", next("/2")).await;
     let error = read(&mut list(PLAIN, &server).await).await.1.unwrap();
-    assert_eq!((error.code(), error.details().position), (Code::PagingStuck, Some("/2")));
+    let position = format!("{}/2", server.uri());
+    assert_eq!((error.code(), error.details().position), (Code::PagingStuck, Some(position.as_str())));
     assert_eq!(seen(&server).await.len(), 3);
 }
 
@@ -184,7 +187,8 @@ async fn a_list_has_so_many_pages_at_the_most() {
     let server = linked(2, 100).await;
     let (all, error) = read(&mut list(FEW_PAGES, &server).await).await;
     let error = error.unwrap();
-    assert_eq!((error.code(), error.details().position), (Code::PagingLimit, Some("/things?page=3")));
+    let position = format!("{}/things?page=3", server.uri());
+    assert_eq!((error.code(), error.details().position), (Code::PagingLimit, Some(position.as_str())));
     assert!(error.message().contains("more than 3 pages, the limit of `http.limits.pages`"), "{error}");
     assert_eq!((all, seen(&server).await.len()), ((1..=6).collect(), 3));
     let server = linked(2, 6).await;

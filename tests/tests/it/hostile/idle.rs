@@ -1,6 +1,4 @@
 //! Lists of pages with nothing on them.
-//!
-//! These hold once lists without progress are noticed; until then this file is in no table.
 
 use linchpin::{Code::PagingStuck, connector::SpecFile};
 

@@ -13,6 +13,7 @@ mod content;
 mod file;
 mod framing;
 mod head;
+mod idle;
 mod paging;
 mod redirect;
 mod server;
@@ -31,6 +32,7 @@ fn all() -> Vec<case::Case> {
         content::cases(),
         coding::cases(),
         paging::cases(),
+        idle::cases(),
         file::cases(),
     ]
     .concat()
