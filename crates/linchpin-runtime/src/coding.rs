@@ -25,6 +25,9 @@ pub(crate) const CODINGS: HeaderValue = HeaderValue::from_static("gzip, br, zstd
 /// Asks for the bytes as they are.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
+/// Headers with digests of what comes, with its codings (RFC 9530).
+pub(crate) const DIGESTS: [&str; 2] = ["content-digest", "repr-digest"];
+
 /// So many codings, one over the other, are undone; more are nobody's honest answer.
 const MOST: usize = 3;
 
@@ -60,6 +63,9 @@ pub(crate) fn undo(answer: reqwest::Response) -> reqwest::Response {
     }
     parts.headers.remove(CONTENT_ENCODING);
     parts.headers.remove(CONTENT_LENGTH);
+    for digest in DIGESTS {
+        parts.headers.remove(digest);
+    }
     http::Response::from_parts(parts, body).into()
 }
 

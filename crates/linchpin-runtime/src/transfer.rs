@@ -17,6 +17,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG};
 use http_body::{Body as _, Frame, SizeHint};
 use linchpin::{
     Code, Error, FileRef, Response, Result,
+    digest::Digest,
     file::{ByteSource, ByteStream, FileSource, disposition_name},
     flow::BoxFuture,
     request::{Part, Request},
@@ -24,7 +25,10 @@ use linchpin::{
 use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, Sleep};
 
-use crate::session::{Flight, Session, origin, seconds, unreachable};
+use crate::{
+    coding::DIGESTS,
+    session::{Flight, Session, origin, seconds, unreachable},
+};
 
 /// What a request has sent of its body so far.
 #[derive(Debug)]
@@ -254,7 +258,19 @@ pub(crate) fn file(session: &Arc<Session>, request: Request, response: &Response
     if let Some(size) = size {
         file = file.sized(size);
     }
-    file
+    match digest(response) {
+        Some(digest) => file.digested(digest),
+        None => file,
+    }
+}
+
+/// The file's digest, where the service says it (RFC 9530 §3). Of a part of a file its digest says nothing.
+fn digest(response: &Response) -> Option<Digest> {
+    let whole = response.status() == 200;
+    let said = DIGESTS.iter().filter_map(|name| response.header(name).filter(|_| whole));
+    let members = said.flat_map(|value| value.split(',')).map(str::trim);
+    let sha_256 = members.filter_map(|member| member.strip_prefix("sha-256=:")?.strip_suffix(':'));
+    sha_256.filter_map(|text| text.parse().ok()).next()
 }
 
 fn last_segment(url: &str) -> String {

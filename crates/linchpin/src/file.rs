@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{self, Poll},
+    task::{self, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use serde::{
 
 use crate::{
     Code, Error, Records, Result,
+    digest::{Digest, Hash},
     flow::BoxFuture,
     line::unseen,
     rows::{self, JsonLines},
@@ -54,6 +55,7 @@ pub struct FileRef {
     name: Arc<str>,
     media_type: Option<Arc<str>>,
     size: Option<u64>,
+    digest: Option<Digest>,
     source: Arc<dyn FileSource>,
 }
 
@@ -81,6 +83,11 @@ impl ByteStream {
         ByteStream(Some(Box::new(source)))
     }
 
+    /// A stream that has a digest, or ends in an error.
+    fn checked(self, digest: Digest, name: String) -> ByteStream {
+        ByteStream::new(Checked { stream: self, held: None, hash: Hash::default(), digest, name })
+    }
+
     /// The next piece; `None` behind the last, and after an error.
     ///
     /// # Errors
@@ -104,6 +111,41 @@ impl ByteStream {
 impl fmt::Debug for ByteStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "ByteStream(open)" } else { "ByteStream(at its end)" })
+    }
+}
+
+/// Pieces on their way to be compared with a digest. One is held back: of a file that is another nobody ever gets the last, and so no
+/// service takes it for whole.
+struct Checked {
+    stream: ByteStream,
+    held: Option<Bytes>,
+    hash: Hash,
+    digest: Digest,
+    name: String,
+}
+
+impl ByteSource for Checked {
+    fn poll_next(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            match ready!(self.stream.poll_next(cx)) {
+                Some(Ok(bytes)) => {
+                    self.hash.add(&bytes);
+                    if let Some(before) = self.held.replace(bytes) {
+                        return Poll::Ready(Some(Ok(before)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    let (said, found) = (self.digest, self.hash.digest());
+                    if said != found {
+                        let message =
+                            format!("`{}` has the SHA-256 {found}, and was said to have {said}", self.name);
+                        return Poll::Ready(Some(Err(Error::coded(Code::ResponseMalformed, message))));
+                    }
+                    return Poll::Ready(self.held.take().map(Ok));
+                }
+            }
+        }
     }
 }
 
@@ -138,6 +180,7 @@ impl FileRef {
             name: name.as_ref().into(),
             media_type: None,
             size: None,
+            digest: None,
             source: Arc::new(source),
         }
     }
@@ -170,6 +213,14 @@ impl FileRef {
         self
     }
 
+    /// The same file, of which the digest is known. Whoever reads it to its end gets an error in place of its last piece where it has
+    /// another.
+    #[must_use]
+    pub fn digested(mut self, digest: Digest) -> FileRef {
+        self.digest = Some(digest);
+        self
+    }
+
     /// By what the call's JSON names it: random, never told by the service.
     pub fn handle(&self) -> &str {
         &self.handle
@@ -190,6 +241,11 @@ impl FileRef {
         self.size
     }
 
+    /// Its digest, where it is known before it is read: from whoever made the file, or a service that says so (RFC 9530).
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
     /// Its name, made fit for one file in one folder, whatever it was.
     pub fn file_name(&self) -> String {
         file_name(&self.name)
@@ -206,7 +262,11 @@ impl FileRef {
     ///
     /// When its source does not give it, or gives it once only.
     pub async fn open(&self) -> Result<ByteStream> {
-        self.source.open().await
+        let stream = self.source.open().await?;
+        Ok(match self.digest {
+            Some(digest) => stream.checked(digest, self.file_name()),
+            None => stream,
+        })
     }
 
     /// Its records, where it has a JSON text on each line (NDJSON), read as they come.
@@ -481,6 +541,56 @@ mod tests {
         ] {
             assert_eq!(disposition_name(header).as_deref(), name, "{header}");
         }
+    }
+
+    /// Everything that a stream gives, and whether it ended well.
+    fn read(file: &FileRef) -> (Vec<u8>, Result<()>) {
+        let mut cx = task::Context::from_waker(task::Waker::noop());
+        let Poll::Ready(stream) = std::pin::pin!(file.open()).poll(&mut cx) else { panic!("it waits") };
+        let (mut stream, mut all) = (stream.unwrap(), Vec::new());
+        loop {
+            match stream.poll_next(&mut cx) {
+                Poll::Ready(Some(Ok(bytes))) => all.extend_from_slice(&bytes),
+                Poll::Ready(Some(Err(error))) => return (all, Err(error)),
+                Poll::Ready(None) => return (all, Ok(())),
+                Poll::Pending => panic!("it waits"),
+            }
+        }
+    }
+
+    struct Twice;
+
+    impl FileSource for Twice {
+        fn open(&self) -> BoxFuture<'_, Result<ByteStream>> {
+            struct Pieces(Vec<&'static str>);
+            impl ByteSource for Pieces {
+                fn poll_next(&mut self, _: &mut task::Context<'_>) -> Poll<Option<Result<Bytes>>> {
+                    Poll::Ready(self.0.pop().map(|piece| Ok(piece.into())))
+                }
+            }
+            Box::pin(async { Ok(ByteStream::new(Pieces(vec!["bc", "a"]))) })
+        }
+
+        fn reopens(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn of_a_file_that_is_another_nobody_gets_the_last_piece() {
+        for file in [FileRef::new("a", Twice), FileRef::from_bytes("a", "abc")] {
+            assert_eq!(file.digest(), None);
+            let right = file.clone().digested(Digest::of(b"abc"));
+            let (bytes, ended) = read(&right.named("b"));
+            assert!(bytes == b"abc" && ended.is_ok());
+            let (bytes, ended) = read(&file.digested(Digest::of(b"abd")));
+            let error = ended.unwrap_err();
+            assert!(bytes.len() < 2, "{bytes:?}");
+            assert_eq!(error.code(), Code::ResponseMalformed);
+            assert!(error.message().starts_with("`a` has the SHA-256 ba7816bf"), "{error}");
+        }
+        assert!(read(&FileRef::from_bytes("a", "").digested(Digest::of(b""))).1.is_ok());
+        assert!(read(&FileRef::from_bytes("a", "").digested(Digest::of(b"a"))).1.is_err());
     }
 
     #[test]

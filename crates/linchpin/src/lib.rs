@@ -21,6 +21,7 @@ extern crate self as linchpin;
 pub mod connector;
 pub mod context;
 pub mod describe;
+pub mod digest;
 mod error;
 pub mod extract;
 pub mod file;

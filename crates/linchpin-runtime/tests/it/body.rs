@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use linchpin::{
     Code, Connector,
+    digest::Digest,
     flow::Flow,
     form::Multipart,
     http::Method,
@@ -432,5 +433,42 @@ async fn a_whole_answer_is_read_in_every_format() {
         let error = read(format, "", body.as_bytes()).await.unwrap_err();
         assert_eq!((error.code(), error.details().status), (Code::ResponseMalformed, Some(200)));
         assert!(error.message().ends_with(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_the_one_that_the_service_says_it_is() {
+    let runtime = Runtime::new();
+    for head in ["repr-digest", "content-digest"] {
+        let head = |digest: &str| format!("{head}: sha-512=:AA==:, sha-256=:{digest}:\r\n");
+        let (_service, connection) =
+            answering(&head("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="), "abc").await;
+        assert_eq!(runtime.call::<get_file>(&connection, ()).await.unwrap().0, "Some(3) abc");
+        let (_service, connection) =
+            answering(&head("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="), "abd").await;
+        let error = runtime.call::<get_file>(&connection, ()).await.unwrap_err().error;
+        assert_eq!(error.code(), Code::ResponseMalformed);
+        assert!(error.message().contains("was said to have ba7816bf"), "{error}");
+        // Of what was compressed the digest is another.
+        let head =
+            format!("content-encoding: gzip\r\n{}", head("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="));
+        let (_service, connection) = answering(&head, gzip("abd")).await;
+        assert_eq!(runtime.call::<get_file>(&connection, ()).await.unwrap().0, "None abd");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_another_never_goes_up_whole() {
+    let server = MockServer::start().await;
+    on(&server, "/evidence", json_answer(json!(1))).await;
+    for second in [FileRef::from_bytes("b", "abd"), once(vec![Ok("a".into()), Ok("bd".into())])] {
+        let first = FileRef::from_bytes("a", "abc").digested(Digest::of(b"abc"));
+        let second = second.named("b").digested(Digest::of(b"abc"));
+        let given = Evidence { purpose: String::new(), first, second };
+        let failed =
+            Runtime::new().call::<send_evidence>(&connect_to(&server.uri()), given).await.unwrap_err();
+        assert_eq!(failed.error.code(), Code::ResponseMalformed);
+        assert!(failed.error.message().starts_with("`b` has the SHA-256 "), "{}", failed.error);
+        assert!(server.received_requests().await.unwrap().is_empty());
     }
 }
