@@ -102,6 +102,16 @@ impl<T: Send + 'static> Records<T> {
         let at = self.source.position();
         let Some(page) = self.source.next_page().await? else { return Ok(false) };
         (self.page, self.at) = (page.into_iter(), at);
+        // Who was told to send for the page behind it gets a turn before this one is read; whoever gives up here has lost nothing.
+        let mut turned = false;
+        future::poll_fn(|cx| {
+            if mem::replace(&mut turned, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
         Ok(true)
     }
 
@@ -398,22 +408,12 @@ impl PageRequest {
     }
 
     /// Begins to fetch the next page, where somebody is likely to read it: not before the second has been asked for.
-    async fn prefetch(&mut self) {
+    fn prefetch(&mut self) {
         if self.walk.pages < 2 || self.walk.pages >= self.limit() {
             return;
         }
         let Some(Ok(request)) = &self.next else { return };
         self.begun = Some(self.cx.shared_driver().begin(request.clone()));
-        // Whoever has been told to send it gets a turn before this page is read.
-        let mut turned = false;
-        future::poll_fn(|cx| {
-            if mem::replace(&mut turned, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
 
     fn text_of(&self, position: Option<&Position>) -> Option<String> {
@@ -432,7 +432,7 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PageRequest {
             };
             match read {
                 Ok(records) => {
-                    self.prefetch().await;
+                    self.prefetch();
                     Ok(records)
                 }
                 Err(error) if error.details().position.is_some() => Err(error),

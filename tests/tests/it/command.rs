@@ -81,6 +81,37 @@ async fn records_are_an_array_or_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_breaks_off_is_read_on() {
+    let github = Github::start().await;
+    let list = ["run", "github.list_issues", "--set", "repository=octocat/hello-world", "--stream"];
+    let one = run(&github, &[&list[1..], &["--limit", "1"]].concat()).await;
+    let issues = format!("[{}]", text(&one.stdout));
+
+    let server = MockServer::start().await;
+    let next = format!("<{}/next>; rel=\"next\"", server.uri());
+    let page =
+        |link: &str| ResponseTemplate::new(200).set_body_string(issues.clone()).insert_header("link", link);
+    let refused = ResponseTemplate::new(403);
+    Mock::given(matchers::path("/next")).respond_with(refused).up_to_n_times(1).mount(&server).await;
+    Mock::given(matchers::path("/next")).respond_with(page("")).mount(&server).await;
+    Mock::given(matchers::any()).respond_with(page(&next)).mount(&server).await;
+    let uri = server.uri();
+    let run = async |more: &[&str]| {
+        let mut command = linchpin();
+        command.args(list).args(["--base-url", &uri]).args(more).env("LINCHPIN_GITHUB_TOKEN", TOKEN);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let broken = run(&[]).await;
+    assert_eq!(broken.status.code(), Some(1));
+    assert_eq!(broken.stdout, one.stdout, "what came before is written");
+    let told = text(&broken.stderr);
+    let position = format!("{uri}/next");
+    assert!(told.contains(&format!("`--resume-from '{position}'` reads on from there")), "{told}");
+    let rest = run(&["--resume-from", &position]).await;
+    assert_eq!((rest.status.code(), &rest.stdout), (Some(0), &one.stdout), "{}", text(&rest.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_changes_nothing() {
     let github = Github::start().await;
     let before = github.issue_titles().len();
