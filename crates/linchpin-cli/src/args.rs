@@ -6,11 +6,38 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::connection::{Auth, Serve, StoreArgs};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Global {
     /// How findings, descriptions and errors are written
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) format: Format,
+    /// Tell on stderr of calls, steps and requests, from this level on
+    #[arg(long, global = true, value_enum, value_name = "LEVEL", env = "LINCHPIN_LOG")]
+    pub(crate) log: Option<LogLevel>,
+}
+
+/// From which level on something is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What failed.
+    Error,
+    /// What may fail later, too.
+    Warn,
+    /// Each call, step and request, too.
+    Info,
+    /// What happens in between, too.
+    Debug,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> tracing::Level {
+        match level {
+            LogLevel::Error => tracing::Level::ERROR,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Debug => tracing::Level::DEBUG,
+        }
+    }
 }
 
 /// How findings, descriptions and errors are written.

@@ -21,6 +21,7 @@ mod local;
 mod pause;
 mod run;
 mod scaffold;
+mod telemetry;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -89,8 +90,10 @@ impl Cli {
                 return Exit::Usage;
             }
         };
-        let format = Global::from_arg_matches(&matches).map(|global| global.format).unwrap_or_default();
-        match self.dispatch(&matches, format) {
+        let global = Global::from_arg_matches(&matches).unwrap_or_default();
+        let format = global.format;
+        let told = telemetry::start(global.log.map(Into::into));
+        match told.and_then(|_telemetry| self.dispatch(&matches, format)) {
             Ok(exit) => exit,
             Err(failure) => {
                 failure.print(format);
