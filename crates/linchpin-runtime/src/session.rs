@@ -377,7 +377,7 @@ impl Session {
             progress: progress.clone(),
             span: Span::none(),
             kept: None,
-            _permits: permits,
+            permits,
         };
         let exchange = self.exchange(attempt, url, passage, headers, &mut flight);
         let outcome = match self.in_time(progress.as_deref(), exchange).await {
@@ -403,6 +403,8 @@ impl Session {
             }
         };
         if let Some(body) = body {
+            // Whoever reads may ask for more before he is done, and must not wait for himself.
+            flight.permits.clear();
             return Ok(Tried::Answered(answer, Some(Box::new(Open { body, flight }))));
         }
         let answer = match &conditional {
@@ -859,7 +861,7 @@ pub(crate) struct Flight {
     /// What was said, where the call is recorded.
     kept: Option<Box<Exchange>>,
     /// That it is under way, for whoever counts.
-    _permits: Vec<Permit>,
+    permits: Vec<Permit>,
 }
 
 impl Flight {

@@ -78,6 +78,14 @@ async fn count_up(cx: Context) -> Result<u64> {
     Ok(count + 1)
 }
 
+/// Asks for more before the file is read.
+#[action(read)]
+async fn look_while_reading(cx: Context) -> Result<u64> {
+    let file = cx.get(path!("/file")).download().await?;
+    cx.get(path!("/thing")).send().await?;
+    Ok(file.size().unwrap_or_default())
+}
+
 /// Cells in memory, as a store keeps them for several processes.
 #[derive(Debug, Default)]
 struct Memory {
@@ -121,7 +129,7 @@ struct World {
 
 fn connect(spec: SpecFile, uri: &str, clock: &Arc<Pauses>, cells: Option<&Arc<Memory>>) -> Connection {
     let connector = linchpin::Connector::builder(spec).flow::<get_thing>().flow::<delete_thing>();
-    let connector = connector.flow::<count_up>().build().unwrap();
+    let connector = connector.flow::<count_up>().flow::<look_while_reading>().build().unwrap();
     let fields = [("token".to_owned(), Secret::new(TOKEN))].into();
     let values = ConnectionValues { method: String::new(), fields };
     let mut builder = Connection::builder(&connector, values).base_url(uri).clock(clock.clone());
@@ -271,6 +279,12 @@ async fn a_flow_with_many_requests_does_not_keep_another_from_its_turn() {
         tokio::join!(run("get_thing"), run("get_thing"), run("get_thing"), run("delete_thing"));
     assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_ok());
     assert_eq!(seen(&world.server).await, ["GET /thing", "GET /thing", "DELETE /thing", "GET /thing"]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_read_yet_keeps_nobody_waiting() {
+    let world = World::new(ONE_AT_A_TIME, good()).await;
+    world.runtime.run(invocation(&world.connections[0], "look_while_reading")).await.unwrap();
 }
 
 #[tokio::test]
