@@ -6,6 +6,7 @@ use std::{
     fmt, io, iter,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use linchpin::{Code, Error, Result, flow::BoxFuture};
@@ -52,6 +53,10 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 
 /// Whose certificate a client shows, and where hosts may be.
 type Shown = ([u8; 32], Reach);
+
+/// How long a connection may take to come about, TLS included. A host that takes none is given up sooner than one that is slow to
+/// answer, and even a write may then be sent again.
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// So many clients that show a certificate are kept: each has open connections of its own.
 const IDENTIFIED: usize = 64;
@@ -168,6 +173,7 @@ impl Way {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A proxy of the environment would resolve names where nobody checks them.
         let mut builder = Client::builder().no_proxy().redirect(redirect::Policy::none()).referer(false);
+        builder = builder.connect_timeout(CONNECT);
         if !tls {
             // Without certificates of the system nothing is read from disk.
             builder = builder.tls_certs_only([]);

@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::{
     body, charset,
-    client::{NotPublic, deepest, garbled},
+    client::{self, NotPublic, deepest, garbled},
     clock, coding,
     connection::{Connection, Ready, Signed},
     egress::{self, Internal, Origin, Passage},
@@ -834,7 +834,9 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
     if let Some(garbled) = garbled(&place, error) {
         return garbled;
     }
-    let message = if error.is_connect() {
+    let message = if error.is_connect() && error.is_timeout() {
+        format!("`{place}` took no connection within {}", seconds(client::CONNECT))
+    } else if error.is_connect() {
         format!("`{place}` cannot be reached: {cause}")
     } else if error.is_builder() {
         return Error::coded(

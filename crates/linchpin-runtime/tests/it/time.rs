@@ -12,6 +12,7 @@ use std::{
 use linchpin::{Code, prelude::*};
 use linchpin_runtime::{Cancel, Runtime};
 use tokio::{
+    net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
     time::advance,
 };
@@ -271,4 +272,20 @@ async fn what_a_stream_holds_goes_with_it() {
     drop(things);
     assert!(gone.load(Ordering::SeqCst));
     assert_eq!(service.seen(), ["/things"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_takes_no_connection_is_given_up_and_asked_again() {
+    // Nobody accepts, and the queue of the listener is full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _first = TcpStream::connect(address).await.unwrap();
+    let connection = with_token(PLAIN, &format!("http://{address}"));
+    let begun = tokio::time::Instant::now();
+    let failed = run(&connection, "get_thing").await.unwrap_err();
+    assert_eq!(failed.error.code(), Code::Unreachable);
+    assert!(failed.error.message().contains("took no connection within 10 s"), "{}", failed.error);
+    assert_eq!((failed.trace.requests(), begun.elapsed().as_secs()), (4, 40));
 }
