@@ -1,6 +1,6 @@
 //! `connector!("path/of/spec.toml")`: reads the spec while compiling, and makes what depends on it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use linchpin_manifest::{
     Diagnostic, Severity,
@@ -8,18 +8,77 @@ use linchpin_manifest::{
 };
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Ident, LitStr};
+use syn::{
+    Ident, LitStr, Path, Token,
+    parse::{Parse, ParseStream},
+};
 
 use crate::{diag::Diag, flow::place};
 
+/// The path of the spec, and what is done to requests and answers.
+struct Said {
+    spec: LitStr,
+    hooks: Vec<(Ident, Path)>,
+}
+
+const HOOKS: [&str; 2] = ["before", "after"];
+
+impl Parse for Said {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Said> {
+        let spec = input.parse::<LitStr>().map_err(|error| {
+            syn::Error::new(error.span(), "`connector!` takes the path of the spec, relative to Cargo.toml: `connector!(\"specs/tracker.toml\")`")
+        })?;
+        let mut hooks = Vec::new();
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            let name = input.parse()?;
+            input.parse::<Token![=]>()?;
+            hooks.push((name, input.parse()?));
+        }
+        Ok(Said { spec, hooks })
+    }
+}
+
+impl Said {
+    fn hooks(&self) -> TokenStream {
+        let hook = |name: &str| match self.hooks.iter().find(|(said, _)| said == name) {
+            Some((_, path)) => quote!(::core::option::Option::Some(#path)),
+            None => quote!(::core::option::Option::None),
+        };
+        let (before, after) = (hook(HOOKS[0]), hook(HOOKS[1]));
+        quote!(::linchpin::__private::Hooks::new(#before, #after))
+    }
+
+    /// What is no hook, or said twice.
+    fn unknown(&self) -> impl Iterator<Item = syn::Error> {
+        let hooks = self.hooks.iter().enumerate();
+        hooks.filter_map(|(at, (name, _))| {
+            let problem = if HOOKS.iter().all(|known| name != known) {
+                format!("`connector!` knows no `{name}`; behind the path it takes `before = function` and `after = function`")
+            } else if self.hooks[..at].iter().any(|(before, _)| before == name) {
+                format!("`{name}` is said twice; let one function do both")
+            } else {
+                return None;
+            };
+            Some(syn::Error::new(name.span(), problem))
+        })
+    }
+}
+
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let diag = Diag::new();
-    let literal = diag.take(syn::parse2::<LitStr>(input).map_err(|error| {
-        syn::Error::new(error.span(), "`connector!` takes the path of the spec, relative to Cargo.toml: `connector!(\"specs/tracker.toml\")`")
-    }));
+    let said = diag.take(syn::parse2::<Said>(input));
+    let hooks = said.as_ref().map(|said| said.hooks()).unwrap_or_default();
+    let literal = said.map(|said| {
+        said.unknown().for_each(|problem| diag.push(problem));
+        said.spec
+    });
     let read = literal.and_then(|literal| {
         let dir = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-        let path = Path::new(&dir).join(literal.value());
+        let path = std::path::Path::new(&dir).join(literal.value());
         let text = diag.take(std::fs::read_to_string(&path).map_err(|error| {
             let message = format!(
                 "the spec `{}` cannot be read: {error}; the path is relative to the folder of Cargo.toml",
@@ -33,7 +92,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         }
         Some((literal, parsed.spec?))
     });
-    let code = read.map(|(literal, spec)| code(&literal, &spec));
+    let code = read.map(|(literal, spec)| code(&literal, &spec, &hooks));
     let errors = diag.finish();
     // After an error the code stands all the same where there is some: everything else that names it keeps compiling.
     let code = code.unwrap_or_else(stand_in);
@@ -54,7 +113,7 @@ fn told(problem: &Diagnostic) -> String {
     text
 }
 
-fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
+fn code(literal: &LitStr, spec: &Spec, hooks: &TokenStream) -> TokenStream {
     let (key, name) = (&spec.key, &spec.name);
     let title = format!("The {name} connector.");
     let (line, column) = place(&Ident::new("here", Span::call_site()));
@@ -74,6 +133,7 @@ fn code(literal: &LitStr, spec: &Spec) -> TokenStream {
                 owner: ::linchpin::__private::owner!(),
                 package_dir: ::core::env!("CARGO_MANIFEST_DIR"),
                 spec: SPEC,
+                hooks: #hooks,
                 place: (::core::file!(), #line, #column),
             };
             ::linchpin::Connector::registered(&INFO)

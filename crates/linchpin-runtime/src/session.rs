@@ -207,6 +207,12 @@ impl Session {
     /// of a good answer is left to be read.
     pub(crate) async fn request(&self, request: &Request, streams: bool) -> Result<(Response, Option<Open>)> {
         let ready = &*self.connection.0;
+        let prepared = ready.connector.hooks().before.map(|before| {
+            let mut request = request.clone();
+            before(&mut request).map(|()| request)
+        });
+        let prepared = prepared.transpose()?;
+        let request = prepared.as_ref().unwrap_or(request);
         let (url, passage) = destination(ready, request, self.runtime.clients().internal())?;
         let safe = matches!(request.method, Method::GET | Method::HEAD);
         let key = self.key(request, safe)?;
@@ -407,10 +413,16 @@ impl Session {
             flight.permits.clear();
             return Ok(Tried::Answered(answer, Some(Box::new(Open { body, flight }))));
         }
-        let answer = match &conditional {
+        let mut answer = match &conditional {
             Some(url) => ready.known.complete(request, url, before.as_deref(), answer),
             None => answer,
         };
+        if let Some(after) = ready.connector.hooks().after
+            && let Err(error) = after(request, &mut answer)
+        {
+            flight.fail(error.code());
+            return Err(error);
+        }
         let given = |error, answer| if request.any_status { Ok(answer) } else { Err(error) };
         match outcome::judge(&ready.spec.http, &ready.patterns, &request.method, &answer, &*ready.clock) {
             Verdict::Refused(error) => {

@@ -10,6 +10,7 @@ use linchpin_manifest::spec::{self, Spec};
 use crate::{
     Code, Error, Result,
     flow::{Flow, FlowDescriptor},
+    request::{Request, Response},
 };
 
 /// Who registered a flow: tests, examples and doc tests of a package are crates of their own.
@@ -50,6 +51,30 @@ pub struct SpecFile {
     pub text: &'static str,
 }
 
+/// What a connector does to each of its requests before it goes through the pipeline.
+pub type Before = fn(&mut Request) -> Result<()>;
+
+/// What a connector does to each answer before the outcome rules judge it. The body of a download is not read by then.
+pub type After = fn(&Request, &mut Response) -> Result<()>;
+
+/// What a connector does to all of its requests and their answers. An error ends the call.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Hooks {
+    /// Before a request goes through the pipeline: once, however often it is then sent.
+    pub before: Option<Before>,
+    /// After an answer came, be it good or not.
+    pub after: Option<After>,
+}
+
+impl Hooks {
+    /// What `connector!` says.
+    #[doc(hidden)]
+    pub const fn new(before: Option<Before>, after: Option<After>) -> Hooks {
+        Hooks { before, after }
+    }
+}
+
 /// What `connector!` says.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -59,6 +84,7 @@ pub struct ConnectorInfo {
     pub owner: Owner,
     pub package_dir: &'static str,
     pub spec: SpecFile,
+    pub hooks: Hooks,
     pub place: (&'static str, u32, u32),
 }
 
@@ -76,7 +102,7 @@ struct Inner {
 
 enum Info {
     Registered(&'static ConnectorInfo),
-    Built { key: String, spec: SpecFile },
+    Built { key: String, spec: SpecFile, hooks: Hooks },
 }
 
 impl Connector {
@@ -93,7 +119,7 @@ impl Connector {
     ///
     /// `spec` is what `connector!` leaves in the constant `SPEC`.
     pub fn builder(spec: SpecFile) -> ConnectorBuilder {
-        ConnectorBuilder { spec, flows: Vec::new() }
+        ConnectorBuilder { spec, flows: Vec::new(), hooks: Hooks::default() }
     }
 
     fn of(
@@ -122,6 +148,14 @@ impl Connector {
     /// A flow by its function's name.
     pub fn flow(&self, name: &str) -> Option<&'static FlowDescriptor> {
         self.0.flows.iter().find(|flow| flow.name == name).copied()
+    }
+
+    /// What is done to its requests and their answers.
+    pub fn hooks(&self) -> Hooks {
+        match &self.0.info {
+            Info::Registered(info) => info.hooks,
+            Info::Built { hooks, .. } => *hooks,
+        }
     }
 
     /// The spec's text and where it stands.
@@ -189,9 +223,24 @@ impl fmt::Debug for Connector {
 pub struct ConnectorBuilder {
     spec: SpecFile,
     flows: Vec<&'static FlowDescriptor>,
+    hooks: Hooks,
 }
 
 impl ConnectorBuilder {
+    /// Does this to each request before it goes through the pipeline.
+    #[must_use]
+    pub fn before(mut self, before: Before) -> ConnectorBuilder {
+        self.hooks.before = Some(before);
+        self
+    }
+
+    /// Does this to each answer before the outcome rules judge it.
+    #[must_use]
+    pub fn after(mut self, after: After) -> ConnectorBuilder {
+        self.hooks.after = Some(after);
+        self
+    }
+
     /// Adds a flow: `.flow::<create_issue>()`.
     #[must_use]
     pub fn flow<F: Flow>(mut self) -> ConnectorBuilder {
@@ -207,7 +256,7 @@ impl ConnectorBuilder {
     pub fn build(self) -> Result<Connector> {
         let spec =
             read(self.spec).map(Arc::new).map_err(|problem| Error::coded(Code::NotCarriedOut, problem))?;
-        let info = Info::Built { key: spec.key.clone(), spec: self.spec };
+        let info = Info::Built { key: spec.key.clone(), spec: self.spec, hooks: self.hooks };
         let connector = Connector::of(info, self.flows, OnceLock::from(Ok(spec)));
         if let Some(pair) = connector.flows().windows(2).find(|pair| pair[0].name == pair[1].name) {
             let place = |flow: &FlowDescriptor| format!("{}:{}", flow.place.0, flow.place.1);

@@ -103,7 +103,7 @@ pub mod __private {
 
     pub use crate::{
         Connector, Context, Error, Result, Secret,
-        connector::{ConnectorInfo, Owner, Registration, SpecFile},
+        connector::{ConnectorInfo, Hooks, Owner, Registration, SpecFile},
         extract::FirstParameter,
         extract::{Call, Parameter, ParameterInfo},
         flow::{

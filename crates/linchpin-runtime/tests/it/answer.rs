@@ -2,12 +2,21 @@
 
 use std::time::Duration;
 
-use linchpin::{Actor, Code, connector::SpecFile, serde_json::json};
-use wiremock::{MockServer, ResponseTemplate};
+use linchpin::{
+    Actor, Code, Error, Response, Result,
+    connector::SpecFile,
+    http,
+    request::Request,
+    serde_json::{Value, json},
+};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 use super::{
     service::{Exchange, Service},
-    tracker::{PLAIN, TOKEN, fails, json_answer, on, records, run, seen, spec, value, with_token},
+    tracker::{
+        PLAIN, TOKEN, connect, delete_thing, fails, get_thing, json_answer, on, records, run, seen, spec,
+        value, with_token,
+    },
 };
 
 /// A rule for every way to match, in an order that matters, and every word of `then`.
@@ -342,4 +351,41 @@ async fn a_page_that_does_not_fit_is_said_with_its_place() {
         assert_eq!(error.code(), Code::ResponseMalformed);
         assert!(error.message().ends_with(problem), "{error}");
     }
+}
+
+fn stamp(request: &mut Request) -> Result<()> {
+    if request.method == http::Method::DELETE {
+        return Err(Error::new("nothing is deleted here"));
+    }
+    request.headers.insert("x-edition", http::HeaderValue::from_static("2026"));
+    Ok(())
+}
+
+/// Services that say 200 whatever happened, and put the answer into an envelope.
+fn unwrap(_request: &Request, answer: &mut Response) -> Result<()> {
+    let envelope: Value = answer.json()?;
+    answer.status =
+        http::StatusCode::from_u16(envelope["status"].as_u64().unwrap_or(500) as u16).unwrap_or_default();
+    answer.body = envelope["data"].to_string().into();
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_connector_does_to_requests_and_answers_comes_before_the_rules() {
+    let server = MockServer::start().await;
+    let busy = json_answer(json!({ "status": 503, "data": null }));
+    Mock::given(matchers::header("x-edition", "2026"))
+        .respond_with(busy)
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let good = json_answer(json!({ "status": 200, "data": { "id": 7 } }));
+    Mock::given(matchers::header("x-edition", "2026")).respond_with(good).mount(&server).await;
+    let connector = linchpin::Connector::builder(PLAIN).flow::<get_thing>().flow::<delete_thing>();
+    let connector = connector.before(stamp).after(unwrap).build().unwrap();
+    let connection = connect(&connector, &server.uri(), &[("token", TOKEN)]);
+    assert_eq!(value(run(&connection, "get_thing").await.unwrap()), json!({ "id": 7 }));
+    assert_eq!(seen(&server).await.len(), 2, "the first was told to pass");
+    assert!(fails(&connection, "delete_thing").await.message().contains("nothing is deleted"));
+    assert_eq!(seen(&server).await.len(), 2);
 }

@@ -1,6 +1,9 @@
 //! Configuration values: written in the spec, or given by helpers that have no credentials.
 
-use linchpin::{Code, Connector, Secret, extract::ConnectionValues, prelude::*, serde_json::json};
+use linchpin::{
+    Code, Connector, Secret, extract::ConnectionValues, http::HeaderValue, prelude::*, request::Request,
+    serde_json::json,
+};
 use linchpin_runtime::{Connection, Invocation, Output, Runtime};
 use linchpin_testing::{
     answer,
@@ -12,7 +15,7 @@ use super::header;
 
 #[allow(dead_code, reason = "a connector has more than these tests need")]
 mod made {
-    linchpin::connector!("tests/it/auth/config.toml");
+    linchpin::connector!("tests/it/auth/config.toml", before = super::stamp);
 }
 
 #[helper]
@@ -39,6 +42,20 @@ mod connected {
     pub(super) async fn account(_cx: Context) -> Result<String> {
         Ok("7".to_owned())
     }
+}
+
+fn stamp(request: &mut Request) -> Result<()> {
+    request.headers.insert("x-edition", HeaderValue::from_static("2026"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_connector_does_to_every_request_is_done() {
+    let server = service().await;
+    let connection = connect(&made::connector(), &server);
+    let (_, _) = Runtime::new().call::<show_account>(&connection, ()).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(header(&requests[0], "x-edition"), Some("2026"));
 }
 
 async fn service() -> MockServer {
