@@ -35,6 +35,9 @@ mod scrub;
 mod session;
 mod share;
 mod signing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod stages;
 mod steps;
 mod stream;
 mod template;

@@ -11,6 +11,7 @@ mod egress;
 mod github;
 mod host;
 mod hostile;
+mod long;
 mod oauth;
 mod okta;
 mod outsider;

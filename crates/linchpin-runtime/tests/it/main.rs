@@ -9,6 +9,7 @@ mod call;
 mod conditional;
 mod file;
 mod limit;
+mod model;
 mod observe;
 mod paging;
 mod prefetch;

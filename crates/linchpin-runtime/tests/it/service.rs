@@ -73,16 +73,19 @@ impl Service {
 
     /// What one header was in each request, in lower case.
     pub(crate) fn heads(&self, name: &str) -> Vec<String> {
-        let value = |head: &str| {
-            let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-            lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
-        };
-        self.seen.lock().unwrap().iter().filter_map(|(_, head)| value(head)).collect()
+        self.seen.lock().unwrap().iter().filter_map(|(_, head)| value(head, name)).collect()
     }
 }
 
+/// A header in a head, both in lower case.
+fn value(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
 impl Exchange {
-    async fn read(mut wire: TcpStream) -> Option<Exchange> {
+    /// Reads a request.
+    pub(crate) async fn read(mut wire: TcpStream) -> Option<Exchange> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(wire.read_u8().await.ok()?);
@@ -102,6 +105,11 @@ impl Exchange {
         }
         let head = head.to_lowercase();
         Some(Exchange { path, head, body, wire })
+    }
+
+    /// What a header of the request is, in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        value(&self.head, name)
     }
 
     /// Sends bytes as they are.
