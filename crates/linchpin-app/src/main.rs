@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         linchpin_google_drive::connector(),
         linchpin_okta::connector(),
         linchpin_slack::connector(),
+        linchpin_stripe::connector(),
     ];
     Cli::new(connectors).command(tour::command(), tour::run).run(std::env::args_os()).into()
 }

@@ -335,7 +335,7 @@ fn failure(
         },
     };
     let mut error = Error::coded(code, text).status(status);
-    if let Some(service_code) = found(answer, http.error.code.as_slice(), &CODES) {
+    if let Some(service_code) = found(answer, &http.error.code, &CODES) {
         error = error.service_code(service_code);
     }
     let request_id = match &http.error.request_id {

@@ -81,7 +81,7 @@ pub use crate::{
     secret::Secret,
     value::{
         Choice, ChoiceQuery, Choices, DateTime, DateTimeError, Delivery, File, Identity, Number, NumberError,
-        Polled, RevokeOutcome, Revoked,
+        Polled, RevokeOutcome, Revoked, Seconds,
     },
 };
 
@@ -90,8 +90,8 @@ pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
         File, FileRef, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result,
-        Revoked, Secret, Selected, SigningSecret, Unconnected, action, authping, fields, helper, monitor,
-        path, revoke, webhook,
+        Revoked, Seconds, Secret, Selected, SigningSecret, Unconnected, action, authping, fields, helper,
+        monitor, path, revoke, webhook,
     };
 }
 

@@ -261,9 +261,20 @@ impl PageRequest {
         cx: Context,
         mut request: Result<Request>,
         items: Option<&str>,
+        style: Option<PageStyle>,
         page_size: Option<u64>,
     ) -> PageRequest {
-        let pagination = cx.driver().spec().http.pagination.as_ref().map(|pagination| pagination.at(items));
+        let spec = cx.driver().spec().http.pagination.as_ref();
+        let mut pagination = spec.map(|pagination| pagination.at(items));
+        match (&mut pagination, style) {
+            (Some(pagination), Some(style)) => pagination.style = style,
+            (None, Some(_)) => {
+                let message =
+                    "a list goes on in another way than the spec's `http.pagination`, which is missing";
+                request = Err(Error::coded(Code::RequestInvalid, message).actor(crate::Actor::Author));
+            }
+            (_, None) => {}
+        }
         if let (Some(pagination), Ok(asked)) = (&pagination, &mut request)
             && let Err(error) = paging::ask_for_size(pagination, asked, page_size)
         {

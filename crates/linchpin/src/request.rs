@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use linchpin_manifest::spec::PageStyle;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -539,12 +540,18 @@ impl RequestBuilder {
 
     /// The list that this request begins, page by page as the spec's `http.pagination` says.
     pub fn records<T: FieldType>(self) -> Records<T> {
-        self.records_in(None)
+        self.records_in(None, None)
     }
 
     /// As [`records`](RequestBuilder::records), with the items of a page at another JSON pointer than the spec says.
     pub fn records_at<T: FieldType>(self, items: &str) -> Records<T> {
-        self.records_in(Some(items))
+        self.records_in(Some(items), None)
+    }
+
+    /// As [`records`](RequestBuilder::records), where this list goes on in another way than the service's others; its items and page
+    /// size are as in the spec.
+    pub fn records_by<T: FieldType>(self, style: PageStyle) -> Records<T> {
+        self.records_in(None, Some(style))
     }
 
     /// The records of an answer that has a JSON text on each line (NDJSON), read as they come and however many they are: the answer is
@@ -566,8 +573,8 @@ impl RequestBuilder {
         rows::streamed(Box::pin(self.download()), Csv::new(delimiter))
     }
 
-    fn records_in<T: FieldType>(self, items: Option<&str>) -> Records<T> {
-        Records::paged(PageRequest::new(self.cx, self.request, items, self.page_size))
+    fn records_in<T: FieldType>(self, items: Option<&str>, style: Option<PageStyle>) -> Records<T> {
+        Records::paged(PageRequest::new(self.cx, self.request, items, style, self.page_size))
     }
 }
 

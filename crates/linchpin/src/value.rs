@@ -1,6 +1,6 @@
 //! The types that flows exchange with linchpin itself.
 
-use std::{cell::Cell, fmt, str::FromStr, time::SystemTime};
+use std::{borrow::Cow, cell::Cell, fmt, str::FromStr, time::SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,6 +11,7 @@ use serde::{
 
 use crate::{
     fields,
+    request::PathValue,
     shape::{FieldType, Shape},
 };
 
@@ -321,6 +322,66 @@ impl<'de> Deserialize<'de> for DateTime {
 impl FieldType for DateTime {
     fn shape() -> Shape {
         Shape::DateTime
+    }
+}
+
+/// A point in time that a service counts in seconds after 1970. Here it is RFC 3339, as any other; in a query it is the service's number.
+///
+/// ```
+/// let created: linchpin::Seconds = serde_json::from_str("1772352000")?;
+/// assert_eq!(serde_json::to_string(&created)?, "\"2026-03-01T08:00:00Z\"");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds(pub DateTime);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Seconds, D::Error> {
+        struct EitherForm;
+        impl Visitor<'_> for EitherForm {
+            type Value = Seconds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds after 1970, or a date and time as a text")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Seconds, E> {
+                let time = seconds.checked_mul(1000).and_then(DateTime::from_unix_millis);
+                time.map(Seconds).ok_or_else(|| E::custom("no calendar has so many seconds"))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Seconds, E> {
+                self.visit_i64(i64::try_from(seconds).unwrap_or(i64::MAX))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Seconds, E> {
+                match text.parse::<i64>() {
+                    Ok(seconds) => self.visit_i64(seconds),
+                    Err(_) => text.parse().map(Seconds).map_err(E::custom),
+                }
+            }
+        }
+        deserializer.deserialize_any(EitherForm)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl FieldType for Seconds {
+    fn shape() -> Shape {
+        Shape::DateTime
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl PathValue for Seconds {
+    fn path_value(&self) -> Cow<'_, str> {
+        self.0.unix_millis().div_euclid(1000).to_string().into()
     }
 }
 

@@ -188,6 +188,7 @@ async fn every_command_speaks_json() {
         (0, &["describe"][..]),
         (0, &["describe", "github"]),
         (0, &["describe", "github.create_issue"]),
+        (0, &["describe", "stripe"]),
         (2, &["describe", "gitub"]),
         (0, &["explain"]),
         (0, &["explain", "LP101"]),

@@ -16,6 +16,7 @@ mod oauth;
 mod okta;
 mod outsider;
 mod slack;
+mod stripe;
 
 /// How often a flow's request is sent, where what went wrong may pass, and where not.
 fn sent(connector: &linchpin::Connector, flow: &str, may_pass: bool) -> usize {

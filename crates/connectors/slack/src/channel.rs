@@ -2,7 +2,7 @@
 
 use linchpin::{prelude::*, serde_json::json};
 
-use crate::{call, choice::channels, time::Seconds};
+use crate::{call, choice::channels};
 
 /// A channel.
 #[fields]

@@ -16,7 +16,6 @@ pub mod message;
 pub mod mock;
 pub mod reaction;
 pub mod schedule;
-pub mod time;
 pub mod user;
 
 linchpin::connector!("../../../specs/slack.toml");

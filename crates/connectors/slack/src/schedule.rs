@@ -5,7 +5,6 @@ use linchpin::{prelude::*, serde_json::json};
 use crate::{
     call,
     choice::{channels, scheduled_messages},
-    time::Seconds,
 };
 
 /// A message to be posted later.

@@ -44,7 +44,7 @@ fn http(node: &Node) -> Http {
         idempotency_header: node.get("idempotency").and_then(|node| header(node, "header")),
         error: ErrorShape {
             message: error.map(|node| pointers(node, "message")).unwrap_or_default(),
-            code: error.and_then(|node| pointer(node, "code")),
+            code: error.map(|node| pointers(node, "code")).unwrap_or_default(),
             request_id: error.and_then(|node| header(node, "request_id")),
         },
         outcomes: nodes(node, "outcome").iter().map(outcome).collect(),

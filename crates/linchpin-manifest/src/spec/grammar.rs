@@ -334,7 +334,11 @@ static ERROR: Table = Table {
             Shape::OneOrList(&POINTER),
             "JSON pointer to the message, or several: the first at which there is a text counts.",
         ),
-        may("code", POINTER, "JSON pointer to the service's own code."),
+        may(
+            "code",
+            Shape::OneOrList(&POINTER),
+            "JSON pointer to the service's own code, or several: the first at which there is a text counts.",
+        ),
         may("request_id", HEADER, "The response header with the request's id."),
     ],
 };

@@ -315,8 +315,8 @@ pub enum RateLimitScope {
 pub struct ErrorShape {
     /// JSON pointers to the message; the first at which there is a text counts.
     pub message: Vec<String>,
-    /// JSON pointer to the service's own code.
-    pub code: Option<String>,
+    /// JSON pointers to the service's own code; the first at which there is a text counts.
+    pub code: Vec<String>,
     /// The response header with the request's id.
     pub request_id: Option<String>,
 }

@@ -157,6 +157,24 @@ async fn the_first_place_with_a_message_counts() {
 }
 
 #[tokio::test]
+async fn the_first_place_with_a_code_counts() {
+    const CODES: SpecFile = spec!(
+        "error = { code = [\"/why\", \"/code\"] }"
+        "[auth.token]"
+        "kind = \"bearer\""
+        "fields.token = { label = \"Token\", secret = true }"
+    );
+    for (body, code) in [
+        (json!({ "code": "declined", "why": "stolen" }), Some("stolen")),
+        (json!({ "code": "declined", "why": null }), Some("declined")),
+        (json!({ "type": "guessed" }), None),
+    ] {
+        let error = answered(CODES, ResponseTemplate::new(402).set_body_json(body)).await;
+        assert_eq!(error.details().service_code, code, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_rule_can_make_a_success_of_an_error() {
     let server = MockServer::start().await;
     on(&server, "/thing", ResponseTemplate::new(404).set_body_json(json!({ "gone": true }))).await;

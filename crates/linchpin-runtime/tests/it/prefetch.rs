@@ -5,7 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use linchpin::{Code, Secret, connector::SpecFile, extract::ConnectionValues};
+use linchpin::{
+    Code, Secret,
+    connector::SpecFile,
+    extract::ConnectionValues,
+    manifest::spec::{PagePlace, PageStyle},
+    path,
+};
 use linchpin_runtime::{Connection, Invocation, Runtime};
 use tokio::sync::Notify;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
@@ -21,6 +27,20 @@ const KEY_IN_QUERY: SpecFile = spec!(
     "kind = \"api_key\""
     "query = \"key\""
     "fields.api_key = { label = \"Key\", secret = true }"
+);
+
+/// Most of the service's lists go on by links, with their items at `/data`.
+const AT_DATA: SpecFile = spec!(
+    "pagination = { style = \"link-header\", items = \"/data\" }"
+    "[auth.token]"
+    "kind = \"bearer\""
+    "fields.token = { label = \"Token\", secret = true }"
+);
+
+const WITHOUT_PAGES: SpecFile = spec!(
+    "[auth.token]"
+    "kind = \"bearer\""
+    "fields.token = { label = \"Token\", secret = true }"
 );
 
 /// Answers, and says that it was asked.
@@ -148,6 +168,35 @@ async fn positions_elsewhere_and_of_what_is_no_list_are_refused() {
     assert_eq!(failed.error.code(), Code::PositionInvalid);
     assert!(seen(&server).await.is_empty() && seen(&other).await.is_empty());
     assert_eq!(fails(&connection, "get_thing").await.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_in_its_own_way_is_walked_and_read_on_as_the_others_are() {
+    let server = MockServer::start().await;
+    let body =
+        |ids: [u64; 2], next: serde_json::Value| serde_json::json!({ "data": page(ids), "next": next });
+    let more = Mock::given(matchers::query_param("page", "b"));
+    let more = more.respond_with(ResponseTemplate::new(200).set_body_json(body([3, 4], ().into())));
+    more.mount(&server).await;
+    on(&server, "/things", ResponseTemplate::new(200).set_body_json(body([1, 2], "b".into()))).await;
+    let by_page = || PageStyle::Cursor {
+        cursor: "/next".into(),
+        place: PagePlace::Query("page".into()),
+        has_more: None,
+    };
+    let things = |file: SpecFile| {
+        let cx = Runtime::new().context(&with_token(file, &server.uri()));
+        cx.get(path!("/things")).records_by::<serde_json::Value>(by_page())
+    };
+    let mut read = things(AT_DATA);
+    assert_eq!(read.next().await.unwrap().unwrap()["id"], 1);
+    let mut on = things(AT_DATA);
+    on.resume_from("b").unwrap();
+    assert_eq!(on.take(9).await.unwrap()[0]["id"], 3);
+    assert_eq!(read.take(9).await.unwrap().len(), 3);
+
+    let error = things(WITHOUT_PAGES).next().await.unwrap_err();
+    assert_eq!((error.code(), error.who_must_act()), (Code::RequestInvalid, linchpin::Actor::Author));
 }
 
 #[tokio::test]

@@ -80,6 +80,17 @@ pub(crate) static SLACK: Service = Service {
     known: OnceLock::new(),
 };
 
+pub(crate) static STRIPE: Service = Service {
+    name: "Stripe",
+    file: "stripe.json.gz",
+    format: Format::OpenApi3,
+    base: "",
+    credential: None,
+    uploads: None,
+    extract: "stripe-extract.json",
+    known: OnceLock::new(),
+};
+
 /// A request as a test's server saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -100,7 +111,7 @@ impl Seen {
         Seen {
             method: request.method.to_string(),
             path: request.url.path().to_owned(),
-            query: request.url.query_pairs().map(|(name, _)| name.into_owned()).collect(),
+            query: request.url.query_pairs().map(|(name, _)| outermost(&name).to_owned()).collect(),
             body,
         }
     }
@@ -114,7 +125,32 @@ impl Seen {
 fn form(body: &[u8]) -> Value {
     // The parser of queries is that of forms.
     let url = Url::parse(&format!("http://form/?{}", std::str::from_utf8(body).unwrap())).unwrap();
-    url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    let mut form = Value::Object(serde_json::Map::new());
+    for (name, value) in url.query_pairs() {
+        let mut place = &mut form;
+        for part in name.split('[').map(|part| part.trim_end_matches(']')) {
+            place = match part.parse::<usize>() {
+                Ok(index) => {
+                    if place.is_null() {
+                        *place = Value::Array(Vec::new());
+                    }
+                    let items = place.as_array_mut().unwrap();
+                    if items.len() == index {
+                        items.push(Value::Null);
+                    }
+                    &mut items[index]
+                }
+                Err(_) => &mut place[part],
+            };
+        }
+        *place = value.into_owned().into();
+    }
+    form
+}
+
+/// The parameter that a nested name is part of: `created` of `created[gte]`.
+fn outermost(name: &str) -> &str {
+    name.split('[').next().unwrap_or_default()
 }
 
 /// The first part of a body, which says what the file in the second is.
@@ -301,7 +337,7 @@ fn within(inner: &Body, outer: &Body) -> bool {
 
 #[test]
 fn the_extracts_say_what_the_services_say() {
-    for service in [&GITHUB, &GOOGLE_DRIVE, &OKTA, &SLACK] {
+    for service in [&GITHUB, &GOOGLE_DRIVE, &OKTA, &SLACK, &STRIPE] {
         let extract = service.extract();
         let Some(official) = service.official(&extract) else { continue };
         for Extracted { name, operation: ours, beyond } in extract {
@@ -413,6 +449,20 @@ fn what_is_not_described_is_noticed() {
         ),
     ] {
         let found = OKTA.problems(std::slice::from_ref(&wrong));
+        assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
+    }
+
+    for (wrong, problem) in [
+        (seen("PATCH", "/v1/customers/cus_1", &[], Value::Null), "no such operation"),
+        (seen("GET", "/v1/customers", &["page"], Value::Null), "no query parameter `page`"),
+        (seen("GET", "/v1/customers/search", &[], Value::Null), "the query parameter `query` is missing"),
+        (seen("POST", "/v1/products", &[], Value::Null), "the body has no `name`"),
+        (
+            seen("POST", "/v1/customers", &[], serde_json::json!({ "address": { "town": "Ghent" } })),
+            "the body has no field `address.town`",
+        ),
+    ] {
+        let found = STRIPE.problems(std::slice::from_ref(&wrong));
         assert!(found.len() == 1 && found[0].ends_with(problem), "{wrong:?}: {found:?}");
     }
 }

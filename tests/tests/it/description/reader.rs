@@ -129,13 +129,11 @@ impl<'a> Reader<'a> {
         self.resolved(&self.syntax.value(self.level(outer)[name]))
     }
 
-    /// What a body is made of: JSON, or what stands in its place where files may come too.
+    /// What a body is made of: JSON, or what stands in its place: a form, or where files may come too.
     fn content<'v>(&self, body: &'v Value) -> &'v Value {
         let content = &body["content"];
-        match content.get("application/json") {
-            Some(json) => json,
-            None => &content["application/octet-stream"],
-        }
+        let known = ["application/json", "application/x-www-form-urlencoded", "application/octet-stream"];
+        known.into_iter().find_map(|kind| content.get(kind)).unwrap_or(&Value::Null)
     }
 
     /// An operation, with the parameters that all operations of its path take.
