@@ -12,6 +12,9 @@
 //!
 //! Amounts are whole numbers in the smallest unit of their currency: cents of a dollar, yen as they are. API keys are revoked in the
 //! Dashboard only, so there is no `#[revoke]`.
+//!
+//! There are no webhooks: a spec cannot say yet how Stripe signs its deliveries, and what is not signed could be forged. What happened
+//! is told by [`list_events`](event::list_events).
 
 pub mod account;
 pub mod choice;
