@@ -1,8 +1,8 @@
-use linchpin::{Result, request::Request};
+use linchpin::{Response, Result, request::Request};
 
-linchpin::connector!("specs/tracker.toml", befor = stamp, after = stamp, after = stamp);
+linchpin::connector!("specs/tracker.toml", befor = look, after = look, after = look);
 
-fn stamp(_request: &mut Request) -> Result<()> {
+fn look(_request: &Request, _answer: &mut Response) -> Result<()> {
     Ok(())
 }
 
