@@ -1,7 +1,9 @@
 //! Every flow against every way in which Stripe fails.
 
 use linchpin::{Actor, Code, Error};
-use linchpin_stripe::mock::{CARD, CUSTOMER, Fault, INVOICE, PAID, PAYMENT, PRICE, PRODUCT, SUBSCRIPTION};
+use linchpin_stripe::mock::{
+    CARD, CUSTOMER, ENDPOINT, Fault, INVOICE, PAID, PAYMENT, PRICE, PRODUCT, SUBSCRIPTION,
+};
 use linchpin_testing::answer;
 use serde_json::{Value, json};
 use wiremock::{Mock, matchers};
@@ -15,6 +17,7 @@ fn cases() -> Vec<(&'static str, String, Value)> {
     let money = json!({ "amount": 1, "currency": "usd" });
     let price = json!({ "product": PRODUCT, "unit_amount": 1, "currency": "usd" });
     let subscription = json!({ "customer": CUSTOMER, "items": [{ "price": PRICE }] });
+    let endpoint = json!({ "url": "https://acme.example/stripe", "enabled_events": ["*"] });
     let confirm = json!({ "payment_intent": PAYMENT, "payment_method": CARD });
     vec![
         case("authping", "GET /v1/account", json!({})),
@@ -54,6 +57,13 @@ fn cases() -> Vec<(&'static str, String, Value)> {
             json!({ "subscription": SUBSCRIPTION }),
         ),
         case("list_events", "GET /v1/events", json!({})),
+        case("create_webhook_endpoint", "POST /v1/webhook_endpoints", endpoint),
+        case("list_webhook_endpoints", "GET /v1/webhook_endpoints", json!({})),
+        case(
+            "delete_webhook_endpoint",
+            &format!("DELETE /v1/webhook_endpoints/{ENDPOINT}"),
+            json!({ "webhook_endpoint": ENDPOINT }),
+        ),
         case("customers", "GET /v1/customers", json!({})),
         case("products", "GET /v1/products", json!({})),
         case("recurring_prices", "GET /v1/prices", json!({})),

@@ -5,6 +5,7 @@ mod billing;
 mod catalogue;
 mod choice;
 mod customer;
+mod endpoint;
 mod fault;
 mod list;
 mod payment;

@@ -32,6 +32,8 @@ pub const PAYMENT: &str = "pi_000001";
 pub const PAID: &str = "pi_000002";
 /// An invoice that is a draft.
 pub const INVOICE: &str = "in_000001";
+/// A webhook endpoint.
+pub const ENDPOINT: &str = "we_000001";
 /// An active subscription.
 pub const SUBSCRIPTION: &str = "sub_000001";
 /// A payment method that works.

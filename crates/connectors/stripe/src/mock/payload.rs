@@ -228,6 +228,22 @@ pub(super) fn event(number: usize) -> Value {
     })
 }
 
+pub(super) fn endpoint(number: usize) -> Value {
+    json!({
+        "id": id("we", number),
+        "object": "webhook_endpoint",
+        "api_version": null,
+        "application": null,
+        "created": created(number),
+        "description": null,
+        "enabled_events": ["*"],
+        "livemode": false,
+        "metadata": {},
+        "status": "enabled",
+        "url": format!("https://acme.example/stripe/{number}"),
+    })
+}
+
 /// The price by which everything is subscribed to.
 pub(super) fn first_item() -> Value {
     let mut price = price(1);

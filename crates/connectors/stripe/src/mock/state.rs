@@ -94,6 +94,7 @@ impl State {
             ("invoices", all(payload::invoice)),
             ("subscriptions", vec![payload::subscription(1, vec![payload::first_item()])]),
             ("events", all(payload::event)),
+            ("webhook_endpoints", all(payload::endpoint)),
         ]);
         let mut state = State { faults: Vec::new(), replays: 0, objects, done: HashMap::new(), asked: 0 };
         // It is there.
@@ -280,6 +281,25 @@ impl State {
                 subscription["canceled_at"] = subscription["created"].clone();
                 subscription["ended_at"] = subscription["created"].clone();
                 Ok(subscription.clone())
+            }
+            ("POST", ["webhook_endpoints"]) => {
+                let mut endpoint = payload::endpoint(self.next("webhook_endpoints"));
+                endpoint["url"] = asked.need("url")?.into();
+                let events: Vec<Value> = asked.under("enabled_events").into_values().collect();
+                if events.is_empty() {
+                    return Err(invalid("parameter_missing", "Missing required param: enabled_events."));
+                }
+                endpoint["enabled_events"] = events.into();
+                asked.put(&mut endpoint, &["description"]);
+                self.kept("webhook_endpoints").push(endpoint.clone());
+                // Shown this once.
+                endpoint["secret"] = "whsec_mock".into();
+                Ok(endpoint)
+            }
+            ("DELETE", ["webhook_endpoints", id]) => {
+                self.object("webhook_endpoints", id)?;
+                self.kept("webhook_endpoints").retain(|endpoint| endpoint["id"] != *id);
+                Ok(json!({ "id": id, "object": "webhook_endpoint", "deleted": true }))
             }
             _ => Err((
                 404,
