@@ -83,7 +83,7 @@ mod collector {
     impl Telemetry {
         pub(super) fn start() -> Result<Telemetry, Failure> {
             let named = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            match ENDPOINTS.iter().any(|name| named(name)) {
+            match ENDPOINTS.iter().any(named) {
                 // Where to, the exporters read from the environment themselves.
                 true => {
                     Telemetry::to(SpanExporter::builder().with_http(), MetricExporter::builder().with_http())
