@@ -236,7 +236,7 @@ error[LP101]: `http` knows no `timout`
    | ^^^^^^ unknown key
    |
    = help: did you mean `timeout`?
-   = help: known are `base_url`, `error`, `headers`, `hosts`, `idempotency`, `limits`, `outcome`, `pagination`, `rate_limit`, `retry`, `timeout`
+   = help: known are `base_url`, `conditional`, `error`, `headers`, `hosts`, `idempotency`, `limits`, `outcome`, `pagination`, `rate_limit`, `retry`, `timeout`
 
 error[LP177]: two events are called `Opened`
   --> specs/tracker.toml:16:8
@@ -306,8 +306,8 @@ error[LP177]: two events are called `Opened`
                 }],
                 "help": [
                     "did you mean `timeout`?",
-                    "known are `base_url`, `error`, `headers`, `hosts`, `idempotency`, `limits`, `outcome`, \
-                     `pagination`, `rate_limit`, `retry`, `timeout`",
+                    "known are `base_url`, `conditional`, `error`, `headers`, `hosts`, `idempotency`, `limits`, \
+                     `outcome`, `pagination`, `rate_limit`, `retry`, `timeout`",
                 ],
             })
         );
