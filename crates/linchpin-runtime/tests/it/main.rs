@@ -10,7 +10,6 @@ mod conditional;
 mod file;
 mod limit;
 mod model;
-mod observe;
 mod paging;
 mod prefetch;
 mod redirect;

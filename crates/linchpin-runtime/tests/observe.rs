@@ -1,4 +1,12 @@
 //! What whoever watches sees of calls: spans within spans, and measurements.
+//!
+//! A binary of its own: `tracing` remembers for each place in the code whether anybody watches, and other tests reach the same places.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+#[allow(dead_code, reason = "the other tests need more of it")]
+#[path = "it/tracker.rs"]
+mod tracker;
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +28,7 @@ use tracing::{
 use tracing_subscriber::{Layer, layer::Context as Layered, prelude::*, registry::LookupSpan};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use super::tracker::{TOKEN, connect, invocation, json_answer, list_things, on, page, records, seen, spec};
+use tracker::{TOKEN, connect, invocation, json_answer, list_things, on, page, records, seen, spec};
 
 const SPEC: SpecFile = spec!(
     "rate_limit = { budget = \"100/1s\" }"
@@ -95,6 +103,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     }
 }
 
+/// One test at a time: see above.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn watch() -> (Seen, tracing::subscriber::DefaultGuard) {
     let seen = Seen::default();
     let guard = tracing_subscriber::registry().with(seen.clone()).set_default();
@@ -103,6 +114,7 @@ fn watch() -> (Seen, tracing::subscriber::DefaultGuard) {
 
 #[tokio::test]
 async fn a_call_has_a_span_around_those_of_its_steps_and_requests() {
+    let _alone = ALONE.lock().await;
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(503);
     Mock::given(matchers::path("/number")).respond_with(busy).up_to_n_times(1).mount(&server).await;
@@ -138,6 +150,7 @@ async fn a_call_has_a_span_around_those_of_its_steps_and_requests() {
 
 #[tokio::test]
 async fn a_stream_is_counted_when_it_ends() {
+    let _alone = ALONE.lock().await;
     let server = MockServer::start().await;
     on(&server, "/things", json_answer(page([1]))).await;
     let connector = linchpin::Connector::builder(SPEC).flow::<list_things>().build().unwrap();
@@ -158,6 +171,7 @@ async fn a_stream_is_counted_when_it_ends() {
 
 #[tokio::test]
 async fn a_recorded_call_is_an_archive_without_secrets() {
+    let _alone = ALONE.lock().await;
     let server = MockServer::start().await;
     let made = json_answer(json!({ "id": 7, "echo": TOKEN })).insert_header("set-cookie", "sid=5e55i0n");
     Mock::given(matchers::method("POST")).respond_with(made).mount(&server).await;
