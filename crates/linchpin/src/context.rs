@@ -173,7 +173,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Code::StoreFailed`](crate::Code::StoreFailed) when the store that the processes share cannot be asked.
+    /// [`Code::StoreFailed`] when the store that the processes share cannot be asked.
     pub async fn lock(&self, name: impl Into<String>) -> Result<Lock> {
         self.shared_driver().lock(name.into()).await
     }
