@@ -160,13 +160,19 @@ impl Context {
     /// ```
     /// use linchpin::prelude::*;
     ///
+    /// /// Which counter.
+    /// #[fields]
+    /// struct Counter {
+    ///     /// Id
+    ///     id: u64,
+    /// }
+    ///
     /// /// Counts up a counter that the service only lets us write.
     /// #[helper]
-    /// async fn count_up(cx: Context, id: Input<u64>) -> Result<u64> {
-    ///     let id = id.into_inner();
-    ///     let _lock = cx.lock(format!("counter:{id}")).await?;
-    ///     let count: u64 = cx.get(path!("/counters/{id}")).send().await?.json()?;
-    ///     cx.put(path!("/counters/{id}")).json(&(count + 1)).send().await?;
+    /// async fn count_up(cx: Context, Input(counter): Input<Counter>) -> Result<u64> {
+    ///     let _lock = cx.lock(format!("counter:{}", counter.id)).await?;
+    ///     let count: u64 = cx.get(path!("/counters/{counter.id}")).send().await?.json()?;
+    ///     cx.put(path!("/counters/{counter.id}")).json(&(count + 1)).send().await?;
     ///     Ok(count + 1)
     /// }
     /// ```
