@@ -336,13 +336,6 @@ impl Session {
         Ok(permits)
     }
 
-    /// The service wants to be left alone.
-    async fn hold(&self, limiter: Option<&Arc<Limiter>>, wait: Option<Duration>) {
-        if let (Some(limiter), Some(wait)) = (limiter, wait) {
-            limiter.hold(self.connection.0.clock.now(), wait).await;
-        }
-    }
-
     /// Whether the flow puts an idempotency key of its own into a write.
     fn sends_own_key(&self, request: &Request) -> bool {
         let name = self.connection.0.spec.http.idempotency_header.as_ref();
@@ -432,8 +425,11 @@ impl Session {
             Verdict::Passing(error) => {
                 flight.fail(error.code());
                 let asked = error.details().retry_after;
-                if error.code() == Code::RateLimited && passage.trusted {
-                    self.hold(self.limiters().first(), asked).await;
+                if error.code() == Code::RateLimited
+                    && passage.trusted
+                    && let (Some(limiter), Some(wait)) = (self.limiters().first(), asked)
+                {
+                    limiter.hold(ready.clock.now(), wait).await;
                 }
                 Ok(Tried::Passing { answer: given(error, answer), unsent: false, asked })
             }
@@ -596,7 +592,10 @@ impl Session {
             let status = answer.status();
             flight.answered(status.as_u16(), answer.headers());
             for limiter in self.limiters().iter().filter(|_| passage.trusted) {
-                self.hold(Some(limiter), limiter.used_up(answer.headers(), ready.clock.now())).await;
+                let now = ready.clock.now();
+                if let Some(wait) = limiter.used_up(answer.headers(), now) {
+                    limiter.hold(now, wait).await;
+                }
             }
 
             let next = match safe && is_redirect(status.as_u16()) {

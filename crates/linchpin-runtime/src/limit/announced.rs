@@ -11,12 +11,11 @@ use http::HeaderMap;
 pub(crate) fn none_left(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let combined = headers.get_all("ratelimit").iter().filter_map(|value| value.to_str().ok());
-    let mut items: Vec<Item> = combined.flat_map(items).collect();
-    items.push(Item {
+    let former = Item {
         left: text("ratelimit-remaining").and_then(number),
         reset: text("ratelimit-reset").and_then(number),
-    });
-    let used_up = items.iter().filter(|item| item.left == Some(0));
+    };
+    let used_up = combined.flat_map(items).chain([former]).filter(|item| item.left == Some(0));
     used_up.filter_map(|item| item.reset).max().map(Duration::from_secs)
 }
 
