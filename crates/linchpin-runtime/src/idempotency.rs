@@ -7,10 +7,12 @@ use std::{
 
 use http::header::CONTENT_TYPE;
 use linchpin::{
-    Actor, Code, Error, Result,
+    Code, Result,
     request::{Body, Part, Request, Target},
 };
 use sha2::{Digest, Sha256};
+
+use crate::random;
 
 /// Makes keys, and remembers for which writes it did.
 #[derive(Debug, Default)]
@@ -86,11 +88,7 @@ impl Keys {
         if let Some(random) = self.random.get() {
             return Ok(random);
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| {
-            let message = format!("no random numbers can be had for an idempotency key: {error}");
-            Error::coded(Code::RequestInvalid, message).actor(Actor::Operator)
-        })?;
+        let random = random::bytes(Code::RequestInvalid, "for an idempotency key")?;
         Ok(self.random.get_or_init(|| random))
     }
 }

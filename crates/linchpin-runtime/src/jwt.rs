@@ -16,6 +16,8 @@ use ring::{
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Map, Value, json};
 
+use crate::random;
+
 /// A key that has been read, ready to sign any number of tokens.
 pub(crate) enum SigningKey {
     Rs256(Box<RsaKeyPair>),
@@ -113,10 +115,6 @@ impl fmt::Debug for SigningKey {
 
 /// A name that no other token has (RFC 7519 §4.1.7).
 pub(crate) fn fresh_id() -> Result<String> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| {
-        let message = format!("no random numbers can be had for the id of an assertion: {error}");
-        Error::coded(Code::RequestInvalid, message).actor(linchpin::Actor::Operator)
-    })?;
+    let random: [u8; 16] = random::bytes(Code::RequestInvalid, "for the id of an assertion")?;
     Ok(URL_SAFE_NO_PAD.encode(random))
 }

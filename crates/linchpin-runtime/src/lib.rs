@@ -28,6 +28,7 @@ mod oauth;
 pub mod observe;
 mod outcome;
 mod page;
+mod random;
 mod refresh;
 mod retry;
 mod runtime;

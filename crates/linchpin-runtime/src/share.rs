@@ -15,7 +15,10 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::clock::{Clock, after, until};
+use crate::{
+    clock::{Clock, after, until},
+    random,
+};
 
 /// The longest pause before it is looked again whether another process has left.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -123,11 +126,7 @@ impl Places {
 
     /// Waits for a place.
     pub(crate) async fn wait(&self, clock: &dyn Clock, leaving: &Arc<Leaving>) -> Result<Place> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| {
-            let message = format!("no random numbers can be had to hold `{}` by: {error}", self.name);
-            Error::coded(Code::StoreFailed, message).actor(linchpin::Actor::Operator)
-        })?;
+        let random = random::bytes(Code::StoreFailed, &format!("to hold `{}` by", self.name))?;
         let holder = format!("{:032x}", u128::from_be_bytes(random));
         // Given back also by whoever gives up while the store is asked.
         let place = Place { places: self.clone(), holder, leaving: leaving.clone() };
