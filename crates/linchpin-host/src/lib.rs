@@ -6,11 +6,15 @@
 
 mod cells;
 mod connect;
+mod event;
 mod grants;
+mod handling;
 mod host;
+pub mod inbox;
 mod ping;
 mod private_file;
 mod revoke;
+mod sink;
 pub mod store;
 mod transfer;
 pub mod vault;
@@ -18,8 +22,10 @@ mod worker;
 
 pub use crate::{
     connect::{Application, Connected, NewConnection},
+    event::Event,
     host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
     ping::Pinged,
     revoke::Report,
+    sink::{EventStream, Forward, Handler, Lines, Sink, handler},
     worker::Round,
 };

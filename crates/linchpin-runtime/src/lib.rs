@@ -28,6 +28,7 @@ mod oauth;
 pub mod observe;
 mod outcome;
 mod page;
+mod post;
 mod random;
 mod refresh;
 mod retry;
@@ -54,6 +55,7 @@ pub use crate::{
     invocation::{Invocation, ResultCheck},
     login::{DeviceLogin, Login},
     oauth::OAuthClient,
+    post::Posted,
     refresh::RefreshPolicy,
     runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
     session::Planned,

@@ -237,6 +237,12 @@ codes! {
     /// There is no OAuth client for the method.
     ClientMissing = "LP572", Operator, "there is no OAuth client for the method",
         "The method's client belongs to whoever runs the connector: its id, and where it has one its secret, are configured once. Give LINCHPIN_<CONNECTOR>_CLIENT_ID and LINCHPIN_<CONNECTOR>_CLIENT_SECRET, or register the client with `linchpin auth client`.";
+    /// The inbox takes no more for now.
+    InboxFull = "LP580", Nobody, "the inbox takes no more for now",
+        "More deliveries wait to be handed on than the operator lets wait. Senders are asked to come again; nothing that was accepted is lost.";
+    /// Whoever is told of events does not take them.
+    SinkFailed = "LP581", Service, "an event could not be handed on",
+        "Whoever is told of events could not be reached or refused this one. It is tried again, and becomes a dead letter in the end: `linchpin hook deliveries` shows those, `linchpin hook replay` hands them on again.";
 }
 
 impl Error {

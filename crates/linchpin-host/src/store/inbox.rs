@@ -75,6 +75,11 @@ pub struct NewEntry {
 }
 
 impl NewEntry {
+    /// How much of the memory it takes, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+
     /// What an inbox knows it by: half of a digest, since it stands in an index.
     pub(crate) fn key(&self) -> [u8; 16] {
         let mut hash = Sha256::new();

@@ -1,0 +1,97 @@
+//! What happened at a service, as those are told who asked for it.
+
+use linchpin::{DateTime, serde_json::value::RawValue};
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// Something that happened at a service.
+///
+/// As JSON it is the body of a [Standard Webhook](https://www.standardwebhooks.com) with more beside:
+///
+/// ```json
+/// {"id":"evt_0b7c..","type":"github.issue_opened","timestamp":"2026-03-01T09:00:00Z","tenant":"default","connection":"work",
+///  "source":"5cd0..","data":{..}}
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// What it is known by: who is told of it again under the same id has it already.
+    pub id: String,
+    /// Connector and event, as in `github.issue_opened`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it came here.
+    #[serde(rename = "timestamp", serialize_with = "time")]
+    pub received: DateTime,
+    /// Whose connection it came by.
+    pub tenant: String,
+    /// The connection's name.
+    pub connection: String,
+    /// The id of the hook or monitor that it came by.
+    pub source: String,
+    /// Who asked for it, by name, where that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<String>,
+    /// What the event's flow made of it.
+    pub data: Box<RawValue>,
+}
+
+fn time<S: Serializer>(time: &DateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+impl Event {
+    /// As JSON, on one line.
+    pub fn to_json(&self) -> String {
+        // Texts and raw JSON cannot fail to be written.
+        linchpin::serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The id of an event: the same whenever the same entry of the inbox makes it. 128 bits of a digest, so that nobody has to remember
+/// which were given.
+pub(crate) fn id(parts: &[&str]) -> String {
+    use std::fmt::Write;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let mut text = String::with_capacity(36);
+    text.push_str("evt_");
+    for byte in &hash.finalize()[..16] {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_same_for_the_same_and_another_for_others() {
+        assert_eq!(id(&["hook", "1"]), id(&["hook", "1"]));
+        assert_ne!(id(&["hook", "1"]), id(&["hook1", ""]));
+        assert_eq!(id(&[]).len(), 36);
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_json() {
+        let event = Event {
+            id: "evt_1".to_owned(),
+            kind: "tracker.issue_opened".to_owned(),
+            received: DateTime::from_unix_millis(1_772_355_600_000).unwrap(),
+            tenant: "default".to_owned(),
+            connection: "work".to_owned(),
+            source: "hook".to_owned(),
+            subscriptions: Vec::new(),
+            data: RawValue::from_string(r#"{"number":12345678901234567890.10}"#.to_owned()).unwrap(),
+        };
+        assert_eq!(
+            event.to_json(),
+            r#"{"id":"evt_1","type":"tracker.issue_opened","timestamp":"2026-03-01T09:00:00Z","tenant":"default","connection":"work","source":"hook","data":{"number":12345678901234567890.10}}"#
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Entries of the inbox become events, and the sink takes them.
+
+use std::sync::Arc;
+
+use linchpin::{
+    Code, Error, Result,
+    flow::{BoxFuture, FlowDescriptor, KindInfo},
+    serde_json::{self, value::RawValue},
+    shape::Shape,
+};
+use linchpin_runtime::{Invocation, Output};
+
+use crate::{
+    event::{self, Event},
+    host::Host,
+    inbox::{DeliveryHead, Handle, Head, RecordHead},
+    sink::Sink,
+    store::{self, Entry},
+};
+
+/// Runs event flows for deliveries, and gives what they make of them to a sink.
+pub(crate) struct Handling {
+    pub(crate) host: Host,
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
+impl Handle for Handling {
+    fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match Head::read(&entry.what)? {
+                Head::Delivery(head) => self.delivery(entry, &head).await,
+                Head::Record(head) => self.record(entry, head).await,
+            }
+        })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        self.sink.ready()
+    }
+}
+
+impl Handling {
+    async fn delivery(&self, entry: &Entry, head: &DeliveryHead) -> Result<()> {
+        let row = self.row(&head.connection).await?;
+        let connection = self.host.ready(&row).await?;
+        let delivery = head.delivery(&entry.what);
+        for event in &head.events {
+            let flow = serves(connection.connector().flows(), event).ok_or_else(|| {
+                let message = format!("`{}` has no flow that serves the event `{event}`", head.connector);
+                Error::coded(Code::EventMismatch, message).actor(linchpin::Actor::Author)
+            })?;
+            let run = event::id(&[&entry.what.source, &entry.what.identity, event]);
+            let mut invocation = Invocation::new(&connection, flow).delivery(delivery.clone()).run_id(&run);
+            if let Some(options) = &head.options
+                && flow.shape_of(linchpin::flow::Slot::Options).is_some()
+            {
+                invocation = invocation.options(options.get());
+            }
+            let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
+            let Output::Value(json) = ran.output else { continue };
+            for (index, data) in values(flow, &json)?.into_iter().enumerate() {
+                // By its place, since a flow that is run again makes the same of the same.
+                let id = if index == 0 { run.clone() } else { event::id(&[&run, &index.to_string()]) };
+                self.sink.take(&Event {
+                    id,
+                    kind: format!("{}.{event}", head.connector),
+                    received: entry.what.received,
+                    tenant: row.tenant.clone(),
+                    connection: row.name.clone(),
+                    source: entry.what.source.clone(),
+                    subscriptions: Vec::new(),
+                    data,
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, entry: &Entry, head: RecordHead) -> Result<()> {
+        let row = self.row(&head.connection).await?;
+        let json = String::from_utf8(entry.what.body.to_vec()).ok();
+        let data = json.and_then(|json| RawValue::from_string(json).ok()).ok_or_else(|| {
+            let message = format!("the record `{}` is no JSON", entry.what.identity);
+            Error::coded(Code::StoreFailed, message)
+        })?;
+        let RecordHead { connector, event, id, subscriptions, .. } = head;
+        let id = id.unwrap_or_else(|| event::id(&[&entry.what.source, &entry.what.identity, &event]));
+        self.sink.take(&Event {
+            id,
+            kind: format!("{connector}.{event}"),
+            received: entry.what.received,
+            tenant: row.tenant,
+            connection: row.name,
+            source: entry.what.source.clone(),
+            subscriptions,
+            data,
+        })
+        .await
+    }
+
+    async fn row(&self, id: &str) -> Result<store::Connection> {
+        self.host.store().connection(id).await?.ok_or_else(|| {
+            Error::coded(Code::ConnectionUnknown, "the connection that this came by has been taken away")
+        })
+    }
+}
+
+/// The flow that serves an event.
+fn serves(flows: &[&'static FlowDescriptor], event: &str) -> Option<&'static FlowDescriptor> {
+    let serves = |flow: &&FlowDescriptor| matches!(flow.kind, KindInfo::WebhookEvent { event: served } if served == event);
+    flows.iter().copied().find(serves)
+}
+
+/// The events that an event flow gave: one, none where it gave nothing, or several.
+fn values(flow: &FlowDescriptor, json: &str) -> Result<Vec<Box<RawValue>>> {
+    let unread = |error: serde_json::Error| {
+        let message = format!("the result of `{}` cannot be read: {error}", flow.name);
+        Error::coded(Code::OutputInvalid, message)
+    };
+    match (flow.result)().shape.map(|shape| shape()) {
+        Some(Shape::List { .. }) => serde_json::from_str(json).map_err(unread),
+        _ if json == "null" => Ok(Vec::new()),
+        _ => Ok(vec![serde_json::from_str(json).map_err(unread)?]),
+    }
+}

@@ -1,0 +1,42 @@
+//! Events as JSON Lines.
+
+use std::{fmt, io::Write, sync::Mutex};
+
+use linchpin::{Actor, Code, Error, Result, flow::BoxFuture};
+
+use super::Sink;
+use crate::event::Event;
+
+/// Writes each event on a line of its own (<https://jsonlines.org>), and flushes it.
+pub struct Lines<W>(Mutex<W>);
+
+impl<W: Write + Send + 'static> Lines<W> {
+    /// To a writer. It blocks the thread while it is slow.
+    pub fn new(writer: W) -> Lines<W> {
+        Lines(Mutex::new(writer))
+    }
+
+    fn write(&self, event: &Event) -> std::io::Result<()> {
+        let mut line = event.to_json();
+        line.push('\n');
+        // Whoever panicked has written a whole line or none.
+        let mut writer = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        writer.write_all(line.as_bytes())?;
+        writer.flush()
+    }
+}
+
+impl<W: Write + Send + 'static> Sink for Lines<W> {
+    fn take<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<()>> {
+        let written = self.write(event).map_err(|error| {
+            Error::coded(Code::SinkFailed, format!("the line cannot be written: {error}")).actor(Actor::Operator)
+        });
+        Box::pin(std::future::ready(written))
+    }
+}
+
+impl<W> fmt::Debug for Lines<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lines")
+    }
+}
