@@ -8,20 +8,20 @@ use linchpin::{
     serde_json::{self, value::RawValue},
     shape::Shape,
 };
-use linchpin_runtime::{Invocation, Output};
+use linchpin_runtime::{Cancel, Invocation, Output};
 
 use crate::{
     event::{self, Event},
     host::Host,
-    inbox::{DeliveryHead, Handle, Head, RecordHead},
+    inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
     sink::Sink,
     store::{self, Entry},
 };
 
 /// Runs event flows for deliveries, and gives what they make of them to a sink.
-pub(crate) struct Handling {
-    pub(crate) host: Host,
-    pub(crate) sink: Arc<dyn Sink>,
+struct Handling {
+    host: Host,
+    sink: Arc<dyn Sink>,
 }
 
 impl Handle for Handling {
@@ -36,6 +36,19 @@ impl Handle for Handling {
 
     fn ready(&self) -> BoxFuture<'_, ()> {
         self.sink.ready()
+    }
+}
+
+impl Host {
+    /// A way into the inbox of the host's store, and out of it.
+    pub fn inbox(&self, policy: InboxPolicy) -> Inbox {
+        Inbox::new(self.store().clone(), self.clock().clone(), policy)
+    }
+
+    /// Hands what is in an inbox on to a sink, until it is cancelled: event flows make events of deliveries, for the connection that
+    /// each came by.
+    pub async fn hand_on(&self, inbox: &Inbox, sink: Arc<dyn Sink>, stop: &Cancel) {
+        inbox.dispatch(Arc::new(Handling { host: self.clone(), sink }), stop).await;
     }
 }
 

@@ -127,6 +127,11 @@ impl Host {
         &self.0.vault
     }
 
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     /// The runtime that all connections share.
     pub fn runtime(&self) -> &Runtime {
         &self.0.runtime

@@ -10,6 +10,7 @@ mod event;
 mod grants;
 mod handling;
 mod host;
+pub mod ingress;
 pub mod inbox;
 mod ping;
 mod private_file;

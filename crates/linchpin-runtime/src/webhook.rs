@@ -156,3 +156,54 @@ fn decode(encoding: SignatureEncoding, text: &str) -> Option<Vec<u8>> {
         _ => None,
     }
 }
+
+/// SHIM
+#[derive(Debug, Clone)]
+pub struct Guard(Hook);
+/// SHIM
+#[derive(Debug, Clone, Default)]
+pub struct Fetcher;
+/// SHIM
+#[derive(Debug)]
+pub enum Judged {
+    /// A
+    Delivery,
+    /// B
+    Handshake(Reply),
+}
+/// SHIM
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// A
+    pub status: u16,
+    /// A
+    pub headers: http::HeaderMap,
+    /// A
+    pub body: bytes::Bytes,
+    /// A
+    pub confirm: Option<url::Url>,
+}
+impl Guard {
+    /// SHIM
+    pub fn new(hook: &Hook) -> Result<Guard> { Ok(Guard(hook.clone())) }
+    /// SHIM
+    pub async fn judge(&self, _f: &Fetcher, delivery: &Delivery, keys: &[Secret], _now: linchpin::DateTime) -> Result<Judged> {
+        let mut last = Error::coded(Code::SignatureInvalid, "there is no key");
+        for key in keys { match verify(&self.0, key, delivery) { Ok(()) => return Ok(Judged::Delivery), Err(e) => last = e } }
+        Err(last)
+    }
+    /// SHIM
+    pub fn identity(&self, delivery: &Delivery) -> String {
+        self.0.delivery_id.as_ref().and_then(|h| delivery.header(h)).unwrap_or("x").to_owned()
+    }
+    /// SHIM
+    pub fn lane(&self, _d: &Delivery) -> Option<String> { None }
+    /// SHIM
+    pub fn routing_key(&self, _d: &Delivery) -> Option<String> { None }
+    /// SHIM
+    pub fn response(&self) -> Reply { Reply { status: 202, headers: http::HeaderMap::new(), body: bytes::Bytes::new(), confirm: None } }
+    /// SHIM
+    pub fn secret_headers(&self) -> impl Iterator<Item = http::HeaderName> { self.0.signature.iter().filter_map(|s| s.header.parse().ok()) }
+}
+/// SHIM
+pub fn events<'s>(spec: &'s Spec, hook: &str, delivery: &Delivery, _options: &serde_json::Value) -> Vec<&'s Event> { route(spec, hook, delivery) }

@@ -133,7 +133,7 @@ impl Harness {
             })?;
             all.insert(name, value);
         }
-        Ok(Delivery { headers: all, body: body.into() })
+        Ok(Delivery { headers: all, body: body.into(), ..Delivery::default() })
     }
 
     /// Does with a delivery what a host does: verifies it under the key, and gives it to the event's flow.

@@ -168,6 +168,10 @@ pub struct Polled<T, C> {
 /// What the service delivered to a webhook, as it came.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
+    /// SHIM
+    pub method: http::Method,
+    /// SHIM
+    pub url: String,
     /// The request's headers; their names do not regard case.
     pub headers: HeaderMap,
     /// The raw body.

@@ -8,6 +8,7 @@ use std::{fmt, future::Future};
 
 use linchpin::{Result, flow::BoxFuture};
 
+pub(crate) use self::stream::Sent;
 pub use self::{forward::Forward, lines::Lines, stream::EventStream};
 use crate::event::Event;
 

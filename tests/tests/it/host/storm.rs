@@ -19,8 +19,8 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Cell, Change, Client, Connection, Failure, Filter, GrantRow, Lease, NewGrant, Ping,
-        Renewed, Revocation, State, Store,
+        self, Attempt, Cell, Change, Client, Connection, Entries, EntryState, Failure, Filter, GrantRow, InboxStore,
+        Lease, NewEntry, NewGrant, Ping, Put, Renewed, Revocation, State, Store, Summary,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
@@ -310,6 +310,21 @@ macro_rules! as_before {
             self.store.$name($($arg),*)
         })+
     };
+}
+
+impl InboxStore for Dying {
+    as_before! {
+        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
+        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<store::Entry>;
+        inbox_done(numbers: Vec<i64>) -> ();
+        inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
+        inbox_next() -> Option<DateTime>;
+        inbox_waiting() -> u64;
+        inbox_list(which: Entries) -> Vec<Summary>;
+        inbox_entry(number: i64) -> Option<(store::Entry, Summary)>;
+        inbox_replay(number: i64, now: DateTime) -> bool;
+        inbox_purge(state: EntryState, before: DateTime, most: usize) -> u64;
+    }
 }
 
 impl Store for Dying {

@@ -141,7 +141,7 @@ impl Github {
             ("x-github-hook-id", hook.id.to_string()),
             ("x-hub-signature-256", state::signature(&hook.secret, body.as_bytes())),
         ];
-        let mut delivery = Delivery { headers: HeaderMap::new(), body: body.into() };
+        let mut delivery = Delivery { body: body.into(), ..Delivery::default() };
         for (name, value) in headers {
             delivery.headers.insert(name, HeaderValue::try_from(value).ok()?);
         }

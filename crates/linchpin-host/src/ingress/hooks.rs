@@ -1,0 +1,124 @@
+//! The hooks that deliveries may be for.
+
+use std::{fmt, sync::Arc};
+
+use linchpin::{
+    Connector, Error, Result, Secret,
+    flow::BoxFuture,
+    manifest::spec::Spec,
+    serde_json::Value,
+};
+use linchpin_runtime::webhook::Guard;
+use sha2::{Digest, Sha256};
+
+/// Knows the hooks that are on.
+pub trait Hooks: Send + Sync + 'static {
+    /// The hook whose event URL ends with this token; none for any other.
+    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<LiveHook>>>>;
+
+    /// Of an app's hook, the hooks of connections that a routing key leads to; none by default.
+    fn routed<'a>(&'a self, app: &'a LiveHook, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<LiveHook>>>> {
+        let _ = (app, key);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// What a hook that is on takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Accepts {
+    /// Deliveries and handshakes.
+    Everything,
+    /// Handshakes only: it is being registered, and the service wants to know first whether somebody is there.
+    Handshakes,
+}
+
+/// A hook that is on, ready to judge deliveries.
+pub struct LiveHook {
+    /// The hook's id.
+    pub id: String,
+    /// The connector's key.
+    pub connector: String,
+    /// The connector's spec.
+    pub spec: Arc<Spec>,
+    /// The hook's key in it.
+    pub hook: String,
+    /// What judges its deliveries.
+    pub guard: Guard,
+    /// The keys with which deliveries may be signed.
+    pub keys: Vec<Secret>,
+    /// The id of the connection that deliveries are for; none for the hook of an app, whose deliveries are for many.
+    pub connection: Option<String>,
+    /// The options of its registration; `null` for none.
+    pub options: Value,
+    /// What it takes.
+    pub accepts: Accepts,
+}
+
+impl LiveHook {
+    /// A hook of a connector that is on for a connection.
+    ///
+    /// # Errors
+    ///
+    /// When the connector has no such hook, or its spec cannot be read.
+    pub fn new(
+        connector: &Connector,
+        hook: &str,
+        id: impl Into<String>,
+        connection: Option<String>,
+        keys: Vec<Secret>,
+        options: Value,
+    ) -> Result<LiveHook> {
+        let spec = connector.shared_spec()?;
+        let found = spec.hooks.iter().find(|known| known.key == hook).ok_or_else(|| {
+            Error::new(format!("the spec of `{}` has no hook `{hook}`", connector.key()))
+                .actor(linchpin::Actor::Author)
+        })?;
+        Ok(LiveHook {
+            id: id.into(),
+            connector: connector.key().to_owned(),
+            guard: Guard::new(found)?,
+            hook: hook.to_owned(),
+            keys,
+            connection,
+            options,
+            accepts: Accepts::Everything,
+            spec,
+        })
+    }
+}
+
+impl fmt::Debug for LiveHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LiveHook({}, {}.{})", self.id, self.connector, self.hook)
+    }
+}
+
+/// Hooks that somebody else registered, each under a token.
+#[derive(Debug, Default)]
+pub struct FixedHooks(std::collections::HashMap<[u8; 32], Arc<LiveHook>>);
+
+impl FixedHooks {
+    /// None.
+    pub fn new() -> FixedHooks {
+        FixedHooks::default()
+    }
+
+    /// A hook under a token; who knows it can deliver unsigned things to be refused, and no more.
+    #[must_use]
+    pub fn with(mut self, token: &str, hook: LiveHook) -> FixedHooks {
+        self.0.insert(digest(token), Arc::new(hook));
+        self
+    }
+}
+
+/// What a token is looked up by, so that how long a look takes says nothing of it.
+pub(crate) fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+impl Hooks for FixedHooks {
+    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<LiveHook>>>> {
+        Box::pin(std::future::ready(Ok(self.0.get(&digest(token)).cloned())))
+    }
+}

@@ -1,0 +1,288 @@
+//! Where services deliver: requests are judged, kept, and only then answered.
+//!
+//! ```text
+//! token ─► a hook? ─► body, within limits ─► judged: signature first ─► handshake? ─► which events? ─► inbox ─► 2xx
+//! ```
+
+mod answer;
+mod hooks;
+mod origin;
+mod serve;
+mod stream;
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    response::Response,
+    routing::{any, get},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use linchpin::{
+    Code, Delivery, Error, Result, Secret,
+    http::{StatusCode, request::Parts},
+    serde_json::value::RawValue,
+};
+use linchpin_runtime::{
+    Clock,
+    webhook::{self, Fetcher, Judged, Reply},
+};
+use tokio::sync::Semaphore;
+
+pub use self::{
+    hooks::{Accepts, FixedHooks, Hooks, LiveHook},
+    origin::Proxies,
+    serve::{Peer, ServeLimits, serve},
+};
+use crate::{
+    inbox::{DeliveryHead, Head, Inbox},
+    sink::EventStream,
+    store::NewEntry,
+};
+
+/// How deliveries are taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct IngressPolicy {
+    /// What services reach this server by, without a final slash: the base of event URLs, and of what some services sign. Without
+    /// one it is taken from each request.
+    pub public_url: Option<String>,
+    /// Whose word about the original request is taken.
+    pub proxies: Proxies,
+    /// The largest body, in bytes; 1 MiB by default.
+    pub body: usize,
+    /// How long a sender may take to send the body; 10 s by default.
+    pub time: Duration,
+    /// So many deliveries are taken at once; 512 by default. Others are asked to come again.
+    pub concurrency: usize,
+}
+
+impl Default for IngressPolicy {
+    fn default() -> IngressPolicy {
+        IngressPolicy {
+            public_url: None,
+            proxies: Proxies::default(),
+            body: 1 << 20,
+            time: Duration::from_secs(10),
+            concurrency: 512,
+        }
+    }
+}
+
+/// Takes what services deliver.
+#[derive(Clone)]
+pub struct Ingress(Arc<Shared>);
+
+struct Shared {
+    hooks: Arc<dyn Hooks>,
+    inbox: Inbox,
+    fetcher: Fetcher,
+    clock: Arc<dyn Clock>,
+    policy: IngressPolicy,
+    places: Semaphore,
+    stream: Option<(EventStream, Secret)>,
+}
+
+impl Ingress {
+    /// An ingress for these hooks, into this inbox.
+    pub fn new(
+        hooks: Arc<dyn Hooks>,
+        inbox: Inbox,
+        fetcher: Fetcher,
+        clock: Arc<dyn Clock>,
+        policy: IngressPolicy,
+    ) -> Ingress {
+        let places = Semaphore::new(policy.concurrency);
+        Ingress(Arc::new(Shared { hooks, inbox, fetcher, clock, policy, places, stream: None }))
+    }
+
+    /// As well with a stream of events at `/events`, for who has the token.
+    #[must_use]
+    pub fn stream(self, stream: EventStream, token: Secret) -> Ingress {
+        let Shared { hooks, inbox, fetcher, clock, policy, places, .. } = match Arc::try_unwrap(self.0) {
+            Ok(shared) => shared,
+            Err(shared) => return Ingress(shared),
+        };
+        Ingress(Arc::new(Shared { hooks, inbox, fetcher, clock, policy, places, stream: Some((stream, token)) }))
+    }
+
+    /// `/in/{token}` for deliveries, `/healthz` and `/readyz`; everything else is not there.
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route("/in/{token}", any(deliver))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .fallback(|| async { answer::not_found() });
+        let router = match self.0.stream {
+            Some(_) => router.route("/events", get(stream::events)),
+            None => router,
+        };
+        router.with_state(self.clone())
+    }
+
+    /// Takes one request for the hook of a token, as [`router`](Ingress::router) does; for servers that are not ours.
+    pub async fn take(&self, token: &str, peer: Option<SocketAddr>, parts: Parts, body: Body) -> Response {
+        let shared = &self.0;
+        let Ok(_place) = shared.places.try_acquire() else { return answer::busy(Duration::from_secs(1)) };
+        let hook = match shared.hooks.find(token).await {
+            Ok(Some(hook)) => hook,
+            Ok(None) => return answer::not_found(),
+            Err(error) => return answer::failed(&error),
+        };
+        let body = match shared.read(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        let url = shared.url(peer, &parts);
+        let delivery = Delivery { method: parts.method, url, headers: parts.headers, body };
+        match shared.judge(&hook, delivery).await {
+            Ok(reply) => answer::reply(reply),
+            Err(error) => answer::failed(&error),
+        }
+    }
+}
+
+impl fmt::Debug for Ingress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ingress({:?})", self.0.policy)
+    }
+}
+
+async fn deliver(
+    State(ingress): State<Ingress>,
+    Path(token): Path<String>,
+    request: axum::extract::Request,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let (parts, body) = request.into_parts();
+    ingress.take(&token, peer, parts, body).await
+}
+
+/// Whether the inbox can be written to: the store answers, and there is room.
+async fn ready(State(ingress): State<Ingress>) -> Response {
+    match ingress.0.inbox.store().inbox_next().await {
+        Ok(_) => answer::text(StatusCode::OK, "ready\n"),
+        Err(error) => answer::failed(&error),
+    }
+}
+
+impl Shared {
+    async fn read(&self, body: Body) -> Result<Bytes, Response> {
+        let collected = tokio::time::timeout(self.policy.time, Limited::new(body, self.policy.body).collect());
+        match collected.await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(answer::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"))
+            }
+            Ok(Err(_)) => Err(answer::text(StatusCode::BAD_REQUEST, "the body broke off\n")),
+            Err(_) => Err(answer::text(StatusCode::REQUEST_TIMEOUT, "the body took too long\n")),
+        }
+    }
+
+    /// The URL that the service called, which some sign.
+    fn url(&self, peer: Option<SocketAddr>, parts: &Parts) -> String {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        match &self.policy.public_url {
+            Some(base) => format!("{base}{path}"),
+            None => {
+                let proxied = peer.is_some_and(|peer| self.policy.proxies.has(peer.ip()));
+                format!("{}{path}", origin::of(&parts.headers, proxied))
+            }
+        }
+    }
+
+    async fn judge(&self, hook: &Arc<LiveHook>, delivery: Delivery) -> Result<Reply> {
+        let now = self.clock.now();
+        let judged = hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await.inspect_err(|error| {
+            tracing::warn!(
+                target: "linchpin::ingress", hook = hook.id, code = error.code().as_str(), "a delivery was refused: {error}"
+            );
+        })?;
+        match judged {
+            Judged::Handshake(reply) => return Ok(reply),
+            Judged::Delivery if hook.accepts == Accepts::Handshakes => {
+                return Err(Error::coded(Code::ConnectionUnknown, "the hook is not on"));
+            }
+            Judged::Delivery => {}
+        }
+        let receivers = match &hook.connection {
+            Some(_) => vec![hook.clone()],
+            None => match hook.guard.routing_key(&delivery) {
+                Some(key) => self.hooks.routed(hook, &key).await?,
+                None => Vec::new(),
+            },
+        };
+        let mut taken = 0;
+        for receiver in receivers {
+            taken += usize::from(self.keep(&receiver, hook, &delivery).await?);
+        }
+        tracing::debug!(target: "linchpin::ingress", hook = hook.id, taken, "a delivery was accepted");
+        Ok(hook.guard.response())
+    }
+
+    /// Puts a delivery into the inbox for the connection of a hook; `false` when it is of no event there.
+    async fn keep(&self, receiver: &LiveHook, hook: &LiveHook, delivery: &Delivery) -> Result<bool> {
+        let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
+        let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
+            return Ok(false);
+        };
+        let secret: Vec<_> = hook.guard.secret_headers().collect();
+        let headers = delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
+        let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let options = (!receiver.options.is_null())
+            .then(|| RawValue::from_string(receiver.options.to_string()).ok())
+            .flatten();
+        let head = Head::Delivery(DeliveryHead {
+            connector: receiver.connector.clone(),
+            hook: receiver.hook.clone(),
+            connection: connection.clone(),
+            events: events.iter().map(|event| event.key.clone()).collect(),
+            options,
+            method: delivery.method.to_string(),
+            url: without_token(&delivery.url),
+            headers: headers.collect(),
+        });
+        self.inbox
+            .put(NewEntry {
+                source: receiver.id.clone(),
+                identity: hook.guard.identity(delivery),
+                lane: hook.guard.lane(delivery),
+                head: head.write()?,
+                body: delivery.body.clone(),
+                received: self.clock.now(),
+            })
+            .await?;
+        Ok(true)
+    }
+}
+
+/// Headers that may prove who somebody is, whatever the hook says of them.
+fn is_credential(name: &linchpin::http::HeaderName) -> bool {
+    use linchpin::http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name)
+}
+
+/// The URL as it is kept: the token in it is as good as a password.
+fn without_token(url: &str) -> String {
+    match url.split_once("/in/") {
+        Some((base, rest)) => {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            format!("{base}/in/***{}", &rest[end..])
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_kept() {
+        assert_eq!(without_token("https://h.example/x/in/s3cret?a=b"), "https://h.example/x/in/***?a=b");
+        assert_eq!(without_token("https://h.example/in/s3cret"), "https://h.example/in/***");
+        assert_eq!(without_token("https://h.example/"), "https://h.example/");
+    }
+}
