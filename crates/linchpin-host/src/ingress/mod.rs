@@ -10,7 +10,15 @@ mod origin;
 mod serve;
 mod stream;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -39,7 +47,7 @@ pub use self::{
 use crate::{
     inbox::{DeliveryHead, Head, Inbox},
     sink::EventStream,
-    store::NewEntry,
+    store::{NewEntry, Put},
 };
 
 /// How deliveries are taken.
@@ -83,6 +91,23 @@ struct Shared {
     policy: IngressPolicy,
     places: Semaphore,
     stream: Option<(EventStream, Secret)>,
+    counts: Counts,
+}
+
+/// What became of requests, since the process began.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Deliveries that were put into the inbox, once for each connection.
+    pub accepted: AtomicU64,
+    /// Deliveries that were there already.
+    pub repeated: AtomicU64,
+    /// Deliveries of no event that anybody asked for.
+    pub passed_over: AtomicU64,
+    /// Handshakes.
+    pub handshakes: AtomicU64,
+    /// Requests that did not prove where they come from.
+    pub refused: AtomicU64,
 }
 
 impl Ingress {
@@ -95,17 +120,23 @@ impl Ingress {
         policy: IngressPolicy,
     ) -> Ingress {
         let places = Semaphore::new(policy.concurrency);
-        Ingress(Arc::new(Shared { hooks, inbox, fetcher, clock, policy, places, stream: None }))
+        let counts = Counts::default();
+        Ingress(Arc::new(Shared { hooks, inbox, fetcher, clock, policy, places, stream: None, counts }))
     }
 
     /// As well with a stream of events at `/events`, for who has the token.
     #[must_use]
     pub fn stream(self, stream: EventStream, token: Secret) -> Ingress {
-        let Shared { hooks, inbox, fetcher, clock, policy, places, .. } = match Arc::try_unwrap(self.0) {
-            Ok(shared) => shared,
-            Err(shared) => return Ingress(shared),
-        };
-        Ingress(Arc::new(Shared { hooks, inbox, fetcher, clock, policy, places, stream: Some((stream, token)) }))
+        // Before anybody else has it.
+        Ingress(match Arc::try_unwrap(self.0) {
+            Ok(shared) => Arc::new(Shared { stream: Some((stream, token)), ..shared }),
+            Err(shared) => shared,
+        })
+    }
+
+    /// What became of requests.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// `/in/{token}` for deliveries, `/healthz` and `/readyz`; everything else is not there.
@@ -196,12 +227,16 @@ impl Shared {
     async fn judge(&self, hook: &Arc<LiveHook>, delivery: Delivery) -> Result<Reply> {
         let now = self.clock.now();
         let judged = hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await.inspect_err(|error| {
+            add(&self.counts.refused);
             tracing::warn!(
                 target: "linchpin::ingress", hook = hook.id, code = error.code().as_str(), "a delivery was refused: {error}"
             );
         })?;
         match judged {
-            Judged::Handshake(reply) => return Ok(reply),
+            Judged::Handshake(reply) => {
+                add(&self.counts.handshakes);
+                return Ok(reply);
+            }
             Judged::Delivery if hook.accepts == Accepts::Handshakes => {
                 return Err(Error::coded(Code::ConnectionUnknown, "the hook is not on"));
             }
@@ -214,19 +249,28 @@ impl Shared {
                 None => Vec::new(),
             },
         };
-        let mut taken = 0;
+        let mut kept = false;
         for receiver in receivers {
-            taken += usize::from(self.keep(&receiver, hook, &delivery).await?);
+            let put = self.keep(&receiver, hook, &delivery).await?;
+            kept |= put.is_some();
+            match put {
+                Some(Put::New(_)) => add(&self.counts.accepted),
+                Some(Put::Known) => add(&self.counts.repeated),
+                None => {}
+            }
         }
-        tracing::debug!(target: "linchpin::ingress", hook = hook.id, taken, "a delivery was accepted");
+        if !kept {
+            add(&self.counts.passed_over);
+        }
+        tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
         Ok(hook.guard.response())
     }
 
-    /// Puts a delivery into the inbox for the connection of a hook; `false` when it is of no event there.
-    async fn keep(&self, receiver: &LiveHook, hook: &LiveHook, delivery: &Delivery) -> Result<bool> {
+    /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
+    async fn keep(&self, receiver: &LiveHook, hook: &LiveHook, delivery: &Delivery) -> Result<Option<Put>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
         let headers = delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
@@ -244,7 +288,8 @@ impl Shared {
             url: without_token(&delivery.url),
             headers: headers.collect(),
         });
-        self.inbox
+        let put = self
+            .inbox
             .put(NewEntry {
                 source: receiver.id.clone(),
                 identity: hook.guard.identity(delivery),
@@ -254,8 +299,12 @@ impl Shared {
                 received: self.clock.now(),
             })
             .await?;
-        Ok(true)
+        Ok(Some(put))
     }
+}
+
+fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Headers that may prove who somebody is, whatever the hook says of them.

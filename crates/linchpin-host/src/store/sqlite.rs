@@ -214,6 +214,11 @@ impl<T> Drop for Worker<T> {
     }
 }
 
+fn system_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Work on the database, or word that it cannot be done; gives how it went, and the answer that waits for the commit.
@@ -284,11 +289,17 @@ impl Sqlite {
     /// [`Code::StoreFailed`] when the file cannot be opened for writing, can be read by others, is no store, or is of a newer
     /// version.
     pub fn open(path: impl Into<PathBuf>) -> Result<Sqlite> {
-        let clock = || {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        };
-        Sqlite::start(path.into().into(), Arc::new(clock))
+        Sqlite::start(path.into().into(), Arc::new(system_clock), "full")
+    }
+
+    /// The same, but what was reported as done may be lost when the machine loses its power; never when only the process dies. Each
+    /// commit takes a flush to the disk less.
+    ///
+    /// # Errors
+    ///
+    /// Like [`open`](Sqlite::open).
+    pub fn open_unflushed(path: impl Into<PathBuf>) -> Result<Sqlite> {
+        Sqlite::start(path.into().into(), Arc::new(system_clock), "normal")
     }
 
     /// The same with a clock of its own for leases. For tests.
@@ -300,15 +311,15 @@ impl Sqlite {
         path: impl Into<PathBuf>,
         clock: impl Fn() -> DateTime + Send + Sync + 'static,
     ) -> Result<Sqlite> {
-        Sqlite::start(path.into().into(), Arc::new(move || clock().unix_millis()))
+        Sqlite::start(path.into().into(), Arc::new(move || clock().unix_millis()), "full")
     }
 
-    fn start(path: Arc<Path>, clock: Clock) -> Result<Sqlite> {
+    fn start(path: Arc<Path>, clock: Clock, synchronous: &str) -> Result<Sqlite> {
         prepare_file(&path)?;
         let told = |trouble: Trouble| trouble.error(&path);
-        let mut writer = connect(&path).map_err(told)?;
+        let mut writer = connect(&path, synchronous).map_err(told)?;
         migrate(&mut writer, &path)?;
-        let reader = connect(&path).map_err(told)?;
+        let reader = connect(&path, synchronous).map_err(told)?;
         reader.pragma_update(None, "query_only", true).map_err(|error| told(error.into()))?;
 
         Ok(Sqlite {
@@ -481,7 +492,7 @@ fn prepare_file(path: &Path) -> Result<()> {
     private_file::check("the store", path, &found)
 }
 
-fn connect(path: &Path) -> Result<rusqlite::Connection, Trouble> {
+fn connect(path: &Path, synchronous: &str) -> Result<rusqlite::Connection, Trouble> {
     use rusqlite::OpenFlags;
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -504,7 +515,7 @@ fn connect(path: &Path) -> Result<rusqlite::Connection, Trouble> {
             other => break other?,
         }
     }
-    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "secure_delete", true)?;
     Ok(connection)
