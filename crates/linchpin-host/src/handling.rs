@@ -74,17 +74,18 @@ impl Handling {
             for (index, data) in values(flow, &json)?.into_iter().enumerate() {
                 // By its place, since a flow that is run again makes the same of the same.
                 let id = if index == 0 { run.clone() } else { event::id(&[&run, &index.to_string()]) };
-                self.sink.take(&Event {
-                    id,
-                    kind: format!("{}.{event}", head.connector),
-                    received: entry.what.received,
-                    tenant: row.tenant.clone(),
-                    connection: row.name.clone(),
-                    source: entry.what.source.clone(),
-                    subscriptions: Vec::new(),
-                    data,
-                })
-                .await?;
+                self.sink
+                    .take(&Event {
+                        id,
+                        kind: format!("{}.{event}", head.connector),
+                        received: entry.what.received,
+                        tenant: row.tenant.clone(),
+                        connection: row.name.clone(),
+                        source: entry.what.source.clone(),
+                        subscriptions: Vec::new(),
+                        data,
+                    })
+                    .await?;
             }
         }
         Ok(())
@@ -99,17 +100,18 @@ impl Handling {
         })?;
         let RecordHead { connector, event, id, subscriptions, .. } = head;
         let id = id.unwrap_or_else(|| event::id(&[&entry.what.source, &entry.what.identity, &event]));
-        self.sink.take(&Event {
-            id,
-            kind: format!("{connector}.{event}"),
-            received: entry.what.received,
-            tenant: row.tenant,
-            connection: row.name,
-            source: entry.what.source.clone(),
-            subscriptions,
-            data,
-        })
-        .await
+        self.sink
+            .take(&Event {
+                id,
+                kind: format!("{connector}.{event}"),
+                received: entry.what.received,
+                tenant: row.tenant,
+                connection: row.name,
+                source: entry.what.source.clone(),
+                subscriptions,
+                data,
+            })
+            .await
     }
 
     async fn row(&self, id: &str) -> Result<store::Connection> {

@@ -9,7 +9,7 @@ use linchpin::{Actor, Code, Error, Result, flow::BoxFuture};
 use linchpin_runtime::Cancel;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Inbox, Shared, lock};
+use super::{Held, Inbox, Shared, lock};
 use crate::{ping::later, store::Entry};
 
 /// How often the store is asked for what other processes left behind, when nothing is known to be due.
@@ -83,9 +83,12 @@ impl Inbox {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = running.join_next(), if !running.is_empty() => {}
-                Some(entry) = fresh.recv(), if room > 0 => {
+                Some(Held { entry, until }) = fresh.recv(), if room > 0 => {
                     shared.held.fetch_sub(entry.what.size(), Ordering::Relaxed);
-                    running.spawn(attempt(shared.clone(), handle.clone(), entry));
+                    // One that waited for too long is due for everybody before an attempt would be over.
+                    if later(shared.clock.now(), shared.policy.attempt) <= until {
+                        running.spawn(attempt(shared.clone(), handle.clone(), entry));
+                    }
                 }
                 () = shared.wake.notified(), if room > 0 => look = Instant::now(),
                 () = tokio::time::sleep_until(look.min(tidy).min(count)), if room > 0 => {}

@@ -141,7 +141,8 @@ impl InboxStore for MemoryInbox {
     fn inbox_claim(&self, now: DateTime, until: DateTime, most: usize) -> BoxFuture<'_, Result<Vec<Entry>>> {
         self.with(|kept| {
             let due = kept.due.range(..=(now, i64::MAX)).map(|&(_, number)| number);
-            let mut ready: Vec<i64> = due.filter(|&number| !kept.waits_for_another(number)).take(most).collect();
+            let mut ready: Vec<i64> =
+                due.filter(|&number| !kept.waits_for_another(number)).take(most).collect();
             ready.sort_unstable();
             ready.iter().for_each(|&number| kept.put_off(number, Some(until)));
             ready.iter().filter_map(|number| Some(kept.rows.get(number)?.entry.clone())).collect()
@@ -203,7 +204,9 @@ impl InboxStore for MemoryInbox {
         self.with(|kept| {
             let old = |row: &&Row| row.due.is_none() && row.entry.what.received < before;
             let gone: Vec<i64> = match state {
-                EntryState::Dead => kept.rows.values().filter(old).map(|row| row.entry.number).take(most).collect(),
+                EntryState::Dead => {
+                    kept.rows.values().filter(old).map(|row| row.entry.number).take(most).collect()
+                }
                 _ => Vec::new(),
             };
             for number in &gone {

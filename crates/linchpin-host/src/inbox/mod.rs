@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use linchpin::{Code, Error, Result};
+use linchpin::{Code, DateTime, Error, Result};
 use linchpin_runtime::Clock;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -96,8 +96,8 @@ struct Shared {
     policy: InboxPolicy,
     gathered: Mutex<Gathered>,
     /// Straight to the attempts of this process, without asking the store for what it has just been given.
-    fresh: mpsc::Sender<Entry>,
-    taken: Mutex<Option<mpsc::Receiver<Entry>>>,
+    fresh: mpsc::Sender<Held>,
+    taken: Mutex<Option<mpsc::Receiver<Held>>>,
     done: Mutex<Finished>,
     /// Wakes the dispatcher: something is due that it does not know of.
     wake: Notify,
@@ -105,6 +105,12 @@ struct Shared {
     waiting: AtomicU64,
     /// So many bytes of entries are in memory here, and not yet attempted.
     held: AtomicUsize,
+}
+
+/// An entry that is this process's until a time.
+struct Held {
+    entry: Entry,
+    until: DateTime,
 }
 
 /// What waits for the next commit.
@@ -166,8 +172,11 @@ impl Inbox {
             let policy = &self.0.policy;
             let bytes = gathered.bytes.saturating_add(entry.size());
             if self.0.waiting.load(Ordering::Relaxed) >= policy.waiting || bytes > policy.gathered {
-                return Err(Error::coded(Code::InboxFull, "there is no room for more until some are handed on")
-                    .retry_after(STAY_AWAY));
+                return Err(Error::coded(
+                    Code::InboxFull,
+                    "there is no room for more until some are handed on",
+                )
+                .retry_after(STAY_AWAY));
             }
             gathered.bytes = bytes;
             gathered.entries.push(entry);
@@ -212,9 +221,9 @@ impl fmt::Debug for Inbox {
     }
 }
 
-fn earlier(time: linchpin::DateTime, span: Duration) -> linchpin::DateTime {
+fn earlier(time: DateTime, span: Duration) -> DateTime {
     let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    linchpin::DateTime::from_unix_millis(time.unix_millis().saturating_sub(span)).unwrap_or(time)
+    DateTime::from_unix_millis(time.unix_millis().saturating_sub(span)).unwrap_or(time)
 }
 
 /// Commits what has gathered, again and again until there is nothing: meanwhile the next gather, and so share a flush to the disk.
@@ -242,7 +251,8 @@ async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<oneshot::Send
     let size: usize = entries.iter().map(NewEntry::size).sum();
     let small = shared.held.load(Ordering::Relaxed).saturating_add(size) <= shared.policy.gathered;
     let mut room = shared.fresh.try_reserve_many(entries.len()).ok().filter(|_| small);
-    let held = room.as_ref().map(|_| later(shared.clock.now(), shared.policy.attempt * 2));
+    let until = later(shared.clock.now(), shared.policy.attempt * 2);
+    let held = room.as_ref().map(|_| until);
     let stays = entries.clone();
     match shared.store.inbox_put(entries, held).await {
         Ok(put) => {
@@ -253,7 +263,7 @@ async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<oneshot::Send
                     match room.as_mut().and_then(Iterator::next).filter(|_| what.lane.is_none()) {
                         Some(place) => {
                             shared.held.fetch_add(what.size(), Ordering::Relaxed);
-                            place.send(Entry { number, attempts: 0, what });
+                            place.send(Held { entry: Entry { number, attempts: 0, what }, until });
                         }
                         None => others = true,
                     }

@@ -33,7 +33,9 @@ pub(super) fn busy(wait: Duration) -> Response {
 /// What an error is to a sender.
 pub(super) fn failed(error: &Error) -> Response {
     match error.code() {
-        Code::SignatureInvalid => text(StatusCode::UNAUTHORIZED, "the delivery does not prove where it comes from\n"),
+        Code::SignatureInvalid => {
+            text(StatusCode::UNAUTHORIZED, "the delivery does not prove where it comes from\n")
+        }
         Code::ConnectionUnknown => not_found(),
         Code::InboxFull => {
             let mut response = busy(error.details().retry_after.unwrap_or(STAY_AWAY));

@@ -2,12 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use linchpin::{
-    Connector, Error, Result, Secret,
-    flow::BoxFuture,
-    manifest::spec::Spec,
-    serde_json::Value,
-};
+use linchpin::{Connector, Error, Result, Secret, flow::BoxFuture, manifest::spec::Spec, serde_json::Value};
 use linchpin_runtime::webhook::Guard;
 use sha2::{Digest, Sha256};
 

@@ -201,7 +201,8 @@ async fn ready(State(ingress): State<Ingress>) -> Response {
 
 impl Shared {
     async fn read(&self, body: Body) -> Result<Bytes, Response> {
-        let collected = tokio::time::timeout(self.policy.time, Limited::new(body, self.policy.body).collect());
+        let collected =
+            tokio::time::timeout(self.policy.time, Limited::new(body, self.policy.body).collect());
         match collected.await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -273,8 +274,10 @@ impl Shared {
             return Ok(None);
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
-        let headers = delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
-        let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let headers =
+            delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
+        let headers =
+            headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         let options = (!receiver.options.is_null())
             .then(|| RawValue::from_string(receiver.options.to_string()).ok())
             .flatten();

@@ -61,9 +61,13 @@ mod tests {
     #[test]
     fn only_a_named_proxy_is_believed() {
         let proxies = Proxies::new(["10.0.0.0/8", "192.0.2.7"]).unwrap();
-        for (address, named) in
-            [("10.1.2.3", true), ("192.0.2.7", true), ("::ffff:10.1.2.3", true), ("192.0.2.8", false), ("::1", false)]
-        {
+        for (address, named) in [
+            ("10.1.2.3", true),
+            ("192.0.2.7", true),
+            ("::ffff:10.1.2.3", true),
+            ("192.0.2.8", false),
+            ("::1", false),
+        ] {
             assert_eq!(proxies.has(address.parse().unwrap()), named, "{address}");
         }
         assert!(Proxies::new(["proxy.example"]).is_err());

@@ -74,7 +74,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
     }
     drop(listener);
     let _ = ending.send(true);
-    let ended = tokio::time::timeout(limits.drain, async { while connections.join_next().await.is_some() {} });
+    let ended =
+        tokio::time::timeout(limits.drain, async { while connections.join_next().await.is_some() {} });
     if ended.await.is_err() {
         tracing::warn!(target: "linchpin::ingress", "requests that were under way are broken off");
     }

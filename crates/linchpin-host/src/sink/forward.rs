@@ -35,11 +35,12 @@ impl Forward {
     ///
     /// [`Code::SinkFailed`] when the URL is not of HTTP, or a key is shorter than 24 bytes.
     pub fn new(runtime: Runtime, clock: Arc<dyn Clock>, url: &str, keys: &[Secret]) -> Result<Forward> {
-        let refuse =
-            |message: &'static str| Error::coded(Code::SinkFailed, message).actor(Actor::Operator);
+        let refuse = |message: &'static str| Error::coded(Code::SinkFailed, message).actor(Actor::Operator);
         let (scheme, _) = url.split_once("://").unwrap_or_default();
         if !matches!(scheme, "http" | "https") {
-            return Err(refuse("events can be forwarded to URLs that begin with `https://` or `http://` only"));
+            return Err(refuse(
+                "events can be forwarded to URLs that begin with `https://` or `http://` only",
+            ));
         }
         let keys: Vec<Vec<u8>> = keys.iter().map(key).collect();
         if keys.is_empty() || keys.iter().any(|key| key.len() < 24) {

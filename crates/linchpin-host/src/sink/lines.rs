@@ -29,7 +29,8 @@ impl<W: Write + Send + 'static> Lines<W> {
 impl<W: Write + Send + 'static> Sink for Lines<W> {
     fn take<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<()>> {
         let written = self.write(event).map_err(|error| {
-            Error::coded(Code::SinkFailed, format!("the line cannot be written: {error}")).actor(Actor::Operator)
+            Error::coded(Code::SinkFailed, format!("the line cannot be written: {error}"))
+                .actor(Actor::Operator)
         });
         Box::pin(std::future::ready(written))
     }

@@ -4,6 +4,7 @@
 
 #[macro_use]
 mod contract;
+mod dispatch;
 mod home;
 mod inbox;
 mod lease_model;

@@ -1,0 +1,407 @@
+//! Entries on their way out, on virtual time.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
+use linchpin_host::{
+    inbox::{Handle, Inbox, InboxPolicy, MemoryInbox},
+    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+};
+use linchpin_runtime::{Cancel, Clock};
+use tokio::{task::JoinHandle, time::Instant};
+
+use super::sample::at;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The executor's clock, which stands still while anything can be done.
+#[derive(Clone, Copy)]
+struct Paused(Instant);
+
+impl Clock for Paused {
+    fn now(&self) -> DateTime {
+        let millis = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+        DateTime::from_unix_millis(at(0).unix_millis() + millis).unwrap()
+    }
+}
+
+impl fmt::Debug for Paused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Paused")
+    }
+}
+
+/// What becomes of each attempt.
+type Plan = Box<dyn Fn(&Entry) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+struct Told {
+    plan: Plan,
+    clock: Paused,
+    /// Identity and second of each attempt, in their order.
+    attempts: Mutex<Vec<(String, u64)>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+    ready: AtomicBool,
+}
+
+impl Handle for Told {
+    fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>> {
+        let attempt = (entry.what.identity.clone(), self.clock.0.elapsed().as_secs());
+        self.attempts.lock().unwrap().push(attempt);
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(running, Ordering::SeqCst);
+        let planned = (self.plan)(entry);
+        Box::pin(async move {
+            let done = planned.await;
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            done
+        })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            while !self.ready.load(Ordering::SeqCst) {
+                tokio::time::sleep(SECOND).await;
+            }
+        })
+    }
+}
+
+/// An inbox that is emptied.
+struct World {
+    inbox: Inbox,
+    told: Arc<Told>,
+    stop: Cancel,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl World {
+    fn new(
+        policy: InboxPolicy,
+        plan: impl Fn(&Entry) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    ) -> World {
+        World::over(Arc::new(MemoryInbox::new()), policy, plan)
+    }
+
+    fn over(
+        store: Arc<dyn InboxStore>,
+        policy: InboxPolicy,
+        plan: impl Fn(&Entry) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    ) -> World {
+        let clock = Paused(Instant::now());
+        let told = Arc::new(Told {
+            plan: Box::new(plan),
+            clock,
+            attempts: Mutex::default(),
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            ready: AtomicBool::new(true),
+        });
+        World { inbox: Inbox::new(store, Arc::new(clock), policy), told, stop: Cancel::new(), worker: None }
+    }
+
+    fn start(mut self) -> World {
+        let (inbox, told, stop) = (self.inbox.clone(), self.told.clone(), self.stop.clone());
+        self.worker = Some(tokio::spawn(async move { inbox.dispatch(told, &stop).await }));
+        self
+    }
+
+    async fn put(&self, entry: NewEntry) -> Put {
+        self.inbox.put(entry).await.unwrap()
+    }
+
+    fn attempts(&self) -> Vec<(String, u64)> {
+        self.told.attempts.lock().unwrap().clone()
+    }
+
+    fn seconds(&self) -> Vec<u64> {
+        self.attempts().into_iter().map(|(_, second)| second).collect()
+    }
+
+    async fn summary(&self, number: i64) -> Summary {
+        self.inbox.store().inbox_entry(number).await.unwrap().unwrap().1
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        self.worker.take().unwrap().await.unwrap();
+    }
+}
+
+fn policy() -> InboxPolicy {
+    let mut policy = InboxPolicy::default();
+    policy.pauses = vec![10 * SECOND, 100 * SECOND];
+    policy
+}
+
+fn entry(identity: &str) -> NewEntry {
+    NewEntry {
+        source: "hook".to_owned(),
+        identity: identity.to_owned(),
+        lane: None,
+        head: String::new(),
+        body: "body".into(),
+        received: at(0),
+    }
+}
+
+fn taken() -> BoxFuture<'static, Result<()>> {
+    Box::pin(std::future::ready(Ok(())))
+}
+
+fn refused(code: Code) -> BoxFuture<'static, Result<()>> {
+    Box::pin(std::future::ready(Err(Error::coded(code, "no"))))
+}
+
+fn number(put: Put) -> i64 {
+    match put {
+        Put::New(number) => number,
+        Put::Known => panic!("known already"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_in_is_handed_on_once() {
+    let world = World::new(policy(), |_| taken()).start();
+    assert!(matches!(world.put(entry("a")).await, Put::New(_)));
+    assert_eq!(world.put(entry("a")).await, Put::Known);
+    tokio::time::sleep(1000 * SECOND).await;
+    assert_eq!(world.put(entry("a")).await, Put::Known);
+    assert_eq!(world.attempts(), [("a".to_owned(), 0)]);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_tried_again_with_pauses_and_then_is_a_dead_letter() {
+    let world = World::new(policy(), |_| refused(Code::Unreachable)).start();
+    let number = number(world.put(entry("a")).await);
+    tokio::time::sleep(1000 * SECOND).await;
+    let seconds = world.seconds();
+    assert_eq!(seconds.len(), 3, "{seconds:?}");
+    assert!((10..=12).contains(&seconds[1]), "{seconds:?}");
+    assert!((110..=132).contains(&seconds[2]), "{seconds:?}");
+    let summary = world.summary(number).await;
+    assert_eq!((summary.state, summary.attempts), (EntryState::Dead, 3));
+    assert_eq!(summary.problem.as_deref(), Some("LP510: no"));
+
+    assert!(world.inbox.store().inbox_replay(number, at(1000)).await.unwrap());
+    world.inbox.wake();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(world.seconds().len(), 4);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_to_mend_is_a_dead_letter_at_once() {
+    let world = World::new(policy(), |_| refused(Code::OutputInvalid)).start();
+    let number = number(world.put(entry("a")).await);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!((world.seconds(), world.summary(number).await.state), (vec![0], EntryState::Dead));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_hangs_ends_and_is_a_failure() {
+    let world = World::new(policy(), |entry| match entry.attempts {
+        0 => Box::pin(std::future::pending()),
+        _ => taken(),
+    });
+    let world = world.start();
+    world.put(entry("a")).await;
+    tokio::time::sleep(1000 * SECOND).await;
+    let seconds = world.seconds();
+    assert!(matches!(seconds[..], [0, 70..=72]), "{seconds:?}");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_are_attempted_at_once_and_no_more() {
+    let mut few = policy();
+    few.concurrency = 4;
+    let world = World::new(few, |_| {
+        Box::pin(async {
+            tokio::time::sleep(SECOND).await;
+            Ok(())
+        })
+    })
+    .start();
+    let inbox = &world.inbox;
+    let puts = (0..200).map(|number| {
+        let inbox = inbox.clone();
+        tokio::spawn(async move { inbox.put(entry(&number.to_string())).await.unwrap() })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        put.await.unwrap();
+    }
+    tokio::time::sleep(49 * SECOND).await;
+    assert!(inbox.store().inbox_waiting().await.unwrap() > 0);
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(inbox.store().inbox_waiting().await.unwrap(), 0);
+    assert_eq!(world.told.most.load(Ordering::SeqCst), 4);
+    let mut each = BTreeMap::new();
+    for (identity, _) in world.attempts() {
+        *each.entry(identity).or_insert(0) += 1;
+    }
+    assert!(each.len() == 200 && each.values().all(|&times| times == 1), "{each:?}");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_lane_each_is_handed_on_behind_the_last() {
+    let world = World::new(policy(), |entry| match (entry.what.identity.as_str(), entry.attempts) {
+        ("a2", 0) => refused(Code::Unreachable),
+        ("a3", _) => refused(Code::InputInvalid),
+        _ => Box::pin(async {
+            tokio::time::sleep(SECOND).await;
+            Ok(())
+        }),
+    });
+    let world = world.start();
+    for (identity, lane) in [("a1", "a"), ("b1", "b"), ("a2", "a"), ("a3", "a"), ("a4", "a"), ("b2", "b")] {
+        world.put(NewEntry { lane: Some(lane.to_owned()), ..entry(identity) }).await;
+    }
+    tokio::time::sleep(100 * SECOND).await;
+    let of = |lane: char| -> Vec<String> {
+        world.attempts().into_iter().map(|(identity, _)| identity).filter(|it| it.starts_with(lane)).collect()
+    };
+    assert_eq!(of('a'), ["a1", "a2", "a2", "a3", "a4"]);
+    assert_eq!(of('b'), ["b1", "b2"]);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_are_asked_to_come_again_when_there_is_no_room() {
+    let mut small = policy();
+    small.waiting = 2;
+    let world = World::new(small, |_| taken());
+    world.put(entry("a")).await;
+    world.put(entry("b")).await;
+    let error = world.inbox.put(entry("c")).await.unwrap_err();
+    assert_eq!(error.code(), Code::InboxFull);
+    assert!(error.details().retry_after.is_some());
+    let world = world.start();
+    tokio::time::sleep(SECOND).await;
+    world.put(entry("c")).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(world.attempts().len(), 3);
+    world.end().await;
+
+    let mut tiny = policy();
+    tiny.gathered = 3;
+    let world = World::new(tiny, |_| taken());
+    assert_eq!(world.inbox.put(entry("a")).await.unwrap_err().code(), Code::InboxFull);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_attempted_before_the_sink_is_ready() {
+    let world = World::new(policy(), |_| taken());
+    world.told.ready.store(false, Ordering::SeqCst);
+    let world = world.start();
+    world.put(entry("a")).await;
+    tokio::time::sleep(500 * SECOND).await;
+    assert_eq!(world.seconds(), [0; 0]);
+    world.told.ready.store(true, Ordering::SeqCst);
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(world.seconds().len(), 1);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_left_is_found() {
+    let world = World::new(policy(), |_| taken()).start();
+    tokio::time::sleep(SECOND).await;
+    world.inbox.store().inbox_put(vec![entry("a")], None).await.unwrap();
+    let held = world.inbox.store().inbox_put(vec![entry("b")], Some(at(500))).await.unwrap();
+    assert!(matches!(held[..], [Put::New(_)]));
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.attempts().len(), 1, "within a minute");
+    tokio::time::sleep(500 * SECOND).await;
+    assert_eq!(world.attempts().len(), 2);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_is_stopped_what_is_under_way_ends_and_nothing_begins() {
+    let mut few = policy();
+    few.concurrency = 1;
+    let slow = |_: &Entry| -> BoxFuture<'static, Result<()>> {
+        Box::pin(async {
+            tokio::time::sleep(SECOND).await;
+            Ok(())
+        })
+    };
+    let world = World::new(few, slow).start();
+    world.put(entry("a")).await;
+    world.put(entry("b")).await;
+    tokio::time::sleep(SECOND / 2).await;
+    let store = world.inbox.store().clone();
+    let told = world.told.clone();
+    world.end().await;
+    assert_eq!(told.attempts.lock().unwrap().len(), 1);
+    assert_eq!(store.inbox_waiting().await.unwrap(), 1);
+    // It is due again for whoever comes next.
+    assert_eq!(store.inbox_claim(at(120), at(200), 9).await.unwrap().len(), 1);
+}
+
+/// An inbox whose disk is full for a time.
+#[derive(Debug, Default)]
+struct Full {
+    inbox: MemoryInbox,
+    full: AtomicBool,
+}
+
+macro_rules! while_there_is_room {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
+        $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
+            match self.full.load(Ordering::SeqCst) {
+                true => Box::pin(std::future::ready(Err(Error::coded(Code::StoreFailed, "the disk is full")))),
+                false => self.inbox.$name($($arg),*),
+            }
+        })+
+    };
+}
+
+impl InboxStore for Full {
+    while_there_is_room! {
+        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
+        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
+        inbox_done(numbers: Vec<i64>) -> ();
+        inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
+        inbox_next() -> Option<DateTime>;
+        inbox_waiting() -> u64;
+        inbox_list(which: Entries) -> Vec<Summary>;
+        inbox_entry(number: i64) -> Option<(Entry, Summary)>;
+        inbox_replay(number: i64, now: DateTime) -> bool;
+        inbox_purge(state: EntryState, before: DateTime, most: usize) -> u64;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_full_for_a_time_loses_nothing_and_nothing_is_said_to_be_in() {
+    let store = Arc::new(Full::default());
+    let world = World::over(store.clone(), policy(), |_| taken()).start();
+    world.put(entry("a")).await;
+    store.full.store(true, Ordering::SeqCst);
+    let error = world.inbox.put(entry("b")).await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::StoreFailed, "the disk is full"));
+    tokio::time::sleep(300 * SECOND).await;
+    store.full.store(false, Ordering::SeqCst);
+    world.put(entry("b")).await;
+    tokio::time::sleep(300 * SECOND).await;
+    let mut each: BTreeMap<String, u32> = BTreeMap::new();
+    for (identity, _) in world.attempts() {
+        *each.entry(identity).or_default() += 1;
+    }
+    // The first could not be noted as done, and so comes again.
+    assert!(each["a"] >= 1 && each["b"] == 1, "{each:?}");
+    assert_eq!(store.inbox_waiting().await.unwrap(), 0);
+    world.end().await;
+}
