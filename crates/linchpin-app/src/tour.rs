@@ -14,7 +14,10 @@ use linchpin::{
 };
 use linchpin_cli::{Exit, Failure, Format};
 use linchpin_github::mock::{Fault, Github, Happening, OWNER, REPOSITORY, TOKEN};
-use linchpin_runtime::{Clock, Connection, Invocation, Output, ResultCheck, Runtime, SystemClock, webhook};
+use linchpin_runtime::{
+    Clock, Connection, Invocation, Output, ResultCheck, Runtime, SystemClock,
+    webhook::{self, Fetcher, Guard},
+};
 use serde_json::{Value, json};
 
 /// Where GitHub would deliver.
@@ -158,7 +161,7 @@ impl Tour {
     async fn deliver(&mut self, hook: &Value, secret: &Secret) {
         let delivery = self.delivery(hook);
         let shaped = match &delivery {
-            Ok(delivery) => match self.verify(secret, delivery) {
+            Ok(delivery) => match self.verify(secret, delivery).await {
                 Ok(()) => self.call("issue_opened", |call| call.delivery(delivery.clone())).await,
                 Err(error) => Err(error),
             },
@@ -171,14 +174,17 @@ impl Tour {
             |event| format!("issue {:?} was opened", text(event, "/issue/title")),
         );
 
-        let refused = delivery.and_then(|mut delivery| {
-            delivery.body = [&delivery.body[..], b" "].concat().into();
-            match self.verify(secret, &delivery) {
-                Err(error) if error.code() == Code::SignatureInvalid => Ok(json!(error.message())),
-                Err(error) => Err(error),
-                Ok(()) => Err(Error::new("a forged delivery was accepted")),
+        let refused = match delivery {
+            Ok(mut delivery) => {
+                delivery.body = [&delivery.body[..], b" "].concat().into();
+                match self.verify(secret, &delivery).await {
+                    Err(error) if error.code() == Code::SignatureInvalid => Ok(json!(error.message())),
+                    Err(error) => Err(error),
+                    Ok(()) => Err(Error::new("a forged delivery was accepted")),
+                }
             }
-        });
+            Err(error) => Err(error),
+        };
         self.step(
             "a forged delivery: refused before any of the connector's code",
             "issue_opened",
@@ -192,10 +198,11 @@ impl Tour {
         delivery.ok_or_else(|| Error::new("the service has nothing to deliver"))
     }
 
-    fn verify(&self, secret: &Secret, delivery: &Delivery) -> Result<()> {
+    async fn verify(&self, secret: &Secret, delivery: &Delivery) -> Result<()> {
         let spec = self.connector.spec()?;
         let hook = spec.hooks.first().ok_or_else(|| Error::new("the spec has no hook"))?;
-        webhook::verify(hook, secret, delivery)
+        let (guard, fetcher) = (Guard::new(hook)?, Fetcher::new(&self.runtime));
+        guard.judge(&fetcher, delivery, std::slice::from_ref(secret), SystemClock.now()).await.map(drop)
     }
 
     fn invocation(&self, flow: &str) -> Result<Invocation> {

@@ -14,7 +14,11 @@ use linchpin::{
     flow::{FlowDescriptor, KindInfo, Slot},
     http::{HeaderMap, HeaderName, HeaderValue},
 };
-use linchpin_runtime::{Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Trace, webhook};
+use linchpin_runtime::{
+    Clock as _, Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Runtime, SystemClock,
+    Trace,
+    webhook::{self, Fetcher, Guard, Judged},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -42,11 +46,11 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
             }
             None => (None, given(connector, args, format)?),
         };
-        let invocation = invocation(connector, &connection, flow, args, format)?;
         let runtime = match &host {
             Some(host) => host.runtime().clone(),
             None => args.store.egress.runtime()?,
         };
+        let invocation = invocation(connector, &connection, flow, args, format, &runtime).await?;
         // Before the service is asked for anything that could then not be written down.
         let har = args.har.as_deref().map(Archive::create).transpose()?;
         let invocation = invocation.record(har.is_some());
@@ -128,12 +132,13 @@ fn misuse(error: Error) -> Failure {
     }
 }
 
-fn invocation(
+async fn invocation(
     connector: &Connector,
     connection: &Connection,
     flow: &'static FlowDescriptor,
     args: &Run,
     format: Format,
+    runtime: &Runtime,
 ) -> Result<Invocation, Failure> {
     let mut invocation = Invocation::new(connection, flow).dry_run(args.dry_run).check(ResultCheck::Strict);
     if args.input.is_some() || !args.set.is_empty() {
@@ -178,9 +183,14 @@ fn invocation(
     }
     let secret = args.signing_secret.as_deref().map(|file| signing_secret(file, flow, format)).transpose()?;
     if let Some(file) = &args.payload {
-        let delivery = Delivery { headers: headers(&args.header)?, body: input::read(file)?.into() };
+        let delivery = Delivery {
+            url: args.event_url.clone().unwrap_or_default(),
+            headers: headers(&args.header)?,
+            body: input::read(file)?.into(),
+            ..Delivery::default()
+        };
         if let Some(secret) = &secret {
-            verify(connector, flow, secret, &delivery)?;
+            verify(connector, flow, secret, &delivery, runtime).await?;
         }
         invocation = invocation.delivery(delivery);
     }
@@ -236,20 +246,25 @@ fn headers(given: &[String]) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// Refuses a delivery that does not prove where it comes from.
-fn verify(
+/// Refuses a delivery that does not prove where it comes from, or is none.
+async fn verify(
     connector: &Connector,
     flow: &FlowDescriptor,
     secret: &Secret,
     delivery: &Delivery,
+    runtime: &Runtime,
 ) -> Result<(), Failure> {
     let KindInfo::WebhookEvent { event } = flow.kind else { return Ok(()) };
     let spec = connector.spec()?;
     let hook = spec.events.iter().find(|known| known.key == event).and_then(|event| event.hook.as_deref());
-    if let Some(hook) = hook.and_then(|key| spec.hooks.iter().find(|hook| hook.key == key)) {
-        webhook::verify(hook, secret, delivery)?;
+    let Some(hook) = hook.and_then(|key| spec.hooks.iter().find(|hook| hook.key == key)) else {
+        return Ok(());
+    };
+    let (guard, fetcher) = (Guard::new(hook)?, Fetcher::new(runtime));
+    match guard.judge(&fetcher, delivery, std::slice::from_ref(secret), SystemClock.now()).await? {
+        Judged::Delivery => Ok(()),
+        Judged::Handshake(_) => Err(Failure::usage("the payload is a handshake, and no event")),
     }
-    Ok(())
 }
 
 async fn show(output: Output, saver: &mut Saver<'_>, args: &Run, format: Format) -> Result<Exit, Failure> {

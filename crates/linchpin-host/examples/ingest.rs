@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     env,
     error::Error,
+    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -146,7 +147,7 @@ async fn run(listen: &str, secret: &str, store: &str, db: &str) -> Result<(), Bo
     let hook = LiveHook::new(&connector()?, "repository", "hook", Some(row.id), keys, Value::Null)?;
     let hooks = Arc::new(FixedHooks::new().with("rig", hook));
     let ingress =
-        Ingress::new(hooks, inbox, Fetcher::default(), host.clock().clone(), IngressPolicy::default());
+        Ingress::new(hooks, inbox, Fetcher::new(host.runtime()), host.clock().clone(), IngressPolicy::default());
     let counts = ingress.clone();
     let stats = move || {
         let (handled, counts) = (handled.load(Relaxed), counts.counts());
@@ -162,7 +163,7 @@ async fn run(listen: &str, secret: &str, store: &str, db: &str) -> Result<(), Bo
     };
     let router = Router::new().route("/hook", post(deliver)).route("/stats", get(stats));
     let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("ready");
+    writeln!(std::io::stdout(), "ready")?;
     let asked = stop.clone();
     tokio::spawn(async move {
         if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::spec::{
-    AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, KeyPlace, Literal,
-    SignatureEncoding, SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
+    AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, DeliveryPlace, HookScope, KeyPlace,
+    Literal, SignatureKey, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest; the schemas of one that was just joined are those of the descriptor.
@@ -218,9 +218,9 @@ pub struct JwtBearer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Hook {
-    /// The request header that tells deliveries apart.
+    /// What tells deliveries apart.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub delivery_id: Option<String>,
+    pub delivery_id: Option<Place>,
     /// The flow that takes the registration back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deregister: Option<String>,
@@ -229,24 +229,38 @@ pub struct Hook {
     /// The flow that registers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub register: Option<String>,
+    /// Where deliveries to the one URL of an app say whom they are for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub route: Option<Place>,
+    /// Whose URL deliveries come to: `registration` or `app`.
+    pub scope: String,
     /// How a delivery proves where it comes from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signature: Option<Signature>,
+}
+
+/// Where in a delivery a value stands: one of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Place {
+    /// JSON pointer into the body.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<String>,
+    /// A header.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub header: Option<String>,
+    /// A query parameter of the URL.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query: Option<String>,
 }
 
 /// How a delivery proves where it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Signature {
-    /// How its bytes are written.
-    pub encoding: String,
-    /// The request header that carries the signature.
-    pub header: String,
-    /// Where the key comes from: `registration` or `{field}`.
+    /// Where the key comes from: `registration`, `app`, `{field}`, or `public` for one that everybody may know.
     pub key: String,
-    /// What stands before it there.
-    pub prefix: String,
-    /// The algorithm.
+    /// The scheme.
     pub scheme: String,
 }
 
@@ -257,6 +271,9 @@ pub struct Event {
     /// One sentence: the spec's, or the doc comment of the flow that serves it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub description: Option<String>,
+    /// Which of the event's deliveries a registration wants.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub filter: Vec<Filter>,
     /// The hook that delivers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hook: Option<String>,
@@ -280,6 +297,19 @@ pub struct Match {
     pub body: BTreeMap<String, Value>,
     /// Request headers and their values.
     pub header: BTreeMap<String, String>,
+    /// Query parameters of the URL and their values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub query: BTreeMap<String, String>,
+}
+
+/// A value of a delivery that is to be that of an option, where the option is set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Filter {
+    /// The option of the registering flow.
+    pub option: String,
+    /// Where the value stands.
+    pub place: Place,
 }
 
 /// What is looked for on a schedule: the attribute, and over it what the spec says.
@@ -516,24 +546,33 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
     Hook {
         key: hook.key.clone(),
         signature: hook.signature.as_ref().map(|signature| Signature {
-            scheme: match signature.scheme {
-                SignatureScheme::HmacSha256 => "hmac-sha256".to_owned(),
-            },
-            header: signature.header.clone(),
-            prefix: signature.prefix.clone(),
-            encoding: match signature.encoding {
-                SignatureEncoding::Hex => "hex".to_owned(),
-                SignatureEncoding::Base64 => "base64".to_owned(),
-            },
+            scheme: signature.scheme.clone(),
             key: match &signature.key {
-                SignatureKey::Registration => "registration".to_owned(),
-                SignatureKey::Field(key) => format!("{{{key}}}"),
+                Some(SignatureKey::Registration) => "registration".to_owned(),
+                Some(SignatureKey::App) => "app".to_owned(),
+                Some(SignatureKey::Field(key)) => format!("{{{key}}}"),
+                Some(SignatureKey::Public(_)) | None => "public".to_owned(),
             },
         }),
-        delivery_id: hook.delivery_id.clone(),
+        delivery_id: hook.delivery_id.as_ref().map(place),
+        route: match &hook.scope {
+            HookScope::App { route, .. } => Some(place(route)),
+            HookScope::Registration => None,
+        },
+        scope: if hook.is_app() { "app" } else { "registration" }.to_owned(),
         register: served(FlowKind::WebhookRegister),
         deregister: served(FlowKind::WebhookDeregister),
     }
+}
+
+fn place(place: &DeliveryPlace) -> Place {
+    let (mut body, mut header, mut query) = (None, None, None);
+    match place {
+        DeliveryPlace::Body(pointer) => body = Some(pointer.clone()),
+        DeliveryPlace::Header(name) => header = Some(name.clone()),
+        DeliveryPlace::Query(name) => query = Some(name.clone()),
+    }
+    Place { body, header, query }
 }
 
 fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
@@ -550,8 +589,14 @@ fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
         hook: event.hook.clone(),
         matching: event.hook.as_ref().map(|_| Match {
             header: event.matching.headers.iter().cloned().collect(),
+            query: event.matching.query.iter().cloned().collect(),
             body: event.matching.body.iter().map(|(at, value)| (at.clone(), literal(value))).collect(),
         }),
+        filter: event
+            .filter
+            .iter()
+            .map(|(at, option)| Filter { option: option.clone(), place: place(at) })
+            .collect(),
         served_by: flow.map(|flow| flow.key.clone()),
     }
 }

@@ -248,21 +248,36 @@ pub fn manifest() -> String {
         }),
     );
     let signature = closed(
-        &["scheme", "header", "prefix", "encoding", "key"],
+        &["scheme", "key"],
         json!({
-            "scheme": { "enum": ["hmac-sha256"] },
-            "header": words("The request header that carries the signature."),
-            "prefix": words("What stands before the signature there."),
-            "encoding": { "enum": ["hex", "base64"] },
-            "key": words("`registration`, or the `{field}` of the connection."),
+            "scheme": words("How a delivery proves where it comes from, by the spec's word."),
+            "key": words("Whose key that needs: `registration`, `app`, the `{field}` of the connection, or `public`."),
         }),
     );
+    let place = closed(
+        &[],
+        json!({
+            "header": words("A header."),
+            "query": words("A query parameter of the URL."),
+            "body": { "type": "string", "description": "JSON pointer into the body." },
+        }),
+    );
+    let at = |doc: &str| {
+        let mut place = place.clone();
+        place["description"] = doc.into();
+        place
+    };
     let hook = closed(
-        &["key"],
+        &["key", "scope"],
         json!({
             "key": key,
             "signature": signature,
-            "delivery_id": words("The request header that tells deliveries apart."),
+            "scope": {
+                "enum": ["registration", "app"],
+                "description": "Whether each registration has a URL of its own, or the whole connector has one."
+            },
+            "route": at("Where a delivery to the one URL of an app says whom it is for."),
+            "delivery_id": at("What tells deliveries apart."),
             "register": words("The flow that registers it."),
             "deregister": words("The flow that takes the registration back."),
         }),
@@ -271,7 +286,15 @@ pub fn manifest() -> String {
         &["header", "body"],
         json!({
             "header": { "type": "object", "additionalProperties": { "type": "string" } },
+            "query": { "type": "object", "additionalProperties": { "type": "string" } },
             "body": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } },
+        }),
+    );
+    let filter = closed(
+        &["option", "place"],
+        json!({
+            "option": words("The option of the registering flow."),
+            "place": at("Where the value stands."),
         }),
     );
     let event = closed(
@@ -282,6 +305,7 @@ pub fn manifest() -> String {
             "description": words("One sentence."),
             "hook": words("The hook that delivers it."),
             "match": matching,
+            "filter": list(filter, "Which of the event's deliveries a registration wants."),
             "served_by": words("The flow that serves it."),
         }),
     );

@@ -135,7 +135,7 @@ impl Invocation {
         self
     }
 
-    /// What the service delivered; for webhook events. It must have been [verified](crate::webhook::verify).
+    /// What the service delivered; for webhook events. It must have been [judged](crate::webhook::Guard).
     pub fn delivery(mut self, delivery: Delivery) -> Invocation {
         self.call.delivery = Some(delivery);
         self

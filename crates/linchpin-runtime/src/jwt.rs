@@ -90,20 +90,25 @@ impl SigningKey {
         }
         let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let mut token = format!("{}.{}", encoded(header), encoded(Value::Object(claims)));
-        let failed = |_| Error::coded(Code::RequestInvalid, "the connection's private key failed to sign");
-        let random = SystemRandom::new();
-        let signature = match self {
-            SigningKey::Rs256(key) => {
-                let mut signature = vec![0; key.public().modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, token.as_bytes(), &mut signature).map_err(failed)?;
-                signature
-            }
-            SigningKey::Es256(key) => key.sign(&random, token.as_bytes()).map_err(failed)?.as_ref().to_vec(),
-            SigningKey::Hs256(key) => hmac::sign(key, token.as_bytes()).as_ref().to_vec(),
-        };
+        let signature = self.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
+    }
+
+    /// The signature of a text.
+    pub(crate) fn sign(&self, text: &[u8]) -> Result<Vec<u8>> {
+        let failed = |_| Error::coded(Code::RequestInvalid, "the private key failed to sign");
+        let random = SystemRandom::new();
+        Ok(match self {
+            SigningKey::Rs256(key) => {
+                let mut signature = vec![0; key.public().modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &random, text, &mut signature).map_err(failed)?;
+                signature
+            }
+            SigningKey::Es256(key) => key.sign(&random, text).map_err(failed)?.as_ref().to_vec(),
+            SigningKey::Hs256(key) => hmac::sign(key, text).as_ref().to_vec(),
+        })
     }
 }
 

@@ -1,18 +1,26 @@
 //! Webhooks: registered, delivered, forged and deregistered.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use linchpin::{
     Delivery, Error, Result, Secret,
     flow::KindInfo,
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, header::CONTENT_TYPE},
     manifest::spec::{Hook, Spec},
 };
-use linchpin_runtime::webhook;
+use linchpin_runtime::{
+    Clock,
+    webhook::{self, Fetcher, Guard, Judged},
+};
 use serde_json::Value;
 
 use crate::Harness;
 
 /// Where a harness lets services deliver.
 const EVENT_URL: &str = "https://hooks.example/in/1";
+
+/// How many deliveries were made: each has an id of its own.
+static DELIVERIES: AtomicU64 = AtomicU64::new(1);
 
 /// A webhook that a flow has registered.
 ///
@@ -117,23 +125,19 @@ impl Harness {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> Result<Delivery> {
-        let body = body.to_string();
-        let hook = find(self.connector.spec()?, hook)?;
-        let signature = match hook.signature {
-            Some(_) => Some(webhook::sign(hook, key, body.as_bytes())?),
-            None => None,
-        };
-        let signature = signature.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut all = HeaderMap::new();
-        for (name, value) in headers.iter().copied().chain(signature) {
+        let mut unsigned =
+            Delivery { url: EVENT_URL.to_owned(), body: body.to_string().into(), ..Delivery::default() };
+        unsigned.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| Error::new(format!("`{name}` is no header name")))?;
             let value = HeaderValue::from_str(value).map_err(|_| {
                 Error::new(format!("the value of the header `{name}` has control characters"))
             })?;
-            all.insert(name, value);
+            unsigned.headers.insert(name, value);
         }
-        Ok(Delivery { headers: all, body: body.into(), ..Delivery::default() })
+        let id = DELIVERIES.fetch_add(1, Ordering::Relaxed).to_string();
+        Guard::new(find(self.connector.spec()?, hook)?)?.sign(key, unsigned, &id, self.clock.now())
     }
 
     /// Does with a delivery what a host does: verifies it under the key, and gives it to the event's flow.
@@ -151,7 +155,12 @@ impl Harness {
         let hook = served.and_then(|event| event.hook.as_deref());
         let hook =
             hook.ok_or_else(|| Error::new(format!("`{flow}` is no flow that serves an event of a hook")))?;
-        webhook::verify(find(spec, hook)?, key, &delivery)?;
+        let guard = Guard::new(find(spec, hook)?)?;
+        let fetcher = Fetcher::at(&self.runtime, &self.uri())?;
+        match guard.judge(&fetcher, &delivery, std::slice::from_ref(key), self.clock.now()).await? {
+            Judged::Delivery => {}
+            Judged::Handshake(_) => return Err(Error::new("the delivery is a handshake, and no event")),
+        }
         self.invoke(flow, |invocation| invocation.delivery(delivery)).await
     }
 }

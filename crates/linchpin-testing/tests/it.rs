@@ -298,15 +298,16 @@ async fn a_hook_is_registered_delivers_and_is_deregistered() {
 }
 
 #[tokio::test]
-async fn a_hook_without_a_signature_delivers_unsigned() {
+async fn a_hook_that_does_not_say_how_it_is_trusted_delivers_nothing() {
     let service = service(LINKS).await;
     let (key, body) = (Secret::new("none"), json!({ "title": "hello" }));
-    let sent = service.delivery("open", &key, &[], &body).unwrap();
-    assert!(sent.headers.is_empty());
-    assert_eq!(service.deliver("greeted", &key, sent).await.unwrap(), body);
+    let error = service.delivery("open", &key, &[], &body).unwrap_err();
+    assert_eq!(error.code(), Code::NotCarriedOut);
+    let sent = Delivery { body: body.to_string().into(), ..Delivery::default() };
+    let error = service.deliver("greeted", &key, sent).await.unwrap_err();
+    assert_eq!(error.code(), Code::SignatureInvalid);
     let error = service.delivery("opn", &key, &[], &body).unwrap_err();
     assert_eq!(error.message(), "the spec has no hook `opn`");
-    let sent = service.delivery("open", &key, &[], &body).unwrap();
-    let error = service.deliver("get_issue", &key, sent).await.unwrap_err();
+    let error = service.deliver("get_issue", &key, Delivery::default()).await.unwrap_err();
     assert_eq!(error.message(), "`get_issue` is no flow that serves an event of a hook");
 }

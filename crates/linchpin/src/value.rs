@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::Cell, fmt, str::FromStr, time::SystemTime};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, MapAccess, Visitor},
@@ -166,11 +166,12 @@ pub struct Polled<T, C> {
 }
 
 /// What the service delivered to a webhook, as it came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Delivery {
-    /// SHIM
-    pub method: http::Method,
-    /// SHIM
+    /// The request's method; POST by default.
+    pub method: Method,
+    /// The public URL that the request was sent to, as the service was given it, with the query that it came with. Empty where nobody
+    /// knows it.
     pub url: String,
     /// The request's headers; their names do not regard case.
     pub headers: HeaderMap,
@@ -178,11 +179,45 @@ pub struct Delivery {
     pub body: Bytes,
 }
 
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery { method: Method::POST, url: String::new(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+}
+
 impl Delivery {
     /// A header's value, if it has one that is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// A query parameter's value, decoded as of a form; nothing when it is missing, no text, or there more than once.
+    ///
+    /// ```
+    /// let delivery = linchpin::Delivery { url: "https://a.example/in?hub.mode=a+b%21&x=1&x=2".into(), ..Default::default() };
+    /// assert_eq!(delivery.query("hub.mode").as_deref(), Some("a b!"));
+    /// assert_eq!((delivery.query("x"), delivery.query("y")), (None, None));
+    /// ```
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        let (_, query) = self.url.split('#').next()?.split_once('?')?;
+        let mut values = query.split('&').filter_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name || form_text(key).as_deref() == Some(name)).then_some(value)
+        });
+        match (values.next(), values.next()) {
+            (Some(value), None) => form_text(value),
+            _ => None,
+        }
+    }
+}
+
+/// A text as forms and queries write it (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
+fn form_text(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('+') {
+        return percent_encoding::percent_decode_str(text).decode_utf8().ok();
+    }
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned().into())
 }
 
 /// A file at the edge: a name, a media type and the bytes, as base64 (RFC 4648 §4) in JSON.

@@ -53,7 +53,7 @@ pub(super) fn failed(error: &Error) -> Response {
 
 pub(super) fn reply(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     response
 }

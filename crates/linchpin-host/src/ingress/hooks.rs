@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use linchpin::{Connector, Error, Result, Secret, flow::BoxFuture, manifest::spec::Spec, serde_json::Value};
+use linchpin::{Code, Connector, Delivery, Error, Result, Secret, flow::BoxFuture, manifest::spec::Spec, serde_json::Value};
 use linchpin_runtime::webhook::Guard;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,13 @@ pub trait Hooks: Send + Sync + 'static {
     fn routed<'a>(&'a self, app: &'a LiveHook, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<LiveHook>>>> {
         let _ = (app, key);
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Whether a delivery proves where it comes from, for a hook of which only the connector's code can tell; by default none does.
+    fn trusted<'a>(&'a self, hook: &'a LiveHook, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
+        let _ = delivery;
+        let message = format!("nothing here can tell whether deliveries of `{}` are to be trusted", hook.hook);
+        Box::pin(std::future::ready(Err(Error::coded(Code::SignatureInvalid, message))))
     }
 }
 

@@ -227,14 +227,23 @@ impl Shared {
 
     async fn judge(&self, hook: &Arc<LiveHook>, delivery: Delivery) -> Result<Reply> {
         let now = self.clock.now();
-        let judged = hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await.inspect_err(|error| {
-            add(&self.counts.refused);
+        let judged = match hook.guard.is_by_code() {
+            false => hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await,
+            true => self.judge_by_code(hook, &delivery).await,
+        };
+        let judged = judged.inspect_err(|error| {
+            if error.code() == Code::SignatureInvalid {
+                add(&self.counts.refused);
+            }
             tracing::warn!(
                 target: "linchpin::ingress", hook = hook.id, code = error.code().as_str(), "a delivery was refused: {error}"
             );
         })?;
         match judged {
             Judged::Handshake(reply) => {
+                if let Some(url) = &reply.confirm {
+                    self.fetcher.confirm(url).await?;
+                }
                 add(&self.counts.handshakes);
                 return Ok(reply);
             }
@@ -267,6 +276,14 @@ impl Shared {
         Ok(hook.guard.response())
     }
 
+    async fn judge_by_code(&self, hook: &LiveHook, delivery: &Delivery) -> Result<Judged> {
+        if let Some(reply) = hook.guard.greeting(delivery, &hook.keys)? {
+            return Ok(Judged::Handshake(reply));
+        }
+        self.hooks.trusted(hook, delivery).await?;
+        hook.guard.accepted(delivery, &hook.keys)
+    }
+
     /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
     async fn keep(&self, receiver: &LiveHook, hook: &LiveHook, delivery: &Delivery) -> Result<Option<Put>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
@@ -275,7 +292,7 @@ impl Shared {
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
         let headers =
-            delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
+            delivery.headers.iter().filter(|(name, _)| !secret.contains(&name) && !is_credential(name));
         let headers =
             headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         let options = (!receiver.options.is_null())

@@ -40,6 +40,7 @@ pub fn join(
         check.costs();
         check.hooks();
         check.events();
+        check.filters();
         check.monitors();
         check.idempotency();
         check.config();
@@ -581,7 +582,10 @@ impl<'a> Check<'a> {
             }
         }
         for hook in &spec.hooks {
-            if !register.contains_key(hook.key.as_str()) && !deregister.contains_key(hook.key.as_str()) {
+            let registered =
+                register.contains_key(hook.key.as_str()) || deregister.contains_key(hook.key.as_str());
+            // Whoever runs the connector registers the one URL of an app with the service.
+            if !registered && !hook.is_app() {
                 let diagnostic =
                     Diagnostic::new(&rules::LP314, format!("no function registers the hook `{}`", hook.key))
                         .label(self.source.key(&join_path("/hook", &hook.key)), "this hook")
@@ -590,6 +594,38 @@ impl<'a> Check<'a> {
                             "add `#[webhook(register, hook = \"{}\")]`, or take the hook away",
                             hook.key
                         ));
+                self.found.push(diagnostic);
+            }
+        }
+    }
+
+    /// What a filter names is an option of whoever registers.
+    fn filters(&mut self) {
+        let flows = &self.connector.flows;
+        for event in self.spec.events.iter().filter(|event| !event.filter.is_empty()) {
+            let registers = |flow: &&FlowDescriptor| {
+                flow.kind == FlowKind::WebhookRegister && flow.hook.is_some() && flow.hook == event.hook
+            };
+            let serves = |flow: &&FlowDescriptor| flow.event.as_ref() == Some(&event.key);
+            let Some(flow) = flows.iter().find(registers).or_else(|| flows.iter().find(serves)) else {
+                continue;
+            };
+            let options = flow.options.get("properties").and_then(Value::as_object);
+            let known: Vec<&str> =
+                options.into_iter().flat_map(|options| options.keys().map(String::as_str)).collect();
+            for (place, option) in event.filter.iter().filter(|(_, option)| !known.contains(&option.as_str()))
+            {
+                let (section, name) = super::hook::section(place);
+                let at = format!("{}/filter/{section}", join_path("/event", &event.key));
+                let message = format!("`{}` has no option `{option}`", flow.key);
+                let help = match nearest(option, &known) {
+                    Some(near) => format!("did you mean `{{{near}}}`?"),
+                    None => format!("known are {}", list(&known)),
+                };
+                let diagnostic = Diagnostic::new(&rules::LP344, message)
+                    .label(self.source.value(&join_path(&at, name)), "named here")
+                    .label(self.place(flow), "whose options count")
+                    .help(help);
                 self.found.push(diagnostic);
             }
         }

@@ -5,6 +5,7 @@
 pub(crate) mod example;
 #[cfg(feature = "check")]
 mod field;
+mod hook;
 #[cfg(feature = "check")]
 mod join;
 mod outcome;

@@ -77,12 +77,16 @@ pub(super) fn overlap(a: &DeliveryMatch, b: &DeliveryMatch) -> bool {
     let headers = a.headers.iter().any(|(name, value)| {
         b.headers.iter().any(|(other, theirs)| name.eq_ignore_ascii_case(other) && value != theirs)
     });
+    let query = a
+        .query
+        .iter()
+        .any(|(name, value)| b.query.iter().any(|(other, theirs)| name == other && value != theirs));
     let body = a.body.iter().any(|(pointer, value)| {
         b.body.iter().any(|(other, theirs)| {
             (pointer == other && !same(value, theirs)) || below(pointer, other) || below(other, pointer)
         })
     });
-    !headers && !body
+    !headers && !query && !body
 }
 
 /// Whether one place lies inside the other: both cannot be plain values.

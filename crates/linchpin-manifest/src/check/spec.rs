@@ -34,11 +34,11 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     check.found
 }
 
-struct Check<'a> {
-    source: &'a Arc<Source>,
-    spec: &'a Spec,
+pub(super) struct Check<'a> {
+    pub(super) source: &'a Arc<Source>,
+    pub(super) spec: &'a Spec,
     /// Otherwise what seems to be missing may only be misspelt.
-    clean: bool,
+    pub(super) clean: bool,
     found: Vec<Diagnostic>,
 }
 
@@ -77,13 +77,13 @@ pub(super) fn rate_limit_at(source: &Source, index: usize) -> String {
 
 impl<'a> Check<'a> {
     /// A problem at the value of a path.
-    fn at(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
+    pub(super) fn at(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
         let at = self.source.value(path);
         self.found.push(Diagnostic::new(rule, message).label(at, "").help(help));
     }
 
     /// A problem at the key of a path.
-    fn key(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
+    pub(super) fn key(&mut self, rule: &'static Rule, path: &str, message: String, help: impl Into<String>) {
         let at = self.source.key(path);
         self.found.push(Diagnostic::new(rule, message).label(at, "").help(help));
     }
@@ -104,7 +104,7 @@ impl<'a> Check<'a> {
         self.found.push(diagnostic);
     }
 
-    fn has(&self, path: &str) -> bool {
+    pub(super) fn has(&self, path: &str) -> bool {
         self.source.spans(path).is_some()
     }
 
@@ -180,7 +180,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn twice<'n>(&mut self, path: &str, names: impl Iterator<Item = &'n str>) {
+    pub(super) fn twice<'n>(&mut self, path: &str, names: impl Iterator<Item = &'n str>) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for name in names.filter(|name| is_token(name)) {
             if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
@@ -765,6 +765,15 @@ impl<'a> Check<'a> {
         for (index, host) in spec.http.hosts.iter().enumerate() {
             add(format!("/http/hosts/{index}"), host, &spec.auth, Role::Host);
         }
+        for (path, template) in spec.hooks.iter().filter_map(Check::route_of) {
+            nested.push(Use {
+                path,
+                template,
+                methods: &spec.auth,
+                role: Role::Value,
+                given: vec!["account"],
+            });
+        }
         for config in &spec.config {
             if let ConfigSource::Value(template) = &config.source {
                 let path = format!("{}/value", join("/config", &config.key));
@@ -872,7 +881,8 @@ impl<'a> Check<'a> {
                 let in_hook = spec.hooks.iter().any(|hook| {
                     hook.signature
                         .as_ref()
-                        .is_some_and(|signature| signature.key == SignatureKey::Field(field.key.clone()))
+                        .and_then(|signature| signature.key.as_ref())
+                        .is_some_and(|key| *key == SignatureKey::Field(field.key.clone()))
                 });
                 if self.clean && !in_template && !in_hook && !own_exchange {
                     self.key(
@@ -1049,62 +1059,6 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn hooks(&mut self) {
-        let spec = self.spec;
-        for hook in &spec.hooks {
-            let path = join("/hook", &hook.key);
-            if !self.has(&format!("{path}/signature")) {
-                self.key(
-                    &rules::LP171,
-                    &path,
-                    format!("deliveries of `{}` cannot be trusted", hook.key),
-                    "add `signature = { scheme = \"hmac-sha256\", header = \"..\" }` if the service signs them",
-                );
-            }
-            if self.clean && !spec.events.iter().any(|event| event.hook.as_deref() == Some(&hook.key)) {
-                self.key(
-                    &rules::LP176,
-                    &path,
-                    format!("`{}` delivers no event", hook.key),
-                    format!("add an event with `hook = \"{}\"`, or take the hook away", hook.key),
-                );
-            }
-            let Some(SignatureKey::Field(key)) = hook.signature.as_ref().map(|signature| &signature.key)
-            else {
-                continue;
-            };
-            let at = format!("{path}/signature/key");
-            let lacking: Vec<&str> = spec
-                .auth
-                .iter()
-                .filter(|method| {
-                    !method
-                        .fields
-                        .iter()
-                        .any(|field| field.key == *key && (!field.optional || field.default.is_some()))
-                })
-                .map(|method| method.key.as_str())
-                .collect();
-            if spec.auth.is_empty() || !lacking.is_empty() {
-                let message = match lacking.first() {
-                    Some(method) => format!("a connection by `auth.{method}` may lack `{{{key}}}`"),
-                    None => format!("`{{{key}}}` is not a field: the spec has no auth method"),
-                };
-                let help = format!("add `fields.{key} = {{ secret = true }}` to every method");
-                self.at(&rules::LP173, &at, message, help);
-            }
-            if spec
-                .auth
-                .iter()
-                .flat_map(|method| &method.fields)
-                .any(|field| field.key == *key && !field.secret)
-            {
-                let message = format!("`{{{key}}}` signs deliveries, but is not secret");
-                self.at(&rules::LP174, &at, message, "say `secret = true` in the field");
-            }
-        }
-    }
-
     fn events(&mut self) {
         let spec = self.spec;
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
@@ -1125,13 +1079,15 @@ impl<'a> Check<'a> {
                 self.at(&rules::LP178, &format!("{path}/name"), message, LABEL_HELP);
             }
             let Some(hook) = &event.hook else {
-                if self.has(&format!("{path}/match")) && !self.has(&format!("{path}/hook")) {
-                    self.key(
-                        &rules::LP175,
-                        &format!("{path}/match"),
-                        format!("`{}` has a match, but no hook", event.key),
-                        "name the hook, or leave `match` out",
-                    );
+                for key in ["match", "filter"] {
+                    if self.has(&format!("{path}/{key}")) && !self.has(&format!("{path}/hook")) {
+                        self.key(
+                            &rules::LP175,
+                            &format!("{path}/{key}"),
+                            format!("`{}` has a {key}, but no hook", event.key),
+                            format!("name the hook, or leave `{key}` out"),
+                        );
+                    }
                 }
                 continue;
             };

@@ -301,8 +301,8 @@ LP170 Error "an event names an unknown hook"
 bad "[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"\nmatch = { body = { \"/action\" = \"opened\" } }"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"";
 
-LP171 Warning "deliveries of a hook cannot be trusted"
-"Without a signature everyone who knows the address can invent events. If the service signs its deliveries, say how."
+LP171 Error "a hook does not say how its deliveries are trusted"
+"Everyone who finds the address could invent events, so a delivery that proves nothing is refused. Say how the service signs what it delivers. Where it signs in a way that no scheme describes, say `scheme = \"code\"` and write a `#[webhook(verify)]` function."
 bad "[hook.project]\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\""
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"";
 
@@ -340,6 +340,11 @@ LP178 Error "the name of an event has a forbidden character"
 "Names are made of letters, digits, inner blanks and `-_/'&().,`, so that they can be shown, searched and quoted everywhere."
 bad "[event.member_joined]\nname = \"Member #1\""
 good "[event.member_joined]\nname = \"Member 1\"";
+
+LP179 Error "a signature leaves a part of the delivery open"
+"What is not signed anybody on the way could change. So the body is signed, or its digest in a signed URL, and a time or id that stands in a header is part of what is signed. Each part that `signed` names stands somewhere: `{timestamp}` in `timestamp_header` or `timestamp_element`, `{id}` in `id_header`."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\", signed = \"{timestamp}.{body}\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\""
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\", signed = \"{timestamp}.{body}\", timestamp_header = \"X-Time\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"";
 
 LP180 Error "an assertion is missing, or never used"
 "`private_key_jwt` proves the client by an assertion, and `assertion` says how it is signed. With any other `client_authentication` nobody reads it. Each assertion is good once, so that it does not go with device codes."

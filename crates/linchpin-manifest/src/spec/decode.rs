@@ -22,8 +22,8 @@ pub(super) fn spec(root: &Node) -> Spec {
         http: http(root.get("http").unwrap_or(&empty)),
         auth: map(root, "auth", auth),
         config: map(root, "config", config),
-        hooks: map(root, "hook", hook),
-        events: map(root, "event", event),
+        hooks: map(root, "hook", hook::decode::hook),
+        events: map(root, "event", hook::decode::event),
         monitors: map(root, "monitor", monitor),
     }
 }
@@ -378,7 +378,7 @@ fn signing(node: &Node) -> SigningScheme {
     })
 }
 
-fn encoding(node: &Node) -> SignatureEncoding {
+pub(super) fn encoding(node: &Node) -> SignatureEncoding {
     match text(node, "encoding").as_deref() {
         Some("base64") => SignatureEncoding::Base64,
         _ => SignatureEncoding::Hex,
@@ -451,42 +451,6 @@ fn config(key: &str, node: &Node) -> Config {
     }
 }
 
-fn hook(key: &str, node: &Node) -> Hook {
-    let signature = node.get("signature").and_then(|node| {
-        Some(Signature {
-            scheme: SignatureScheme::HmacSha256,
-            header: header(node, "header")?,
-            prefix: text(node, "prefix").unwrap_or_default(),
-            encoding: encoding(node),
-            key: match text(node, "key") {
-                Some(text) if text.starts_with('{') => {
-                    SignatureKey::Field(text.trim_matches(['{', '}']).to_owned())
-                }
-                _ => SignatureKey::Registration,
-            },
-        })
-    });
-    Hook {
-        key: key.to_owned(),
-        signature,
-        delivery_id: node.get("delivery_id").and_then(|node| header(node, "header")),
-    }
-}
-
-fn event(key: &str, node: &Node) -> Event {
-    let matching = node.get("match").map_or_else(DeliveryMatch::default, |node| DeliveryMatch {
-        headers: pairs(node, "header"),
-        body: literals(node, "body"),
-    });
-    Event {
-        key: key.to_owned(),
-        name: text(node, "name").unwrap_or_else(|| title_case(key)),
-        description: text(node, "description"),
-        hook: text(node, "hook"),
-        matching,
-    }
-}
-
 fn monitor(key: &str, node: &Node) -> Monitor {
     Monitor {
         key: key.to_owned(),
@@ -506,18 +470,18 @@ pub(crate) fn title_case(key: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn text(node: &Node, key: &str) -> Option<String> {
+pub(super) fn text(node: &Node, key: &str) -> Option<String> {
     match &node.get(key)?.value {
         Value::Text(text) => Some(text.clone()),
         _ => None,
     }
 }
 
-fn bool(node: &Node, key: &str) -> bool {
+pub(super) fn bool(node: &Node, key: &str) -> bool {
     matches!(node.get(key).map(|node| &node.value), Some(Value::Bool(true)))
 }
 
-fn whole(node: &Node, key: &str) -> Option<u64> {
+pub(super) fn whole(node: &Node, key: &str) -> Option<u64> {
     as_whole(node.get(key)?)
 }
 
@@ -528,15 +492,15 @@ fn as_whole(node: &Node) -> Option<u64> {
     }
 }
 
-fn duration(node: &Node, key: &str) -> Option<Duration> {
+pub(super) fn duration(node: &Node, key: &str) -> Option<Duration> {
     unit::parse_duration(&text(node, key)?)
 }
 
-fn template(node: &Node, key: &str) -> Option<Template> {
+pub(super) fn template(node: &Node, key: &str) -> Option<Template> {
     Template::parse(&text(node, key)?).ok()
 }
 
-fn pointer(node: &Node, key: &str) -> Option<String> {
+pub(super) fn pointer(node: &Node, key: &str) -> Option<String> {
     text(node, key).filter(|text| is_pointer(text))
 }
 
@@ -548,11 +512,11 @@ fn pointers(node: &Node, key: &str) -> Vec<String> {
     pointers
 }
 
-fn header(node: &Node, key: &str) -> Option<String> {
+pub(super) fn header(node: &Node, key: &str) -> Option<String> {
     text(node, key).filter(|text| is_token(text))
 }
 
-fn list(node: &Node, key: &str) -> Vec<String> {
+pub(super) fn list(node: &Node, key: &str) -> Vec<String> {
     let texts = nodes(node, key).iter().filter_map(|node| match &node.value {
         Value::Text(text) => Some(text.clone()),
         _ => None,
@@ -560,7 +524,7 @@ fn list(node: &Node, key: &str) -> Vec<String> {
     texts.collect()
 }
 
-fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+pub(super) fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     match node.get(key).map(|node| &node.value) {
         Some(Value::List(nodes)) => nodes,
         _ => &[],
@@ -581,7 +545,7 @@ fn map<T>(node: &Node, key: &str, make: fn(&str, &Node) -> T) -> Vec<T> {
     tables.map(|(key, node)| make(key, node)).collect()
 }
 
-fn pairs(node: &Node, key: &str) -> Vec<(String, String)> {
+pub(super) fn pairs(node: &Node, key: &str) -> Vec<(String, String)> {
     let entries = node.get(key).map_or(&[][..], Node::entries);
     let texts = entries.iter().filter_map(|(key, node)| match &node.value {
         Value::Text(text) => Some((key.clone(), text.clone())),
@@ -590,12 +554,12 @@ fn pairs(node: &Node, key: &str) -> Vec<(String, String)> {
     texts.collect()
 }
 
-fn templates(node: &Node, key: &str) -> Vec<(String, Template)> {
+pub(super) fn templates(node: &Node, key: &str) -> Vec<(String, Template)> {
     let pairs = pairs(node, key).into_iter();
     pairs.filter_map(|(key, text)| Template::parse(&text).ok().map(|template| (key, template))).collect()
 }
 
-fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
+pub(super) fn literals(node: &Node, key: &str) -> Vec<(String, Literal)> {
     let entries = node.get(key).map_or(&[][..], Node::entries);
     entries.iter().filter_map(|(key, node)| Some((key.clone(), literal(node)?))).collect()
 }

@@ -40,8 +40,14 @@ pub(crate) enum Format {
     HeaderValue,
     Pointer,
     Template,
-    /// `registration` or `{field}`.
+    /// `registration`, `{field}` or `app`.
     SignatureKey,
+    /// A template of these places, for what a rule says of them.
+    Places(&'static [&'static str], &'static Rule),
+    /// `{option}`.
+    Option,
+    /// A host name, of which a label may be `*`.
+    HostPattern,
     /// A scheme of signing requests: one of those that linchpin has, or `custom:name`.
     SigningScheme,
     /// A token of an OAuth 2.0 scope.
@@ -174,7 +180,18 @@ impl Format {
                 ),
             ),
             Format::Template => template(name, text),
-            Format::SignatureKey if text == "registration" => Ok(()),
+            Format::Places(places, rule) => template(name, text).and_then(|()| {
+                let parsed = Template::parse(text).unwrap_or_default();
+                match parsed.fields().find(|field| !places.contains(field)) {
+                    Some(unknown) => fault(
+                        rule,
+                        format!("`{name}` knows no `{{{unknown}}}`"),
+                        format!("known are {}", super::list(places)),
+                    ),
+                    None => Ok(()),
+                }
+            }),
+            Format::SignatureKey if matches!(text, "registration" | "app") => Ok(()),
             Format::SignatureKey => {
                 let named = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
                 match named {
@@ -182,9 +199,25 @@ impl Format {
                     _ => fault(
                         &rules::LP104,
                         format!("`{text}` does not say where the key comes from"),
-                        "write \"registration\" for a key made for each registration, or \"{field}\" for a \
-                         connection field",
+                        "write \"registration\" for a key made for each registration, \"{field}\" for a \
+                         connection field, or \"app\" for the key of whoever runs the connector",
                     ),
+                }
+            }
+            Format::Option => match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(option) if is_key(option) => Ok(()),
+                _ => fault(
+                    &rules::LP104,
+                    format!("`{text}` does not name an option"),
+                    "write the option of the registering flow in braces, as in \"{repository}\"",
+                ),
+            },
+            Format::HostPattern => {
+                let labels = text.split('.').map(|label| if label == "*" { "any" } else { label });
+                let name = labels.collect::<Vec<_>>().join(".");
+                match name.contains(['{', ':']) {
+                    true => check_host(""),
+                    false => check_host(&name),
                 }
             }
             Format::SigningScheme => match text.strip_prefix("custom:") {
@@ -220,7 +253,7 @@ impl Format {
     #[cfg(feature = "model")]
     pub(crate) fn pattern(self) -> Option<&'static str> {
         Some(match self {
-            Format::Any | Format::Template => return None,
+            Format::Any | Format::Template | Format::Places(..) => return None,
             Format::Text => r"\S",
             Format::ConnectorKey | Format::Key => "^[a-z][a-z0-9_]*$",
             Format::Version => r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$",
@@ -236,7 +269,9 @@ impl Format {
             Format::HeaderName => "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
             Format::HeaderValue => r"^[^\r\n]*$",
             Format::Pointer => "^(/([^~/]|~[01])*)*$",
-            Format::SignatureKey => r"^(registration|\{[a-z][a-z0-9_]*\})$",
+            Format::SignatureKey => r"^(registration|app|\{[a-z][a-z0-9_]*\})$",
+            Format::Option => r"^\{[a-z][a-z0-9_]*\}$",
+            Format::HostPattern => "^[^/:@{}]+$",
             Format::SigningScheme => "^(aws-sigv4|hmac-header|custom:[a-z][a-z0-9_]*)$",
             Format::Scope => r"^[^ ]+$",
             Format::StatusClass => "^[1-5]xx$",

@@ -1,6 +1,8 @@
 //! What may stand where in a spec: one table, from which specs are checked and the published schema is written.
 
 use super::format::Format;
+use super::hook::SignedPart;
+use crate::rules;
 
 /// A table with known keys.
 #[derive(Debug)]
@@ -818,42 +820,358 @@ static CONFIG: Table = Table {
 
 static HOOK: Table = Table {
     keys: &[
-        may("signature", Shape::Table(&SIGNATURE), "How a delivery proves where it comes from."),
-        may("delivery_id", Shape::Table(&DELIVERY_ID), "What tells deliveries apart."),
-    ],
-};
-
-static SIGNATURE: Table = Table {
-    keys: &[
-        must(
-            "scheme",
-            Shape::Word(&[("hmac-sha256", "HMAC-SHA256 over the raw body (RFC 2104).")]),
-            "The algorithm.",
-        ),
-        must("header", HEADER, "The request header that carries the signature."),
+        may("signature", Shape::Tagged(&SIGNATURE), "How a delivery proves where it comes from."),
         may(
-            "prefix",
-            Shape::Text(Format::Any),
-            "What stands before the signature there; nothing by default.",
+            "handshake",
+            Shape::List(&Shape::Table(&HANDSHAKE)),
+            "What the service asks of whoever it delivers to; the first that fits answers. Schemes that are named for a service imply the service's own.",
         ),
         may(
-            "encoding",
+            "delivery_id",
+            Shape::Table(&PLACE),
+            "What tells deliveries apart; the digest of the body where nothing is said.",
+        ),
+        may(
+            "order_by",
+            Shape::Table(&PLACE),
+            "Deliveries of one value here are handed on in the order in which they came.",
+        ),
+        may("response", Shape::Table(&HOOK_RESPONSE), "What a delivery is answered with at once."),
+        may(
+            "scope",
             Shape::Word(&[
-                ("hex", "Lower- or upper-case hexadecimal."),
-                ("base64", "Standard base64 with padding (RFC 4648 §4)."),
+                ("registration", "Each registration has a URL of its own."),
+                ("app", "One URL of the whole connector; `route` says whom a delivery is for."),
             ]),
-            "How its bytes are written; `hex` by default.",
+            "Whose URL deliveries come to; `registration` by default.",
         ),
-        may(
-            "key",
-            Shape::Text(Format::SignatureKey),
-            "`registration`, the default: made for each registration; `{field}`: a field of the connection.",
+        may("route", Shape::Table(&ROUTE), "With `scope = \"app\"`: which connections a delivery is for."),
+    ],
+};
+
+static PLACE: Table = Table {
+    keys: &[
+        may("header", HEADER, "A header of the request."),
+        may("query", TEXT, "A query parameter of the URL."),
+        may("body", POINTER, "JSON pointer into the body."),
+    ],
+};
+
+static ROUTE: Table = Table {
+    keys: &[
+        may("header", HEADER, "The header that says whom a delivery is for."),
+        may("query", TEXT, "The query parameter that says it."),
+        may("body", POINTER, "JSON pointer to what says it."),
+        must(
+            "connection",
+            TEMPLATE,
+            "What it must equal of a connection: made of its fields and `{account}`, the id that its `#[authping]` gave.",
         ),
     ],
 };
 
-static DELIVERY_ID: Table =
-    Table { keys: &[must("header", HEADER, "The request header that tells deliveries apart.")] };
+static HOOK_RESPONSE: Table = Table {
+    keys: &[
+        may("status", Shape::Integer { least: 200, most: 299 }, "The status; 200 by default."),
+        may(
+            "headers",
+            Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::HeaderValue) },
+            "Headers and their values.",
+        ),
+        may("body", Shape::Text(Format::Any), "The body; empty by default."),
+    ],
+};
+
+static HANDSHAKE: Table = Table {
+    keys: &[
+        may(
+            "method",
+            Shape::Word(&[
+                ("GET", "Without a body."),
+                ("POST", "As deliveries are."),
+                ("HEAD", "Without a body."),
+            ]),
+            "The method; any by default.",
+        ),
+        may("when", Shape::Table(&MATCH), "What the request must look like; all of it must hold."),
+        may(
+            "take",
+            Shape::Table(&PLACE),
+            "The value that the answer gives back. A request without it is no such handshake.",
+        ),
+        may("token", Shape::Table(&PLACE), "Where the hook's key stands, by which the service shows itself."),
+        may("signed", Shape::Bool, "Whether the request bears the hook's signature; `true` by default."),
+        may("reply", Shape::Table(&REPLY), "What is answered; nothing but the status 200 by default."),
+        may("hmac", Shape::Table(&REPLY_HMAC), "How `{hmac}` is made of the value, under the hook's key."),
+        may("confirm", POINTER, "JSON pointer to a URL that is asked for to confirm."),
+        may(
+            "confirm_hosts",
+            Shape::List(&Shape::Text(Format::HostPattern)),
+            "The hosts that the URL may have; a label `*` stands for any one label.",
+        ),
+    ],
+};
+
+const REPLY_TEXT: Shape = Shape::Text(Format::Places(&["value", "hmac"], &rules::LP342));
+
+static REPLY: Table = Table {
+    keys: &[
+        may("text", REPLY_TEXT, "Plain text; `{value}` is what was taken, `{hmac}` its HMAC."),
+        may(
+            "json",
+            Shape::Map { keys: Format::Text, values: &REPLY_TEXT },
+            "A JSON object of texts, which may hold `{value}` and `{hmac}`.",
+        ),
+        may("header", HEADER, "The value in this header, and nothing else."),
+    ],
+};
+
+static REPLY_HMAC: Table = Table {
+    keys: &[
+        may(
+            "algorithm",
+            Shape::Word(&[("sha256", "HMAC-SHA256."), ("sha512", "HMAC-SHA512."), ("sha1", "HMAC-SHA1.")]),
+            "The algorithm; `sha256` by default.",
+        ),
+        ENCODING,
+    ],
+};
+
+const ENCODING: Key = may(
+    "encoding",
+    Shape::Word(&[
+        ("hex", "Lower- or upper-case hexadecimal."),
+        ("base64", "Standard base64 with padding (RFC 4648 §4)."),
+    ]),
+    "How its bytes are written; `hex` by default.",
+);
+
+const TOLERANCE: Key = may(
+    "tolerance",
+    Shape::Text(Format::Duration(1_000)),
+    "How far the signed time may be from now, past or future; 5m by default, at most 1d.",
+);
+
+const fn key(doc: &'static str) -> Key {
+    may("key", Shape::Text(Format::SignatureKey), doc)
+}
+
+const KEY: Key = key(
+    "`registration`, the default: made for each registration; `{field}`: a field of the connection; `app`: of whoever runs the connector.",
+);
+
+const APP_KEY: Key = key(
+    "`app`, the default: of whoever runs the connector; `{field}`: a field of the connection; `registration`: made for each registration.",
+);
+
+const SIGNATURE_HEADER: Key = must("header", HEADER, "The request header that carries the signature.");
+const PREFIX: Key =
+    may("prefix", Shape::Text(Format::Any), "What stands before the signature there; nothing by default.");
+const SEVERAL: Key = may(
+    "several",
+    Shape::Bool,
+    "Whether there may be several signatures with blanks between; those with the prefix count. `false` by default.",
+);
+const ELEMENT: Key = may(
+    "element",
+    TEXT,
+    "Where the header is a list `k=v,k=v`: the name of signatures, as in `v1`; others are passed over.",
+);
+const TIMESTAMP_ELEMENT: Key =
+    may("timestamp_element", TEXT, "The name of the signed time in such a list, as in `t`.");
+const SIGNED: Key = may(
+    "signed",
+    Shape::Text(Format::Places(&SignedPart::NAMES, &rules::LP179)),
+    "What is signed: made of `{id}`, `{timestamp}`, `{url}`, `{params}` (form parameters sorted by name, name and value one after the other), `{body}` and text; `{body}` by default.",
+);
+const ID_HEADER: Key = may("id_header", HEADER, "The header with `{id}`.");
+const TIMESTAMP_HEADER: Key = may("timestamp_header", HEADER, "The header with `{timestamp}`.");
+const TIMESTAMP_UNIT: Key = may(
+    "timestamp_unit",
+    Shape::Word(&[("s", "Seconds since 1970."), ("ms", "Milliseconds since 1970.")]),
+    "What the timestamp counts; `s` by default.",
+);
+const BODY_DIGEST: Key = may(
+    "body_digest",
+    TEXT,
+    "The query parameter with the SHA-256 of the body in hexadecimal, by which a signed `{url}` stands for the body too.",
+);
+const ANY_PORT: Key = may(
+    "any_port",
+    Shape::Bool,
+    "Whether the signed `{url}` may also have the port of its scheme written out, or left out; `false` by default.",
+);
+
+static HMAC: [Key; 16] = [
+    SIGNATURE_HEADER,
+    PREFIX,
+    SEVERAL,
+    ELEMENT,
+    TIMESTAMP_ELEMENT,
+    ENCODING,
+    KEY,
+    may(
+        "key_encoding",
+        Shape::Word(&[
+            ("text", "The text is the key."),
+            ("base64", "The key is what the text means in base64."),
+        ]),
+        "How the key is written; `text` by default.",
+    ),
+    may("key_prefix", TEXT, "What may stand before a key in base64, as in `whsec_`."),
+    SIGNED,
+    ID_HEADER,
+    TIMESTAMP_HEADER,
+    TIMESTAMP_UNIT,
+    TOLERANCE,
+    BODY_DIGEST,
+    ANY_PORT,
+];
+
+static SIGNATURE: Tagged = Tagged {
+    tag: "scheme",
+    doc: "How a delivery proves where it comes from.",
+    common: &[],
+    variants: &[
+        Variant { word: "hmac-sha256", doc: "HMAC-SHA256 in a header (RFC 2104).", keys: &HMAC },
+        Variant { word: "hmac-sha512", doc: "HMAC-SHA512 in a header.", keys: &HMAC },
+        Variant { word: "hmac-sha1", doc: "HMAC-SHA1 in a header.", keys: &HMAC },
+        Variant {
+            word: "standard-webhooks",
+            doc: "Standard Webhooks, also by the names of Svix: `webhook-id`, `webhook-timestamp` and `webhook-signature`, or `svix-..`.",
+            keys: &[KEY, TOLERANCE],
+        },
+        Variant { word: "stripe", doc: "Stripe: `Stripe-Signature`.", keys: &[KEY, TOLERANCE] },
+        Variant {
+            word: "slack",
+            doc: "Slack: `X-Slack-Signature`; answers `url_verification`.",
+            keys: &[APP_KEY, TOLERANCE],
+        },
+        Variant { word: "github", doc: "GitHub: `X-Hub-Signature-256`.", keys: &[KEY] },
+        Variant { word: "shopify", doc: "Shopify: `X-Shopify-Hmac-Sha256`.", keys: &[APP_KEY] },
+        Variant {
+            word: "twilio",
+            doc: "Twilio: `X-Twilio-Signature`, over URL and form, or URL with `bodySHA256`.",
+            keys: &[APP_KEY],
+        },
+        Variant {
+            word: "zoom",
+            doc: "Zoom: `x-zm-signature`; answers `endpoint.url_validation`.",
+            keys: &[APP_KEY, TOLERANCE],
+        },
+        Variant {
+            word: "meta",
+            doc: "Meta: `X-Hub-Signature-256`; answers `hub.challenge` where `hub.verify_token` is a key of the hook.",
+            keys: &[APP_KEY],
+        },
+        Variant {
+            word: "dropbox",
+            doc: "Dropbox: `X-Dropbox-Signature`; answers `challenge`.",
+            keys: &[APP_KEY],
+        },
+        Variant {
+            word: "okta",
+            doc: "Okta event hooks: the key in `Authorization`; answers `X-Okta-Verification-Challenge`.",
+            keys: &[KEY],
+        },
+        Variant {
+            word: "microsoft-graph",
+            doc: "Microsoft Graph: the key as `clientState` of every notification; answers `validationToken`.",
+            keys: &[KEY],
+        },
+        Variant {
+            word: "shared-secret",
+            doc: "The key itself, in one place of the delivery.",
+            keys: &[
+                may("header", HEADER, "The header that carries it."),
+                may("query", TEXT, "The query parameter that carries it."),
+                may(
+                    "body",
+                    POINTER,
+                    "JSON pointer to it; a step `*` stands for every item of a list, of which each must have it.",
+                ),
+                PREFIX,
+                KEY,
+            ],
+        },
+        Variant {
+            word: "ed25519",
+            doc: "Ed25519 in a header (RFC 8032).",
+            keys: &[
+                SIGNATURE_HEADER,
+                PREFIX,
+                SEVERAL,
+                ELEMENT,
+                TIMESTAMP_ELEMENT,
+                ENCODING,
+                must(
+                    "public_key",
+                    TEXT,
+                    "The public key in hexadecimal, base64 or PEM; `{field}`: a field of the connection; `app`: of whoever runs the connector.",
+                ),
+                SIGNED,
+                ID_HEADER,
+                TIMESTAMP_HEADER,
+                TIMESTAMP_UNIT,
+                TOLERANCE,
+            ],
+        },
+        Variant {
+            word: "aws-sns",
+            doc: "Amazon SNS: an RSA signature in the message; answers `SubscriptionConfirmation`.",
+            keys: &[
+                may(
+                    "topics",
+                    Shape::List(&TEXT),
+                    "The topics whose messages are taken, by ARN; all by default.",
+                ),
+                may(
+                    "sha1",
+                    Shape::Bool,
+                    "Whether signatures of version 1, over SHA-1, are taken beside version 2; `false` by default.",
+                ),
+                may(
+                    "tolerance",
+                    Shape::Text(Format::Duration(1_000)),
+                    "How far a message's time may be from now, past or future; 1h by default, at most 1d.",
+                ),
+            ],
+        },
+        Variant {
+            word: "jwt",
+            doc: "A JSON web token in a header (RFC 7519), by a key of a key set (RFC 7517).",
+            keys: &[
+                must("header", HEADER, "The header with the token, which may stand behind `Bearer `."),
+                must("jwks_url", Shape::Text(Format::Url), "Where the service publishes its keys."),
+                must("issuer", TEXT, "Who must have issued it (`iss`)."),
+                must("audience", TEXT, "Whom it must be meant for (`aud`)."),
+                must(
+                    "algorithms",
+                    Shape::List(&Shape::Word(&[
+                        ("RS256", "RSASSA-PKCS1-v1_5 with SHA-256."),
+                        ("RS384", "RSASSA-PKCS1-v1_5 with SHA-384."),
+                        ("RS512", "RSASSA-PKCS1-v1_5 with SHA-512."),
+                        ("ES256", "ECDSA with P-256 and SHA-256."),
+                        ("ES384", "ECDSA with P-384 and SHA-384."),
+                        ("EdDSA", "Ed25519."),
+                    ])),
+                    "The algorithms that are taken (RFC 7518 §3.1).",
+                ),
+                may(
+                    "body_digest",
+                    TEXT,
+                    "The claim with the SHA-256 of the body in hexadecimal: a token alone says nothing of the body.",
+                ),
+                may(
+                    "tolerance",
+                    Shape::Text(Format::Duration(1_000)),
+                    "How far clocks may be apart; 1m by default, at most 1d.",
+                ),
+            ],
+        },
+        Variant { word: "code", doc: "A `#[webhook(verify)]` function of the connector decides.", keys: &[] },
+    ],
+};
 
 static EVENT: Table = Table {
     keys: &[
@@ -865,6 +1183,11 @@ static EVENT: Table = Table {
             Shape::Table(&MATCH),
             "Which deliveries of the hook are this event; all of it must hold.",
         ),
+        may(
+            "filter",
+            Shape::Table(&FILTER),
+            "Which of these a registration wants: each value is that of the option, where the option is set.",
+        ),
     ],
 };
 
@@ -875,7 +1198,32 @@ static MATCH: Table = Table {
             Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Any) },
             "Request headers and their values.",
         ),
+        may(
+            "query",
+            Shape::Map { keys: Format::Text, values: &Shape::Text(Format::Any) },
+            "Query parameters of the URL and their values.",
+        ),
         may("body", BODY, "Values in the JSON body, by JSON pointer."),
+    ],
+};
+
+static FILTER: Table = Table {
+    keys: &[
+        may(
+            "header",
+            Shape::Map { keys: Format::HeaderName, values: &Shape::Text(Format::Option) },
+            "Options as `{option}`, by request header.",
+        ),
+        may(
+            "query",
+            Shape::Map { keys: Format::Text, values: &Shape::Text(Format::Option) },
+            "Options as `{option}`, by query parameter of the URL.",
+        ),
+        may(
+            "body",
+            Shape::Map { keys: Format::Pointer, values: &Shape::Text(Format::Option) },
+            "Options as `{option}`, by JSON pointer into the body.",
+        ),
     ],
 };
 

@@ -3,6 +3,7 @@
 mod decode;
 mod format;
 mod grammar;
+mod hook;
 mod model;
 mod read;
 mod template;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::diagnostic::{self, Diagnostic};
 use crate::source::Source;
 
+pub use hook::*;
 pub use model::*;
 
 #[cfg(test)]
@@ -208,9 +210,10 @@ overlap = "10m"
         let place = PagePlace::Query("per_page".to_owned());
         assert_eq!(page.page_size, Some(PageSize { place, value: 100, max: None }));
         let signature = spec.hooks[0].signature.as_ref().unwrap();
+        let detached = signature.detached().unwrap();
         assert_eq!(
-            (signature.encoding, &signature.key),
-            (SignatureEncoding::Base64, &SignatureKey::Registration)
+            (detached.encoding, &signature.key),
+            (SignatureEncoding::Base64, &Some(SignatureKey::Registration))
         );
         assert_eq!(spec.monitors[0].every, Some(Duration::from_secs(300)));
         assert_eq!(
@@ -247,7 +250,8 @@ then = "retyr"
 kind = "bearer"
 fields.token = { label = "Token" }
 [hook.project]
-signature = { scheme = "md5", header = "X Y" }
+signature = { scheme = "md5" }
+delivery_id = { header = "X Y" }
 [event.opened]
 name = "Opened"
 hook = "projct"
@@ -272,9 +276,9 @@ name = "Opened"
                 (11, "LP104"),
                 (14, "LP144"),
                 (16, "LP104"),
-                (16, "LP121"),
-                (19, "LP170"),
-                (20, "LP177"),
+                (17, "LP121"),
+                (20, "LP170"),
+                (21, "LP177"),
             ]
         );
     }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::{Event, Hook, SignatureEncoding};
+
 /// One connector's spec: what is simply true of the service.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -945,95 +947,6 @@ pub enum ConfigSource {
     Value(Template),
     /// A helper that has none of the connection's credentials.
     Helper(String),
-}
-
-/// `[hook.<key>]`: how deliveries arrive and are trusted.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Hook {
-    /// The hook's key.
-    pub key: String,
-    /// How a delivery proves where it comes from.
-    pub signature: Option<Signature>,
-    /// The request header that tells deliveries apart.
-    pub delivery_id: Option<String>,
-}
-
-/// How a delivery proves where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Signature {
-    /// The algorithm.
-    pub scheme: SignatureScheme,
-    /// The request header that carries the signature.
-    pub header: String,
-    /// What stands before it there.
-    pub prefix: String,
-    /// How its bytes are written.
-    pub encoding: SignatureEncoding,
-    /// Where the key comes from.
-    pub key: SignatureKey,
-}
-
-/// The algorithm of a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignatureScheme {
-    /// `hmac-sha256` over the raw body (RFC 2104).
-    HmacSha256,
-}
-
-/// How a signature's bytes are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignatureEncoding {
-    /// Lower- or upper-case hexadecimal.
-    Hex,
-    /// Standard base64 with padding (RFC 4648 §4).
-    Base64,
-}
-
-/// Where the key of a signature comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignatureKey {
-    /// `key = "registration"`: made anew for each registration and given to the registering flow.
-    Registration,
-    /// `key = "{field}"`: a field of the connection.
-    Field(String),
-}
-
-/// `[event.<key>]`: something that happens at the service.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Event {
-    /// The event's key.
-    pub key: String,
-    /// The name that users see.
-    pub name: String,
-    /// One sentence.
-    pub description: Option<String>,
-    /// The hook that delivers it; without one a monitor finds it.
-    pub hook: Option<String>,
-    /// Which deliveries of the hook are this event.
-    pub matching: DeliveryMatch,
-}
-
-/// Which deliveries of a hook are an event: all of these must hold.
-#[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub struct DeliveryMatch {
-    /// Request headers by name.
-    pub headers: Vec<(String, String)>,
-    /// Values in the JSON body by JSON pointer.
-    pub body: Vec<(String, Literal)>,
-}
-
-impl DeliveryMatch {
-    /// Whether every delivery matches.
-    pub fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.body.is_empty()
-    }
 }
 
 /// `[monitor.<flow>]`: what the spec says of a monitor, in place of its attribute.

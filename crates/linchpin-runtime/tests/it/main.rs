@@ -18,4 +18,5 @@ mod service;
 mod stream;
 mod time;
 mod tracker;
+mod webhook;
 mod write;

@@ -1,6 +1,9 @@
-use linchpin::{Code, Result, Secret};
+use linchpin::{Code, Delivery, Result, Secret};
 use linchpin_github::mock::Happening;
-use linchpin_runtime::webhook;
+use linchpin_runtime::{
+    Clock as _, Runtime, SystemClock,
+    webhook::{self, Fetcher, Guard, Judged},
+};
 use serde_json::{Value, json};
 
 use super::{HERE, World};
@@ -64,17 +67,21 @@ async fn a_signed_delivery_becomes_its_event_and_a_forged_one_is_refused() {
     let spec = connector.spec().unwrap();
     let declared = spec.hooks.iter().find(|hook| hook.key == "repository").unwrap();
 
-    webhook::verify(declared, &Secret::new(SECRET), &delivery).unwrap();
-    let forged = webhook::verify(declared, &Secret::new("another"), &delivery).unwrap_err();
-    assert_eq!(forged.code(), Code::SignatureInvalid);
+    let (guard, fetcher) = (Guard::new(declared).unwrap(), Fetcher::new(&Runtime::new()));
+    let judge = async |key: &str, delivery: &Delivery| {
+        let keys = [Secret::new(key)];
+        guard.judge(&fetcher, delivery, &keys, SystemClock.now()).await.map_err(|error| error.code())
+    };
+    assert!(matches!(judge(SECRET, &delivery).await, Ok(Judged::Delivery)));
+    assert_eq!(judge("another", &delivery).await.unwrap_err(), Code::SignatureInvalid);
     let mut changed = delivery.clone();
     changed.body = [&delivery.body[..], b" "].concat().into();
-    assert!(webhook::verify(declared, &Secret::new(SECRET), &changed).is_err());
+    assert!(judge(SECRET, &changed).await.is_err());
     let mut bare = delivery.clone();
     bare.headers.remove("x-hub-signature-256");
-    assert!(webhook::verify(declared, &Secret::new(SECRET), &bare).is_err());
+    assert!(judge(SECRET, &bare).await.is_err());
 
-    let events = webhook::route(spec, "repository", &delivery);
+    let events = webhook::events(spec, "repository", &delivery, &json!({}));
     assert_eq!(events.iter().map(|event| event.key.as_str()).collect::<Vec<_>>(), ["issue_opened"]);
     let event = world.call("issue_opened", |given| given.delivery = Some(delivery.clone())).await.unwrap();
     assert!(event["issue"]["title"].is_string(), "{event}");

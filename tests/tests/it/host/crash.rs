@@ -32,7 +32,7 @@ use linchpin_host::{
 };
 use linchpin_runtime::{
     Cancel,
-    webhook::{self, Fetcher},
+    webhook::{Fetcher, Guard},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -151,7 +151,7 @@ fn a_server() {
         let (worker, taken, until) = (host.clone(), inbox.clone(), stop.clone());
         tokio::spawn(async move { worker.hand_on(&taken, Arc::new(Lines::new(told)), &until).await });
         let hooks = Arc::new(FixedHooks::new().with("token", hook.unwrap()));
-        let ingress = Ingress::new(hooks, inbox, Fetcher::default(), host.clock().clone(), IngressPolicy::default());
+        let ingress = Ingress::new(hooks, inbox, Fetcher::new(host.runtime()), host.clock().clone(), IngressPolicy::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         fs::write(place.0.join("port.new"), port.to_string()).unwrap();
@@ -206,13 +206,15 @@ impl Random {
 /// A signed delivery as it goes over the wire.
 fn request(number: u64) -> Vec<u8> {
     let body = json!({ "number": number }).to_string();
-    let spec = connector().shared_spec().unwrap();
-    let (name, value) = webhook::sign(&spec.hooks[0], &Secret::new(KEY), body.as_bytes()).unwrap();
-    format!(
-        "POST /in/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\nx-delivery: d{number}\r\n{name}: {value}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    let guard = Guard::new(&connector().shared_spec().unwrap().hooks[0]).unwrap();
+    let unsigned = Delivery { body: body.clone().into(), ..Delivery::default() };
+    let now = std::time::SystemTime::now().into();
+    let signed = guard.sign(&Secret::new(KEY), unsigned, &format!("d{number}"), now).unwrap();
+    let mut text = format!("POST /in/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in &signed.headers {
+        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+    }
+    format!("{text}\r\n{body}").into_bytes()
 }
 
 /// Sends one, and gives the status of the answer; `None` when the server died meanwhile.

@@ -11,10 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use linchpin::{
-    Delivery,
-    http::{HeaderMap, HeaderValue},
-};
+use linchpin::{Delivery, http::HeaderValue};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use self::state::State;
@@ -141,7 +138,7 @@ impl Github {
             ("x-github-hook-id", hook.id.to_string()),
             ("x-hub-signature-256", state::signature(&hook.secret, body.as_bytes())),
         ];
-        let mut delivery = Delivery { body: body.into(), ..Delivery::default() };
+        let mut delivery = Delivery { url: hook.url.clone(), body: body.into(), ..Delivery::default() };
         for (name, value) in headers {
             delivery.headers.insert(name, HeaderValue::try_from(value).ok()?);
         }

@@ -42,7 +42,7 @@ pub(super) struct State {
 pub(super) struct Hook {
     pub(super) id: u64,
     pub(super) secret: String,
-    url: String,
+    pub(super) url: String,
     events: Value,
 }
 

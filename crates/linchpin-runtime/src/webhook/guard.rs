@@ -1,0 +1,360 @@
+//! The judgement of one hook's deliveries.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
+use linchpin::{
+    Actor, Code, DateTime, Delivery, Error, Result, Secret,
+    manifest::spec::{DeliveryPlace, Hook, HookScope, Proof as Declared, SignatureKey},
+};
+use ring::digest;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+use url::Url;
+
+use super::{
+    LONGEST_VALUE,
+    detached::Detached,
+    fetcher::Fetcher,
+    handshake::{self, Handshake},
+    key::hex,
+    place::{Place, every, header, header_value},
+    refusal,
+    sns::Sns,
+    token::Token,
+};
+
+/// The longest identity, lane or routing key that stays as it is, in bytes.
+const LONGEST: usize = 128;
+
+/// What a delivery turned out to be.
+#[derive(Debug)]
+pub enum Judged {
+    /// A delivery that proves where it comes from.
+    Delivery,
+    /// A handshake, with its answer.
+    Handshake(Reply),
+}
+
+/// What a service is answered.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// A URL to ask for by [`Fetcher::confirm`], by which the handshake is completed.
+    pub confirm: Option<Url>,
+}
+
+/// Judges the deliveries of a hook by what its spec says. Made once for a hook.
+///
+/// ```
+/// use linchpin::{DateTime, Delivery, Secret, manifest::spec};
+/// use linchpin_runtime::{Runtime, webhook::{Fetcher, Guard, Judged}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> linchpin::Result<()> {
+/// let spec = spec::read_checked(r#"
+/// [hook.repository]
+/// signature = { scheme = "github" }
+/// "#).expect("TOML");
+/// let guard = Guard::new(&spec.hooks[0])?;
+/// let (key, now) = (Secret::new("k3y"), DateTime::from_unix_millis(1_760_000_000_000).expect("a time"));
+///
+/// let fetcher = Fetcher::new(&Runtime::new());
+/// let sent = guard.sign(&key, Delivery { body: "{}".into(), ..Delivery::default() }, "72d3162e", now)?;
+/// assert_eq!(guard.identity(&sent), "72d3162e");
+/// assert!(matches!(guard.judge(&fetcher, &sent, &[key.clone()], now).await?, Judged::Delivery));
+///
+/// let forged = Delivery { body: "{\"action\":\"opened\"}".into(), ..sent };
+/// assert!(guard.judge(&fetcher, &forged, &[key], now).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Guard {
+    hook: String,
+    proof: Proof,
+    /// Those that bear no signature, then those that do.
+    handshakes: Vec<Handshake>,
+    delivery_id: Option<Place>,
+    /// Whether what tells deliveries apart is signed with them.
+    signed_id: bool,
+    order_by: Option<Place>,
+    route: Option<Place>,
+    response: Reply,
+    secret_headers: Vec<HeaderName>,
+}
+
+/// How deliveries prove where they come from.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// Nothing says, so that none does.
+    None,
+    Detached(Box<Detached>),
+    SharedSecret {
+        place: Place,
+        prefix: String,
+    },
+    Sns(Sns),
+    Token(Token),
+    Code,
+}
+
+impl Guard {
+    /// Reads what the spec says of a hook.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ConnectionInvalid`] for a spec that its rules would have refused, [`Code::NotCarriedOut`] for a scheme that this version does
+    /// not know.
+    pub fn new(hook: &Hook) -> Result<Guard> {
+        let signature = hook.signature.as_ref();
+        let proof = match signature.map(|signature| (&signature.proof, &signature.key)) {
+            None => Proof::None,
+            Some((Declared::Detached(own), key)) => {
+                let public = match key {
+                    Some(SignatureKey::Public(key)) => Some(key.as_str()),
+                    _ => None,
+                };
+                Proof::Detached(Box::new(Detached::new(own, public)?))
+            }
+            Some((Declared::SharedSecret(own), _)) => {
+                Proof::SharedSecret { place: Place::of(&own.place)?, prefix: own.prefix.clone() }
+            }
+            Some((Declared::AwsSns(own), _)) => Proof::Sns(Sns::new(own)),
+            Some((Declared::Jwt(own), _)) => Proof::Token(Token::new(own)?),
+            Some((Declared::Code, _)) => Proof::Code,
+            Some(_) => {
+                let message = format!("this version of linchpin does not know the scheme of `{}`", hook.key);
+                return Err(Error::coded(Code::NotCarriedOut, message));
+            }
+        };
+        let mut handshakes = hook.handshakes.iter().map(Handshake::new).collect::<Result<Vec<_>>>()?;
+        handshakes.sort_by_key(|handshake| handshake.signed);
+        let mut secret_headers: Vec<HeaderName> = match &proof {
+            Proof::Detached(own) => own.secret_headers().cloned().collect(),
+            Proof::SharedSecret { place: Place::Header(name), .. } => vec![name.clone()],
+            Proof::Token(own) => vec![own.header().clone()],
+            _ => Vec::new(),
+        };
+        secret_headers.extend(handshakes.iter().filter_map(Handshake::secret_header).cloned());
+        let signed_id = match (signature.map(|signature| &signature.proof), &hook.delivery_id) {
+            (Some(Declared::Detached(own)), Some(DeliveryPlace::Header(name))) => {
+                own.headers.iter().any(|set| set.id.as_ref() == Some(name))
+            }
+            _ => false,
+        };
+        let place = |place: &Option<DeliveryPlace>| place.as_ref().map(Place::of).transpose();
+        Ok(Guard {
+            hook: hook.key.clone(),
+            proof,
+            handshakes,
+            delivery_id: place(&hook.delivery_id)?,
+            signed_id,
+            order_by: place(&hook.order_by)?,
+            route: match &hook.scope {
+                HookScope::App { route, .. } => Some(Place::of(route)?),
+                _ => None,
+            },
+            response: response(&hook.response)?,
+            secret_headers,
+        })
+    }
+
+    /// Judges a delivery under the keys that are good now: whether it proves where it comes from, and whether it is a handshake.
+    ///
+    /// Nothing is waited for unless the scheme's keys are published and not yet known. A handshake that bears no signature is answered
+    /// before any is looked for, and never taken for a delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::SignatureInvalid`] for a delivery that does not prove where it comes from: a header that is missing, empty, there more than
+    /// once, malformed or wrong; a time that is too far away; no usable key; no scheme in the spec. [`Code::Unreachable`] and
+    /// what else [`Fetcher`] gives when published keys cannot be had, so that the sender should try again. Of a hook with
+    /// `scheme = "code"` nothing is taken: see [`accepted`](Guard::accepted).
+    pub async fn judge(
+        &self,
+        fetcher: &Fetcher,
+        delivery: &Delivery,
+        keys: &[Secret],
+        now: DateTime,
+    ) -> Result<Judged> {
+        if let Some(reply) = self.greeting(delivery, keys)? {
+            return Ok(Judged::Handshake(reply));
+        }
+        match &self.proof {
+            Proof::None => {
+                let message = format!("the spec does not say how deliveries of `{}` are trusted", self.hook);
+                return Err(refusal(message).actor(Actor::Author));
+            }
+            Proof::Detached(own) => own.verify(delivery, keys, now)?,
+            Proof::SharedSecret { place, prefix } => verify_secret(place, prefix, delivery, keys)?,
+            Proof::Sns(own) => own.verify(fetcher, delivery, now).await?,
+            Proof::Token(own) => own.verify(fetcher, delivery, now).await?,
+            Proof::Code => {
+                let message = format!("only a flow of the connector trusts deliveries of `{}`", self.hook);
+                return Err(refusal(message).actor(Actor::Author));
+            }
+        }
+        self.accepted(delivery, keys)
+    }
+
+    /// Whether a `#[webhook(verify)]` flow decides which deliveries are trusted. Then [`greeting`](Guard::greeting) comes first, then the
+    /// flow, then [`accepted`](Guard::accepted).
+    pub fn is_by_code(&self) -> bool {
+        matches!(self.proof, Proof::Code)
+    }
+
+    /// The answer to a handshake that bears no signature; nothing for every other request.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::SignatureInvalid`] for a handshake whose token is wrong, or which wants given back what is not given back.
+    pub fn greeting(&self, delivery: &Delivery, keys: &[Secret]) -> Result<Option<Reply>> {
+        let mut unsigned = self.handshakes.iter().take_while(|handshake| !handshake.signed);
+        unsigned.find_map(|handshake| handshake.answer(delivery, keys).transpose()).transpose()
+    }
+
+    /// What a request is that has proved where it comes from.
+    ///
+    /// # Errors
+    ///
+    /// As of [`greeting`](Guard::greeting).
+    pub fn accepted(&self, delivery: &Delivery, keys: &[Secret]) -> Result<Judged> {
+        let mut signed = self.handshakes.iter().filter(|handshake| handshake.signed);
+        let reply = signed.find_map(|handshake| handshake.answer(delivery, keys).transpose()).transpose()?;
+        Ok(reply.map_or(Judged::Delivery, Judged::Handshake))
+    }
+
+    /// What tells a delivery apart: its id where it has one, else the digest of its body, so that two deliveries of the same body are one. At
+    /// most 128 bytes: a longer id is its digest.
+    pub fn identity(&self, delivery: &Delivery) -> String {
+        let signed = match &self.proof {
+            Proof::Detached(own) if self.signed_id => own.set(delivery).and_then(|set| set.id.clone()),
+            _ => None,
+        };
+        let place = signed.map(Place::Header);
+        let id = place.as_ref().or(self.delivery_id.as_ref()).and_then(|place| place.text(delivery));
+        match id.filter(|id| !id.is_empty()) {
+            Some(id) => bounded(&id),
+            None => fingerprint(&delivery.body),
+        }
+    }
+
+    /// In which order deliveries are handed on: those of one value one after the other. Nothing where the spec does not say, or the delivery
+    /// has no such value. At most 128 bytes.
+    pub fn lane(&self, delivery: &Delivery) -> Option<String> {
+        self.order_by.as_ref()?.text(delivery).map(|value| bounded(&value))
+    }
+
+    /// Whom a delivery to the one URL of an app is for: what the spec's `route` names. Nothing where there is none, or it is longer than any
+    /// account's id.
+    pub fn routing_key(&self, delivery: &Delivery) -> Option<String> {
+        let value = self.route.as_ref()?.text(delivery)?;
+        (!value.is_empty() && value.len() <= LONGEST_VALUE).then(|| value.into_owned())
+    }
+
+    /// What a delivery is answered with at once.
+    pub fn response(&self) -> Reply {
+        self.response.clone()
+    }
+
+    /// A delivery as the service would send it: with its id, and signed. For samples and stand-ins.
+    ///
+    /// The key is the one that signs: a private one where the spec's is public, in PEM where it is RSA's.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::SignatureInvalid`] when the key cannot sign, [`Code::NotCarriedOut`] when only the connector's code knows how.
+    pub fn sign(&self, key: &Secret, unsigned: Delivery, id: &str, at: DateTime) -> Result<Delivery> {
+        let mut delivery = unsigned;
+        if let Some(place) = self.delivery_id.as_ref().filter(|_| !self.signed_id) {
+            place.put(&mut delivery, id)?;
+        }
+        match &self.proof {
+            Proof::Detached(own) => own.sign(key, &mut delivery, id, at)?,
+            Proof::SharedSecret { place, prefix } => {
+                place.put(&mut delivery, &format!("{prefix}{}", key.expose()))?;
+            }
+            Proof::Sns(own) => own.sign(key, &mut delivery, id, at)?,
+            Proof::Token(own) => own.sign(key, &mut delivery, at)?,
+            Proof::None | Proof::Code => {
+                let message = format!("the spec does not say how deliveries of `{}` are signed", self.hook);
+                return Err(Error::coded(Code::NotCarriedOut, message));
+            }
+        }
+        Ok(delivery)
+    }
+
+    /// The headers that carry a signature or a secret, which are never stored.
+    pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.secret_headers.iter()
+    }
+}
+
+/// Whether a time is near.
+pub(super) fn check_time(millis: i64, now: DateTime, tolerance: Duration) -> Result<()> {
+    let apart = u128::from(now.unix_millis().abs_diff(millis));
+    if apart <= tolerance.as_millis() {
+        return Ok(());
+    }
+    let side = if millis < now.unix_millis() { "past" } else { "future" };
+    Err(refusal(format!("the time of the signature lies too far in the {side}")).hint(
+        "a delivery that is old was held up or is sent again; one of the future means that a clock is wrong",
+    ))
+}
+
+/// Whether a text is one of the keys, in constant time whatever their lengths are. An empty key is none.
+pub(super) fn is_one_of(text: &str, keys: &[Secret]) -> bool {
+    let digest_of = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
+    let given = digest_of(text);
+    let keys = keys.iter().filter(|key| !key.expose().is_empty());
+    keys.fold(false, |found, key| found | bool::from(given.as_ref().ct_eq(digest_of(key.expose()).as_ref())))
+}
+
+fn verify_secret(place: &Place, prefix: &str, delivery: &Delivery, keys: &[Secret]) -> Result<()> {
+    let is_right = |text: &str| text.strip_prefix(prefix).is_some_and(|text| is_one_of(text, keys));
+    let right = match place {
+        Place::Body(pointer) => {
+            let body: Option<Value> = serde_json::from_slice(&delivery.body).ok();
+            let found = body.as_ref().and_then(|body| every(body, pointer)).unwrap_or_default();
+            let right = |value: &&Value| value.as_str().is_some_and(is_right);
+            !found.is_empty() && found.iter().all(right)
+        }
+        place => place.text(delivery).is_some_and(|text| is_right(&text)),
+    };
+    match right {
+        true => Ok(()),
+        false => Err(refusal("the delivery does not bear the hook's secret, exactly once at its place")),
+    }
+}
+
+/// A text that is no longer than is stored; a longer one is its digest.
+fn bounded(text: &str) -> String {
+    match text.len() {
+        0..=LONGEST => text.to_owned(),
+        _ => fingerprint(text.as_bytes()),
+    }
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(digest::digest(&digest::SHA256, bytes).as_ref()))
+}
+
+fn response(own: &linchpin::manifest::spec::HookResponse) -> Result<Reply> {
+    let mut reply = Reply { body: own.body.clone().into(), ..Reply::default() };
+    reply.status = StatusCode::from_u16(own.status).unwrap_or(StatusCode::OK);
+    for (name, value) in &own.headers {
+        reply.headers.insert(header(name)?, header_value(value)?);
+    }
+    if !own.body.is_empty() && !reply.headers.contains_key(CONTENT_TYPE) {
+        handshake::plain(&mut reply.headers, "text/plain; charset=utf-8");
+    }
+    Ok(reply)
+}

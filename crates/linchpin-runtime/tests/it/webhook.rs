@@ -1,0 +1,347 @@
+//! Deliveries: what is believed, what is answered, and whom they are for.
+
+use linchpin::{
+    Code, DateTime, Delivery, Secret,
+    http::{HeaderName, HeaderValue, Method},
+    manifest::spec::{self, Spec},
+    serde_json::{Value, json},
+};
+use linchpin_runtime::{
+    Runtime,
+    webhook::{self, Fetcher, Guard, Judged, Reply},
+};
+
+/// A spec with the hook `h`, whose keys are these.
+fn spec(hook: &str) -> Spec {
+    spec::read_checked(&format!("[hook.h]\n{hook}\n")).unwrap()
+}
+
+fn guard(hook: &str) -> Guard {
+    Guard::new(&spec(hook).hooks[0]).unwrap()
+}
+
+fn now() -> DateTime {
+    DateTime::from_unix_millis(1_760_000_000_000).unwrap()
+}
+
+fn delivery(headers: &[(&str, &str)], body: &str) -> Delivery {
+    let mut delivery = Delivery {
+        url: "https://hooks.example/in/1".to_owned(),
+        body: body.to_owned().into(),
+        ..Delivery::default()
+    };
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        delivery.headers.append(name, HeaderValue::from_str(value).unwrap());
+    }
+    delivery
+}
+
+fn get(url: &str, headers: &[(&str, &str)]) -> Delivery {
+    Delivery { method: Method::GET, url: url.to_owned(), ..delivery(headers, "") }
+}
+
+async fn judge(guard: &Guard, delivery: &Delivery, keys: &[&str]) -> Result<Judged, Code> {
+    let keys: Vec<Secret> = keys.iter().map(|key| Secret::new(*key)).collect();
+    guard.judge(&Fetcher::new(&Runtime::new()), delivery, &keys, now()).await.map_err(|error| error.code())
+}
+
+async fn believed(guard: &Guard, delivery: &Delivery, keys: &[&str]) -> bool {
+    match judge(guard, delivery, keys).await {
+        Ok(judged) => matches!(judged, Judged::Delivery),
+        Err(code) => {
+            assert_eq!(code, Code::SignatureInvalid);
+            false
+        }
+    }
+}
+
+async fn answered(guard: &Guard, delivery: &Delivery, keys: &[&str]) -> Reply {
+    match judge(guard, delivery, keys).await {
+        Ok(Judged::Handshake(reply)) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_says_nothing_of_trust_is_never_believed() {
+    assert!(!believed(&guard(""), &delivery(&[], "{}"), &["key"]).await);
+    let code = guard("signature = { scheme = \"code\" }");
+    assert!(code.is_by_code() && !believed(&code, &delivery(&[], "{}"), &["key"]).await);
+    let keys = [Secret::new("key")];
+    assert!(matches!(code.accepted(&delivery(&[], "{}"), &keys), Ok(Judged::Delivery)));
+}
+
+#[tokio::test]
+async fn every_scheme_believes_what_it_signs_and_no_other_key() {
+    for scheme in [
+        "scheme = \"github\"",
+        "scheme = \"stripe\"",
+        "scheme = \"slack\"",
+        "scheme = \"zoom\"",
+        "scheme = \"standard-webhooks\"",
+        "scheme = \"shopify\"",
+        "scheme = \"twilio\"",
+        "scheme = \"meta\"",
+        "scheme = \"dropbox\"",
+        "scheme = \"okta\"",
+        "scheme = \"microsoft-graph\"",
+        "scheme = \"shared-secret\", header = \"X-Token\", prefix = \"Bearer \"",
+        "scheme = \"shared-secret\", query = \"token\"",
+        "scheme = \"hmac-sha512\", header = \"X-S\", signed = \"{id}:{timestamp}:{url}:{body}\", id_header = \"X-Id\", timestamp_header = \"X-T\", timestamp_unit = \"ms\"",
+    ] {
+        let guard = guard(&format!("signature = {{ {scheme} }}"));
+        // In base64 too, as Standard Webhooks want it.
+        let (key, other) = ("c2VjcmV0IG9mIHRoZSBob29r", "c2VjcmV0IG9mIHNvbWVib2R5");
+        let body = "{\"value\":[{\"id\":\"1\"},{\"id\":\"2\"}]}";
+        let sent = guard.sign(&Secret::new(key), delivery(&[], body), "d-1", now()).unwrap();
+        assert!(believed(&guard, &sent, &[key]).await, "{scheme}: {sent:?}");
+        assert!(believed(&guard, &sent, &[other, "", key]).await, "{scheme}, while keys rotate");
+        assert!(!believed(&guard, &sent, &[other]).await, "{scheme}");
+        assert!(!believed(&guard, &sent, &[""]).await && !believed(&guard, &sent, &[]).await, "{scheme}");
+        for name in guard
+            .secret_headers()
+            .filter(|name| sent.headers.contains_key(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            let mut bare = sent.clone();
+            let value = bare.headers.remove(&name).unwrap();
+            assert!(!believed(&guard, &bare, &[key]).await, "{scheme} without its header");
+            let mut doubled = sent.clone();
+            doubled.headers.append(name.clone(), value);
+            assert!(!believed(&guard, &doubled, &[key]).await, "{scheme} with two headers");
+            bare.headers.insert(name, HeaderValue::from_static(""));
+            assert!(!believed(&guard, &bare, &[key]).await, "{scheme} with an empty header");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_too_far_away_is_refused_on_either_side() {
+    let (guard, key) = (guard("signature = { scheme = \"stripe\", tolerance = \"2m\" }"), Secret::new("k"));
+    for (seconds, good) in [(0, true), (-120, true), (120, true), (-121, false), (121, false)] {
+        let at = DateTime::from_unix_millis(now().unix_millis() + seconds * 1000).unwrap();
+        let sent = guard.sign(&key, delivery(&[], "{}"), "1", at).unwrap();
+        assert_eq!(believed(&guard, &sent, &["k"]).await, good, "{seconds}");
+    }
+    for wrong in
+        ["t=,v1=00", "v1=00", "t=1760000000,t=1760000000,v1=00", "t=+1760000000,v1=00", "t=1e9,v1=00"]
+    {
+        assert!(!believed(&guard, &delivery(&[("stripe-signature", wrong)], "{}"), &["k"]).await);
+    }
+}
+
+#[tokio::test]
+async fn of_several_signatures_one_must_be_right_and_of_the_declared_kind() {
+    let (stripe, key) = (guard("signature = { scheme = \"stripe\" }"), Secret::new("k"));
+    let body = "{\"id\":\"evt_1\"}";
+    let sent = stripe.sign(&key, delivery(&[], body), "1", now()).unwrap();
+    let right = sent.header("stripe-signature").unwrap().to_owned();
+    let with = |value: String| delivery(&[("stripe-signature", &value)], body);
+    let junk = "0".repeat(64);
+    assert!(believed(&stripe, &with(format!("{right},v1={junk}")), &["k"]).await);
+    assert!(believed(&stripe, &with(format!("{right}, v0={junk}, x")), &["k"]).await);
+    assert!(!believed(&stripe, &with(right.replace("v1=", "v0=")), &["k"]).await, "a weaker kind");
+    assert!(!believed(&stripe, &with(format!("{right}{}", ",v1=00".repeat(16))), &["k"]).await, "too many");
+    assert!(!believed(&stripe, &with(right[..right.len() - 2].to_owned()), &["k"]).await, "cut off");
+
+    let svix = guard("signature = { scheme = \"standard-webhooks\" }");
+    let key = "whsec_c2VjcmV0IG9mIHRoZSBob29r";
+    let sent = svix.sign(&Secret::new(key), delivery(&[], "{}"), "msg_1", now()).unwrap();
+    let mut renamed = delivery(&[("webhook-id", "another")], "{}");
+    for name in ["id", "timestamp", "signature"] {
+        let value = sent.headers[format!("webhook-{name}").as_str()].clone();
+        renamed.headers.insert(HeaderName::from_bytes(format!("svix-{name}").as_bytes()).unwrap(), value);
+    }
+    assert!(believed(&svix, &renamed, &[key]).await);
+    assert_eq!(svix.identity(&renamed), "msg_1", "what is signed, and not what is added");
+    let right = sent.header("webhook-signature").unwrap();
+    let several = format!("v1a,{junk} v1,{} {right} v2,x", "A".repeat(44));
+    renamed.headers.insert("svix-signature", HeaderValue::from_str(&several).unwrap());
+    assert!(believed(&svix, &renamed, &[key]).await);
+}
+
+#[tokio::test]
+async fn twilio_signs_forms_with_their_url_and_other_bodies_by_their_digest() {
+    let (twilio, key) = (guard("signature = { scheme = \"twilio\" }"), Secret::new("12345"));
+    // The example of https://www.twilio.com/docs/usage/security.
+    let form =
+        "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
+    let kind = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+    let mut sent = delivery(&[kind, ("x-twilio-signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")], form);
+    sent.url = "https://mycompany.com/myapp.php?foo=1&bar=2".to_owned();
+    assert!(believed(&twilio, &sent, &["12345"]).await);
+    sent.url = "https://mycompany.com:443/myapp.php?foo=1&bar=2".to_owned();
+    assert!(believed(&twilio, &sent, &["12345"]).await, "with the port that it is anyway");
+    for changed in ["foo=1", "foo=1&foo=1&bar=2", "foo=1&bar=3"] {
+        let url = format!("https://mycompany.com/myapp.php?{changed}");
+        assert!(!believed(&twilio, &Delivery { url, ..sent.clone() }, &["12345"]).await);
+    }
+    let mut other = sent.clone();
+    other.headers.insert("content-type", HeaderValue::from_static("application/json"));
+    assert!(!believed(&twilio, &other, &["12345"]).await, "a body that nothing is signed of");
+
+    let sent = twilio.sign(&key, delivery(&[], "{\"a\":1}"), "1", now()).unwrap();
+    assert!(sent.url.contains("bodySHA256=") && believed(&twilio, &sent, &["12345"]).await);
+    assert!(!believed(&twilio, &Delivery { body: "{\"a\":2}".into(), ..sent.clone() }, &["12345"]).await);
+    let url = sent.url.split('?').next().unwrap().to_owned();
+    assert!(!believed(&twilio, &Delivery { url, ..sent }, &["12345"]).await);
+}
+
+#[tokio::test]
+async fn every_notification_of_a_batch_must_bear_the_secret() {
+    let graph = guard("signature = { scheme = \"microsoft-graph\" }");
+    for (body, good) in [
+        (r#"{"value":[{"clientState":"s"},{"clientState":"s"}]}"#, true),
+        (r#"{"value":[{"clientState":"s"},{"clientState":"t"}]}"#, false),
+        (r#"{"value":[{"clientState":"s"},{}]}"#, false),
+        (r#"{"value":[]}"#, false),
+        (r#"{"value":{"clientState":"s"}}"#, false),
+        (r#"{"value":[{"clientState":["s"]}]}"#, false),
+        (r#"[]"#, false),
+        ("", false),
+    ] {
+        assert_eq!(believed(&graph, &delivery(&[], body), &["s"]).await, good, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn services_shake_hands_as_they_document() {
+    let plain = |reply: &Reply| {
+        let header = |name: &str| reply.headers[name].to_str().unwrap().to_owned();
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        (header("content-type"), String::from_utf8(reply.body.to_vec()).unwrap())
+    };
+    let text = |body: &str| ("text/plain; charset=utf-8".to_owned(), body.to_owned());
+
+    let slack = guard("signature = { scheme = \"slack\" }");
+    let asked = json!({ "type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P" });
+    let unsigned = delivery(&[], &asked.to_string());
+    let signed = slack.sign(&Secret::new("k"), unsigned.clone(), "1", now()).unwrap();
+    let reply = answered(&slack, &signed, &["k"]).await;
+    assert_eq!(plain(&reply), text(asked["challenge"].as_str().unwrap()));
+    assert!(!believed(&slack, &unsigned, &["k"]).await, "Slack signs what it asks");
+
+    let zoom = guard("signature = { scheme = \"zoom\" }");
+    let asked =
+        json!({ "event": "endpoint.url_validation", "payload": { "plainToken": "qgg8vlvZRS6UYooatFL8Aw" } });
+    let signed = zoom.sign(&Secret::new("k"), delivery(&[], &asked.to_string()), "1", now()).unwrap();
+    let (kind, body) = plain(&answered(&zoom, &signed, &["k", "old"]).await);
+    let body: Value = body.parse().unwrap();
+    assert_eq!((kind.as_str(), &body["plainToken"]), ("application/json", &json!("qgg8vlvZRS6UYooatFL8Aw")));
+    // printf qgg8vlvZRS6UYooatFL8Aw | openssl dgst -sha256 -hmac k
+    assert_eq!(body["encryptedToken"], "7648f00663203a3b7c15e7680e9c4a6ea2fd5eb6b44d7ff5858d5588c4ce9ff9");
+
+    let meta = guard("signature = { scheme = \"meta\" }");
+    let url = "https://h.example/in?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=";
+    assert_eq!(plain(&answered(&meta, &get(&format!("{url}k"), &[]), &["k"]).await), text("1158201444"));
+    for wrong in ["x", "", "k&hub.verify_token=k"] {
+        assert!(!believed(&meta, &get(&format!("{url}{wrong}"), &[]), &["k", ""]).await, "{wrong}");
+    }
+
+    let dropbox = guard("signature = { scheme = \"dropbox\" }");
+    let asked = get("https://h.example/in?challenge=%3Cb%3Ea", &[]);
+    assert_eq!(plain(&answered(&dropbox, &asked, &["k"]).await), text("<b>a"));
+    let posted = Delivery { method: Method::POST, ..asked };
+    assert!(!believed(&dropbox, &posted, &["k"]).await, "a delivery is no handshake");
+    for wrong in ["a%0d%0aSet-Cookie:x", "%00", "%C2%85", &"a".repeat(2049)] {
+        let asked = get(&format!("https://h.example/in?challenge={wrong}"), &[]);
+        assert!(!believed(&dropbox, &asked, &["k"]).await, "{wrong}");
+    }
+
+    let okta = guard("signature = { scheme = \"okta\" }");
+    let challenge = ("x-okta-verification-challenge", "Me_rShK8JHsTnbyYrWXCEoMGbM_zsZ6k0hLPZ_Pg");
+    let asked = get("https://h.example/in", &[challenge, ("authorization", "k")]);
+    let (_, body) = plain(&answered(&okta, &asked, &["k"]).await);
+    assert_eq!(body, json!({ "verification": challenge.1 }).to_string());
+    assert!(!believed(&okta, &get("https://h.example/in", &[challenge]), &["k"]).await);
+
+    let graph = guard("signature = { scheme = \"microsoft-graph\" }");
+    let asked = Delivery {
+        url: "https://h.example/in?validationToken=Validation%3a+Testing+client+application".to_owned(),
+        ..delivery(&[], "")
+    };
+    assert_eq!(
+        plain(&answered(&graph, &asked, &["k"]).await),
+        text("Validation: Testing client application")
+    );
+}
+
+#[tokio::test]
+async fn a_handshake_of_ones_own_is_answered_in_a_header_and_confirmed_at_its_hosts() {
+    let own = guard(
+        "signature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n\
+         [[hook.h.handshake]]\ntake = { header = \"X-Hook-Secret\" }\nsigned = false\nreply = { header = \"X-Hook-Secret\" }\n\
+         [[hook.h.handshake]]\nwhen = { body = { \"/type\" = \"hello\" } }\nsigned = false\nconfirm = \"/url\"\nconfirm_hosts = [\"*.tracker.example\"]",
+    );
+    let reply = answered(&own, &delivery(&[("x-hook-secret", "abc")], ""), &["k"]).await;
+    assert_eq!((&reply.headers["x-hook-secret"], reply.headers.len()), (&HeaderValue::from_static("abc"), 1));
+
+    let hello = |url: &str| delivery(&[], &json!({ "type": "hello", "url": url }).to_string());
+    let reply = answered(&own, &hello("https://eu.tracker.example/yes?t=1"), &["k"]).await;
+    assert_eq!(reply.confirm.unwrap().as_str(), "https://eu.tracker.example/yes?t=1");
+    for wrong in [
+        "http://eu.tracker.example/",
+        "https://tracker.example/",
+        "https://a.b.tracker.example/",
+        "https://eu.tracker.example.evil.example/",
+        "https://eu.tracker.example:8443/",
+        "https://u:p@eu.tracker.example/",
+        "https://169.254.169.254/",
+        "yes",
+    ] {
+        assert!(!believed(&own, &hello(wrong), &["k"]).await, "{wrong}");
+    }
+}
+
+#[test]
+fn deliveries_are_told_apart_ordered_and_routed() {
+    let own = guard(
+        "scope = \"app\"\nroute = { body = \"/team\", connection = \"{account}\" }\n\
+         delivery_id = { header = \"X-Id\" }\norder_by = { body = \"/issue/id\" }\n\
+         response = { status = 202, headers = { X-A = \"b\" }, body = \"ok\" }",
+    );
+    let sent = delivery(&[("x-id", "7")], r#"{"team":"T1","issue":{"id":42}}"#);
+    assert_eq!(own.identity(&sent), "7");
+    assert_eq!(own.lane(&sent).as_deref(), Some("42"));
+    assert_eq!(own.routing_key(&sent).as_deref(), Some("T1"));
+    let long = own.identity(&delivery(&[("x-id", &"7".repeat(129))], ""));
+    assert!(long.starts_with("sha256:") && long.len() == 71);
+    let hashed = own.identity(&delivery(&[], "a"));
+    assert_eq!(hashed, own.identity(&delivery(&[("x-other", "1")], "a")));
+    assert_ne!(hashed, own.identity(&delivery(&[], "b")));
+    assert_eq!((own.lane(&delivery(&[], "a")), own.routing_key(&delivery(&[], "{}"))), (None, None));
+    let response = own.response();
+    assert_eq!((response.status.as_u16(), &response.body[..]), (202, &b"ok"[..]));
+    assert_eq!(guard("").response().status.as_u16(), 200);
+}
+
+#[test]
+fn a_registration_gets_the_events_of_its_options() {
+    let spec = spec(
+        "[event.opened]\nname = \"Opened\"\nhook = \"h\"\nmatch = { query = { kind = \"a\" } }\n\
+         filter = { body = { \"/repo\" = \"{repo}\" }, header = { X-Level = \"{level}\" } }\n\
+         [event.closed]\nname = \"Closed\"\nhook = \"h\"\nmatch = { query = { kind = \"b\" } }\n\
+         [event.other]\nname = \"Other\"\nhook = \"another\"",
+    );
+    let mut sent = delivery(&[("x-level", "3")], r#"{"repo":"web"}"#);
+    sent.url = "https://h.example/in?kind=a".to_owned();
+    let events = |options: Value, sent: &Delivery| {
+        let events = webhook::events(&spec, "h", sent, &options);
+        events.iter().map(|event| event.key.clone()).collect::<Vec<_>>()
+    };
+    for (options, wanted) in [
+        (json!({}), true),
+        (json!({ "repo": null, "level": [] }), true),
+        (json!({ "repo": "web", "level": 3 }), true),
+        (json!({ "repo": ["api", "web"] }), true),
+        (json!({ "repo": "api" }), false),
+        (json!({ "repo": "web", "level": 4 }), false),
+        (json!({ "repo": { "a": "web" } }), false),
+    ] {
+        assert_eq!(!events(options.clone(), &sent).is_empty(), wanted, "{options}");
+    }
+    sent.url = "https://h.example/in?kind=b".to_owned();
+    assert_eq!(events(json!({ "repo": "api" }), &sent), ["closed"]);
+}
