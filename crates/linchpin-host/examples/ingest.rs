@@ -146,8 +146,13 @@ async fn run(listen: &str, secret: &str, store: &str, db: &str) -> Result<(), Bo
     let keys = vec![Secret::new(secret)];
     let hook = LiveHook::new(&connector()?, "repository", "hook", Some(row.id), keys, Value::Null)?;
     let hooks = Arc::new(FixedHooks::new().with("rig", hook));
-    let ingress =
-        Ingress::new(hooks, inbox, Fetcher::new(host.runtime()), host.clock().clone(), IngressPolicy::default());
+    let ingress = Ingress::new(
+        hooks,
+        inbox,
+        Fetcher::new(host.runtime()),
+        host.clock().clone(),
+        IngressPolicy::default(),
+    );
     let counts = ingress.clone();
     let stats = move || {
         let (handled, counts) = (handled.load(Relaxed), counts.counts());

@@ -1,7 +1,7 @@
 //! What happened at a service, as those are told who asked for it.
 
 use linchpin::{DateTime, serde_json::value::RawValue};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Something that happened at a service.
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// {"id":"evt_0b7c..","type":"github.issue_opened","timestamp":"2026-03-01T09:00:00Z","tenant":"default","connection":"work",
 ///  "source":"5cd0..","data":{..}}
 /// ```
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     /// What it is known by: who is told of it again under the same id has it already.
@@ -21,7 +21,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     /// When it came here.
-    #[serde(rename = "timestamp", serialize_with = "time")]
+    #[serde(rename = "timestamp")]
     pub received: DateTime,
     /// Whose connection it came by.
     pub tenant: String,
@@ -30,14 +30,10 @@ pub struct Event {
     /// The id of the hook or monitor that it came by.
     pub source: String,
     /// Who asked for it, by name, where that is known.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<String>,
     /// What the event's flow made of it.
     pub data: Box<RawValue>,
-}
-
-fn time<S: Serializer>(time: &DateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }
 
 impl Event {

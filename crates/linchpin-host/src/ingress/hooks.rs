@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use linchpin::{Code, Connector, Delivery, Error, Result, Secret, flow::BoxFuture, manifest::spec::Spec, serde_json::Value};
+use linchpin::{
+    Code, Connector, Delivery, Error, Result, Secret, flow::BoxFuture, manifest::spec::Spec,
+    serde_json::Value,
+};
 use linchpin_runtime::webhook::Guard;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +23,8 @@ pub trait Hooks: Send + Sync + 'static {
     /// Whether a delivery proves where it comes from, for a hook of which only the connector's code can tell; by default none does.
     fn trusted<'a>(&'a self, hook: &'a LiveHook, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
         let _ = delivery;
-        let message = format!("nothing here can tell whether deliveries of `{}` are to be trusted", hook.hook);
+        let message =
+            format!("nothing here can tell whether deliveries of `{}` are to be trusted", hook.hook);
         Box::pin(std::future::ready(Err(Error::coded(Code::SignatureInvalid, message))))
     }
 }

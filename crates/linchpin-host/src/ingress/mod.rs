@@ -292,7 +292,7 @@ impl Shared {
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
         let headers =
-            delivery.headers.iter().filter(|(name, _)| !secret.contains(&name) && !is_credential(name));
+            delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
         let headers =
             headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         let options = (!receiver.options.is_null())

@@ -20,7 +20,7 @@ use tower::Service as _;
 pub struct ServeLimits {
     /// How long the head of a request may take, and a connection may be silent between two; 15 s by default.
     pub head: Duration,
-    /// So many headers; 100 by default. Their size is bounded by 64 KiB.
+    /// So many headers; 100 by default. A head that is much longer than 64 KiB is refused, too.
     pub headers: usize,
     /// So many connections at once; 4,096 by default. Others wait until one is free.
     pub connections: usize,

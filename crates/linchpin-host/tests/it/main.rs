@@ -7,6 +7,7 @@ mod contract;
 mod dispatch;
 mod home;
 mod inbox;
+mod ingress;
 mod lease_model;
 mod planted;
 mod process;
