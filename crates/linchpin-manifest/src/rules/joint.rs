@@ -26,13 +26,13 @@ LP311 Error "a hook is deregistered, but never registered"
 bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
 
-LP312 Error "a hook is registered or deregistered by two functions"
+LP312 Error "two functions do the same for a hook"
 "It would not be known which of them to call. Keep one, and let options say what differs; or make it another hook."
 bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(register, hook = \"project\")]\nasync fn register_all(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
 
 LP313 Error "a flow names an unknown hook"
-"The hook of a registration is one of the spec's. Mend the name, or add the hook to the spec."
+"The hook of a webhook flow is one of the spec's. Mend the name, or add the hook to the spec."
 bad "" + "#[webhook(register, hook = \"projet\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"projet\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
 
@@ -96,8 +96,8 @@ LP325 Error "a monitor takes another cursor than it gives"
 bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}"
 good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<i64>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
-LP326 Error "a deregistration takes what another hook's registration gives"
-"`Registered<..>` names the function that registers the same hook."
+LP326 Error "a webhook flow takes what another hook's registration gives"
+"`Registered<..>` and `Found<..>` name the function that registers the same hook."
 bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<list_things>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
 
@@ -120,6 +120,21 @@ LP333 Error "costs are those of no flow"
 "What a request costs is said by the key of the flow that makes it. A misspelt key would let the flow's requests count as one each."
 bad "[http]\nrate_limit = { budget = \"10/1s\", costs = { find = 5 } }" + ""
 good "[http]\nrate_limit = { budget = \"10/1s\", costs = { search = 5 } }" + "/// Search\n#[action(read)]\nasync fn search(cx: Context) -> Result<String>";
+
+LP370 Error "a hook is looked after, but never registered"
+"A check, a renewal and a listing are about what a `#[webhook(register, hook = \"..\")]` function has registered, and take or make its result. Add it, or take them away."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(check, hook = \"project\")]\nasync fn check(cx: Context, Registered(id): Registered<register>) -> Result<HookState>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(check, hook = \"project\")]\nasync fn check(cx: Context, Registered(id): Registered<register>) -> Result<HookState>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP371 Error "a renewal gives something else than the registration"
+"What a renewal gives takes the place of what the registration gave: the deregistration gets it. So both give one type, which the compiler checks where the renewal takes `Registered<..>`."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(renew, hook = \"project\")]\nasync fn renew(cx: Context, Registered(id): Registered<register>) -> Result<i64>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(renew, hook = \"project\")]\nasync fn renew(cx: Context, Registered(id): Registered<register>) -> Result<String>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
+
+LP372 Error "what a registration gives has nothing where the spec looks"
+"`expires.at` and `key_at` are JSON pointers into what the registering flow gives. At a place that it never has nobody would learn when to renew, or with which key deliveries are signed."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\nexpires = { at = \"/expires\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<Channel>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>\n#[fields]\nstruct Channel {\n    id: String,\n    expiration: String,\n}"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\nexpires = { at = \"/expiration\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<Channel>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>\n#[fields]\nstruct Channel {\n    id: String,\n    expiration: String,\n}";
 
 LP390 Warning "this build knows the flow, but cannot carry all of it out yet"
 "The flow is registered, described and can be called by hand, but what its attribute asks for beyond that does not happen yet. The message names it."

@@ -470,6 +470,18 @@ fn hook(key: &str, node: &Node) -> Hook {
         key: key.to_owned(),
         signature,
         delivery_id: node.get("delivery_id").and_then(|node| header(node, "header")),
+        key_at: pointer(node, "key_at"),
+        expires: node.get("expires").and_then(|node| {
+            Some(Expiry {
+                at: pointer(node, "at")?,
+                unit: match text(node, "unit").as_deref() {
+                    Some("s") => TimeUnit::Seconds,
+                    Some("ms") => TimeUnit::Milliseconds,
+                    _ => TimeUnit::Rfc3339,
+                },
+                renew_before: duration(node, "renew_before"),
+            })
+        }),
     }
 }
 
