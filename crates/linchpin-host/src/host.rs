@@ -19,6 +19,7 @@ use linchpin_runtime::{
 use crate::{
     cells::StoredCells,
     grants::{self, StoredGrant},
+    hook,
     store::{self, Filter, State, Store},
     vault::{Kind, Place, Vault},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     connectors: BTreeMap<String, Connector>,
     clients: BTreeMap<String, OAuthClient>,
     base_urls: BTreeMap<String, String>,
+    /// Where services reach this installation, without a slash at the end.
+    pub(crate) public_url: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
     policy: RefreshPolicy,
     notices: Box<dyn Fn(&Notice) + Send + Sync>,
@@ -88,6 +91,12 @@ pub enum NoticeKind {
     State(State),
     /// Tokens could not be revoked at the service; it is tried again.
     RevocationFailed,
+    /// A webhook cannot be registered, checked, renewed or taken back; it is tried again.
+    HookFailing,
+    /// A webhook had to be registered anew: deliveries may have been missed before.
+    HookGap,
+    /// A service may still deliver to a webhook that is gone here, and somebody has to see to it there.
+    HookLeft,
 }
 
 /// Makes a [`Host`].
@@ -109,6 +118,7 @@ impl Host {
             connectors: BTreeMap::new(),
             clients: BTreeMap::new(),
             base_urls: BTreeMap::new(),
+            public_url: None,
             clock: Arc::new(SystemClock),
             policy: RefreshPolicy::default(),
             notices: Box::new(|_| {}),
@@ -409,6 +419,13 @@ impl HostBuilder {
         self
     }
 
+    /// Where services reach this installation from outside, as in `https://hooks.example`; event URLs stand under it. Without it no
+    /// webhook can be registered, and those that are stay where they are.
+    pub fn public_url(mut self, url: impl Into<String>) -> HostBuilder {
+        self.0.public_url = Some(url.into());
+        self
+    }
+
     /// The runtime that all connections share: one that knows the operator's signers, authorities, networks and proxy.
     pub fn runtime(mut self, runtime: Runtime) -> HostBuilder {
         self.0.runtime = runtime;
@@ -437,9 +454,10 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// When the system has no random numbers.
+    /// When the system has no random numbers; [`Code::PublicUrlMissing`] when the public URL is none.
     pub fn build(mut self) -> Result<Host> {
         self.0.holder = new_id()?;
+        self.0.public_url = self.0.public_url.map(|url| hook::public_url(&url)).transpose()?;
         Ok(Host(Arc::new(self.0)))
     }
 }

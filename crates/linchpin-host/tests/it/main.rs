@@ -4,6 +4,7 @@
 
 mod contract;
 mod home;
+mod hook;
 mod lease_model;
 mod planted;
 mod process;
