@@ -134,7 +134,18 @@ fn connector_text(connector: &Connector) -> Result<String, Failure> {
     let groups = [
         ("actions", &[FlowKind::Action][..]),
         ("system", &[FlowKind::Authping, FlowKind::Revoke]),
-        ("webhooks", &[FlowKind::WebhookRegister, FlowKind::WebhookDeregister, FlowKind::WebhookEvent]),
+        (
+            "webhooks",
+            &[
+                FlowKind::WebhookRegister,
+                FlowKind::WebhookDeregister,
+                FlowKind::WebhookCheck,
+                FlowKind::WebhookRenew,
+                FlowKind::WebhookList,
+                FlowKind::WebhookVerify,
+                FlowKind::WebhookEvent,
+            ],
+        ),
         ("monitors", &[FlowKind::Monitor]),
         ("helpers", &[FlowKind::Helper]),
     ];

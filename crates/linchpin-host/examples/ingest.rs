@@ -26,7 +26,7 @@ use linchpin::{
 use linchpin_host::{
     DEFAULT_TENANT, Host, NewConnection, handler,
     inbox::{Inbox, InboxPolicy, MemoryInbox},
-    ingress::{FixedHooks, Ingress, IngressPolicy, LiveHook, ServeLimits, serve},
+    ingress::{FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
     store::Sqlite,
     vault::{Keys, Vault},
 };
@@ -144,7 +144,7 @@ async fn run(listen: &str, secret: &str, store: &str, db: &str) -> Result<(), Bo
     let worker = tokio::spawn(async move { worker.hand_on(&taken, Arc::new(sink), &until).await });
 
     let keys = vec![Secret::new(secret)];
-    let hook = LiveHook::new(&connector()?, "repository", "hook", Some(row.id), keys, Value::Null)?;
+    let hook = Receiver::new(&connector()?, "repository", "hook", Some(row.id), keys, Value::Null)?;
     let hooks = Arc::new(FixedHooks::new().with("rig", hook));
     let ingress = Ingress::new(
         hooks,

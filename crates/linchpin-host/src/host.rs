@@ -19,6 +19,7 @@ use linchpin_runtime::{
 use crate::{
     cells::StoredCells,
     grants::{self, StoredGrant},
+    hook,
     store::{self, Filter, State, Store},
     vault::{Kind, Place, Vault},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     connectors: BTreeMap<String, Connector>,
     clients: BTreeMap<String, OAuthClient>,
     base_urls: BTreeMap<String, String>,
+    /// Where services reach this installation, without a slash at the end.
+    pub(crate) public_url: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
     policy: RefreshPolicy,
     notices: Box<dyn Fn(&Notice) + Send + Sync>,
@@ -56,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) holder: String,
     /// Connections as the runtime has them, so that all calls of a process share one exchange.
     ready: Mutex<HashMap<String, Ready>>,
+    /// How often hooks were turned off here.
+    pub(crate) changes: hook::Changes,
 }
 
 /// A connection at work, and what it was made of.
@@ -88,6 +93,12 @@ pub enum NoticeKind {
     State(State),
     /// Tokens could not be revoked at the service; it is tried again.
     RevocationFailed,
+    /// A webhook cannot be registered, checked, renewed or taken back; it is tried again.
+    HookFailing,
+    /// A webhook had to be registered anew: deliveries may have been missed before.
+    HookGap,
+    /// A service may still deliver to a webhook that is gone here, and somebody has to see to it there.
+    HookLeft,
 }
 
 /// Makes a [`Host`].
@@ -109,11 +120,13 @@ impl Host {
             connectors: BTreeMap::new(),
             clients: BTreeMap::new(),
             base_urls: BTreeMap::new(),
+            public_url: None,
             clock: Arc::new(SystemClock),
             policy: RefreshPolicy::default(),
             notices: Box::new(|_| {}),
             holder: String::new(),
             ready: Mutex::new(HashMap::new()),
+            changes: hook::Changes::default(),
         })
     }
 
@@ -235,7 +248,9 @@ impl Host {
         }
     }
 
+    /// Forgets a connection that is gone, and that its hooks were on.
     pub(crate) fn forget(&self, id: &str) {
+        self.0.changes.note();
         self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
@@ -414,6 +429,13 @@ impl HostBuilder {
         self
     }
 
+    /// Where services reach this installation from outside, as in `https://hooks.example`; event URLs stand under it. Without it no
+    /// webhook can be registered, and those that are stay where they are.
+    pub fn public_url(mut self, url: impl Into<String>) -> HostBuilder {
+        self.0.public_url = Some(url.into());
+        self
+    }
+
     /// The runtime that all connections share: one that knows the operator's signers, authorities, networks and proxy.
     pub fn runtime(mut self, runtime: Runtime) -> HostBuilder {
         self.0.runtime = runtime;
@@ -442,9 +464,10 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// When the system has no random numbers.
+    /// When the system has no random numbers; [`Code::PublicUrlMissing`] when the public URL is none.
     pub fn build(mut self) -> Result<Host> {
         self.0.holder = new_id()?;
+        self.0.public_url = self.0.public_url.map(|url| hook::public_url(&url)).transpose()?;
         Ok(Host(Arc::new(self.0)))
     }
 }

@@ -1,6 +1,6 @@
 //! Runs many connectors for many connections.
 //!
-//! A [`Host`] makes connections, pings them, keeps their tokens fresh and takes them away. The [`store`] keeps what must outlive a
+//! A [`Host`] makes connections, pings them, keeps their tokens fresh, looks after their webhooks and takes them away. The [`store`] keeps what must outlive a
 //! call: connections, their grants, and what is left to do for them. Secrets in it are sealed by the [`vault`], each bound to its
 //! row.
 
@@ -9,6 +9,7 @@ mod connect;
 mod event;
 mod grants;
 mod handling;
+mod hook;
 mod host;
 pub mod inbox;
 pub mod ingress;
@@ -24,6 +25,7 @@ mod worker;
 pub use crate::{
     connect::{Application, Connected, NewConnection},
     event::Event,
+    hook::{Attended, LiveHook, NewHook, StoredHooks},
     host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
     ping::Pinged,
     revoke::Report,

@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks meanwhile.
 const WATCH: Duration = Duration::from_millis(50);
 
+/// For how long tokens stay alive because the service does not take a webhook back, for which they are needed.
+const HOOK_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 /// The name under which a report has credentials that are no tokens of a grant.
 const CREDENTIALS: &str = "credentials";
 
@@ -100,6 +103,7 @@ impl Host {
     /// Stops the use of a connection and removes its row; what is left to do at the service is noted by the same step.
     async fn remove(&self, row: &store::Connection) -> Result<Revocation> {
         self.0.move_to(&row.id, State::Revoked, "it is taken away".to_owned()).await?;
+        self.0.store.hooks_off(&row.id, self.0.now()).await?;
         self.hold_grant(&row.id).await?;
         let id = new_id()?;
         let values = self.0.values(row)?;
@@ -176,7 +180,8 @@ impl Host {
         Ok(Report { tenant: revocation.tenant, name: revocation.name, attempt, done })
     }
 
-    /// The author's `#[revoke]`; without one, or where it leaves the tokens to the endpoint of the spec, RFC 7009. What became of
+    /// Has the service lose the connection's webhooks, for which its tokens are needed, and then kills the tokens: by the author's
+    /// `#[revoke]`; without one, or where it leaves the tokens to the endpoint of the spec, RFC 7009. What became of
     /// each token, and the last problem.
     async fn kill(&self, revocation: &Revocation) -> Result<(BTreeMap<String, TokenFate>, Option<Error>)> {
         let text = self.0.vault.open(&place(&revocation.id), &revocation.sealed)?;
@@ -187,6 +192,18 @@ impl Host {
         let values = ConnectionValues { method: revocation.method.clone(), fields: fields.collect() };
         let grant = payload.grant.map(|text| Grant::from_secret(&Secret::new(text))).transpose()?;
         let (connection, _) = self.0.make_loose(&revocation.connector, values, grant).await?;
+        let hooks = self.hooks_taken_back(&revocation.connection, &connection).await?;
+        // Nothing can be done with credentials that are dead, and a service that fails is not waited for without end.
+        let dead = hooks.iter().all(|(_, error)| fate(error) == TokenFate::AlreadyGone);
+        let over = later(revocation.created, HOOK_PATIENCE) <= self.0.now();
+        if !hooks.is_empty() && !dead && !over {
+            let fates = hooks.iter().map(|(hook, error)| (format!("hook {}", hook.id), fate(error)));
+            let fates = fates.filter(|(_, fate)| *fate != TokenFate::AlreadyGone).collect();
+            return Ok((fates, hooks.into_iter().next_back().map(|(_, error)| error)));
+        }
+        if let Some((_, error)) = hooks.last() {
+            self.hooks_given_up(&revocation.connection, error.message()).await?;
+        }
         if let Some(flow) = flow(&connection, FlowKind::Revoke) {
             let invocation = Invocation::new(&connection, flow).deadline(LIMIT);
             let ended = self.0.runtime.run(invocation).await.map_err(Error::from);
@@ -228,12 +245,16 @@ impl Host {
         Ok((fates, problem))
     }
 
-    /// Gives up on a revocation: its secrets are thrown away, and the tokens may stay alive at the service.
+    /// Gives up on a revocation: its secrets are thrown away, and the tokens and webhooks may stay alive at the service.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn give_up(&self, id: &str) -> Result<bool> {
+        let left = self.0.store.revocations().await?;
+        if let Some(left) = left.iter().find(|left| left.id == id) {
+            self.hooks_given_up(&left.connection, "an operator gave up on it").await?;
+        }
         self.0.store.revocation_done(id).await
     }
 

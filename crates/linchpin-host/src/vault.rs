@@ -110,10 +110,13 @@ pub enum Kind {
     Client,
     /// The note by which a wrong key is told; the id is its name.
     Check,
+    /// The token, the keys and the registration of a hook.
+    Hook,
 }
 
 impl Kind {
-    const ALL: [Kind; 5] = [Kind::Fields, Kind::Grant, Kind::Revocation, Kind::Client, Kind::Check];
+    const ALL: [Kind; 6] =
+        [Kind::Fields, Kind::Grant, Kind::Revocation, Kind::Client, Kind::Check, Kind::Hook];
 
     /// Its number in a store's order.
     pub(crate) fn number(self) -> i64 {
@@ -132,6 +135,7 @@ impl Kind {
             Kind::Revocation => "revocation",
             Kind::Client => "client",
             Kind::Check => "check",
+            Kind::Hook => "hook",
         }
     }
 }

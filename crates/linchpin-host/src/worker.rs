@@ -1,4 +1,4 @@
-//! What happens without anybody asking: pings, exchanges that keep grants alive, and revocations.
+//! What happens without anybody asking: pings, exchanges that keep grants alive, webhooks looked after, and revocations.
 
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Round {
     pub pings: (usize, usize),
     /// Exchanges that kept a grant alive, and those that failed.
     pub keep_alives: (usize, usize),
+    /// Webhooks that were looked after well, and those that were not.
+    pub hooks: (usize, usize),
     /// Revocations that were tried.
     pub revocations: Vec<Report>,
 }
@@ -49,6 +51,7 @@ impl Host {
                 count(&mut round.keep_alives, exchanged.is_ok());
             }
         }
+        round.hooks = self.hook_round().await?;
         loop {
             let now = self.0.now();
             let due = self.0.store.pings_due(now, later(now, HOLD), BATCH).await?;

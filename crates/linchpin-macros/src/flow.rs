@@ -3,7 +3,7 @@
 use linchpin_manifest::attribute;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Ident, LitStr, Visibility, spanned::Spanned};
+use syn::{Ident, LitStr, Type, Visibility, spanned::Spanned};
 
 use crate::{
     args::Args,
@@ -51,14 +51,72 @@ impl Attribute {
 
 /// What kind of flow the arguments ask for.
 enum Kind {
-    Action { effect: &'static str, idempotency: Option<&'static str> },
+    Action {
+        effect: &'static str,
+        idempotency: Option<&'static str>,
+    },
     Authping,
     Revoke,
-    Register { hook: LitStr },
-    Deregister { hook: LitStr },
-    Event { event: LitStr },
+    /// One of the forms that name a hook.
+    Hook {
+        form: HookForm,
+        hook: LitStr,
+    },
+    Event {
+        event: LitStr,
+    },
     Helper,
-    Monitor { event: LitStr, every: Option<LitStr>, dedupe: Option<LitStr> },
+    Monitor {
+        event: LitStr,
+        every: Option<LitStr>,
+        dedupe: Option<LitStr>,
+    },
+}
+
+/// What a webhook flow does for a hook of the spec.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HookForm {
+    Register,
+    Deregister,
+    Check,
+    Renew,
+    List,
+    Verify,
+}
+
+impl HookForm {
+    const ALL: [HookForm; 6] = [
+        HookForm::Register,
+        HookForm::Deregister,
+        HookForm::Check,
+        HookForm::Renew,
+        HookForm::List,
+        HookForm::Verify,
+    ];
+
+    /// The argument that asks for it.
+    fn word(self) -> &'static str {
+        match self {
+            HookForm::Register => "register",
+            HookForm::Deregister => "deregister",
+            HookForm::Check => "check",
+            HookForm::Renew => "renew",
+            HookForm::List => "list",
+            HookForm::Verify => "verify",
+        }
+    }
+
+    /// The name of its marker type, and of what a descriptor says.
+    fn marker(self) -> &'static str {
+        match self {
+            HookForm::Register => "WebhookRegister",
+            HookForm::Deregister => "WebhookDeregister",
+            HookForm::Check => "WebhookCheck",
+            HookForm::Renew => "WebhookRenew",
+            HookForm::List => "WebhookList",
+            HookForm::Verify => "WebhookVerify",
+        }
+    }
 }
 
 /// Leaves the function as it is and puts its descriptor beside it.
@@ -167,60 +225,61 @@ impl Kind {
     }
 
     fn webhook(args: &Args, diag: &Diag) -> Option<Kind> {
-        let register = args.word("register", diag);
-        let deregister = args.word("deregister", diag);
+        let hook_forms = HookForm::ALL.into_iter().filter(|form| args.word(form.word(), diag));
+        let mut given: Vec<(&str, Option<HookForm>)> =
+            hook_forms.map(|form| (form.word(), Some(form))).collect();
+        given.extend(args.get("event").map(|_| ("event", None)));
         let hook = args.text("hook", "project", diag);
         let event = args.text("event", "issue_opened", diag);
-        let forms =
-            [("register", register), ("deregister", deregister), ("event", args.get("event").is_some())];
-        let given: Vec<&str> = forms.into_iter().filter(|(_, given)| *given).map(|(form, _)| form).collect();
         match given[..] {
-            ["event"] => {
+            [(_, None)] => {
                 if let Some(meta) = args.get("hook") {
                     diag.at(meta, "the spec says by which hook an event comes: `[event.<key>] hook = \"..\"`; remove `hook` here");
                 }
                 Some(Kind::Event { event: event? })
             }
-            [form] => {
+            [(word, Some(form))] => {
                 if args.get("hook").is_none() {
                     diag.at(
-                        args.get(form),
-                        format!("say which hook of the spec: `#[webhook({form}, hook = \"project\")]`"),
+                        args.get(word),
+                        format!("say which hook of the spec: `#[webhook({word}, hook = \"project\")]`"),
                     );
                 }
-                let hook = hook?;
-                Some(if register { Kind::Register { hook } } else { Kind::Deregister { hook } })
+                Some(Kind::Hook { form, hook: hook? })
             }
             [] => {
                 diag.at(
                     quote!(),
-                    "a webhook flow is one of `#[webhook(register, hook = \"..\")]`, `#[webhook(deregister, hook = \"..\")]` and `#[webhook(event = \"..\")]`",
+                    "a webhook flow is `#[webhook(event = \"..\")]`, or one of `#[webhook(register, hook = \"..\")]`, `deregister`, `check`, `renew`, `list` and `verify`",
                 );
                 None
             }
-            [_, second, ..] => {
+            [_, (second, _), ..] => {
                 diag.at(
                     args.get(second),
-                    "a function is one of `register`, `deregister` and `event`; write a function for each",
+                    "a function is one of `register`, `deregister`, `check`, `renew`, `list`, `verify` and `event`; write a function for each",
                 );
                 None
             }
         }
     }
 
-    /// The marker type of the kind.
-    fn marker(&self) -> Ident {
+    /// The marker type of the kind. That of a renewal has what it gives, which must be what the registration gives.
+    fn marker(&self, result: &Type) -> TokenStream {
         let name = match self {
             Kind::Action { .. } => "Action",
             Kind::Authping => "Authping",
             Kind::Revoke => "Revoke",
-            Kind::Register { .. } => "WebhookRegister",
-            Kind::Deregister { .. } => "WebhookDeregister",
+            Kind::Hook { form, .. } => form.marker(),
             Kind::Event { .. } => "WebhookEvent",
             Kind::Helper => "Helper",
             Kind::Monitor { .. } => "Monitor",
         };
-        format_ident!("{name}")
+        let name = format_ident!("{name}");
+        match self {
+            Kind::Hook { form: HookForm::Renew, .. } => quote!(#name<#result>),
+            _ => quote!(#name),
+        }
     }
 
     fn info(&self) -> TokenStream {
@@ -235,8 +294,10 @@ impl Kind {
             }
             Kind::Authping => quote!(__p::KindInfo::Authping),
             Kind::Revoke => quote!(__p::KindInfo::Revoke),
-            Kind::Register { hook } => quote!(__p::KindInfo::WebhookRegister { hook: #hook }),
-            Kind::Deregister { hook } => quote!(__p::KindInfo::WebhookDeregister { hook: #hook }),
+            Kind::Hook { form, hook } => {
+                let kind = format_ident!("{}", form.marker());
+                quote!(__p::KindInfo::#kind { hook: #hook })
+            }
             Kind::Event { event } => quote!(__p::KindInfo::WebhookEvent { event: #event }),
             Kind::Helper => quote!(__p::KindInfo::Helper),
             Kind::Monitor { event, every, dedupe } => {
@@ -303,7 +364,7 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
     let name = ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
     let docs = doc::text(&raw.attrs);
-    let (marker, info) = (kind.marker(), kind.info());
+    let (marker, info) = (kind.marker(result), kind.info());
     let (line, column) = place(ident);
     let locals: Vec<Ident> = (0..parameters.len()).map(|index| format_ident!("__p{index}")).collect();
 
@@ -329,7 +390,7 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             let check = quote_spanned!(ident.span()=> const _: () = __p::unconnected(#first::CONNECTED, &[#(#uses::SLOT),*]););
             quote!(impl __p::Helper for #ident {} #check)
         }
-        Kind::Register { .. } => quote!(impl __p::Registers for #ident {}),
+        Kind::Hook { form: HookForm::Register, .. } => quote!(impl __p::Registers for #ident {}),
         _ => TokenStream::new(),
     };
     let once = (uses.len() > 1)

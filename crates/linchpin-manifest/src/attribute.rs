@@ -62,7 +62,7 @@ pub static ATTRIBUTES: [Attribute; 6] = [
     },
     Attribute {
         name: "webhook",
-        arguments: &["register", "deregister", "event", "hook", "crate"],
+        arguments: &["register", "deregister", "check", "renew", "list", "verify", "event", "hook", "crate"],
         forms: &[
             Form {
                 written: "#[webhook(register, hook = \"..\")]",
@@ -73,6 +73,26 @@ pub static ATTRIBUTES: [Attribute; 6] = [
                 written: "#[webhook(deregister, hook = \"..\")]",
                 kind: "webhook_deregister",
                 doc: "Takes that back.",
+            },
+            Form {
+                written: "#[webhook(check, hook = \"..\")]",
+                kind: "webhook_check",
+                doc: "Asks the service how a registration is.",
+            },
+            Form {
+                written: "#[webhook(renew, hook = \"..\")]",
+                kind: "webhook_renew",
+                doc: "Keeps a registration from expiring, and mends it.",
+            },
+            Form {
+                written: "#[webhook(list, hook = \"..\")]",
+                kind: "webhook_list",
+                doc: "Lists what is registered at the service.",
+            },
+            Form {
+                written: "#[webhook(verify, hook = \"..\")]",
+                kind: "webhook_verify",
+                doc: "Checks that a delivery comes from the service.",
             },
             Form {
                 written: "#[webhook(event = \"..\")]",

@@ -56,13 +56,13 @@ pub struct FlowDescriptor {
     /// What repeating an action does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
-    /// The hook that a webhook registration or deregistration serves.
+    /// The hook that a webhook flow serves; of an event the spec says it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hook: Option<String>,
     /// The event that a webhook event flow or a monitor serves.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<String>,
-    /// For a deregistration: the flow whose result it takes.
+    /// The flow whose registration it takes, or lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub registered_by: Option<String>,
     /// A monitor's schedule, as in `5m`.
@@ -114,6 +114,14 @@ pub enum FlowKind {
     WebhookRegister,
     /// Takes that back.
     WebhookDeregister,
+    /// Asks the service how a registration is.
+    WebhookCheck,
+    /// Keeps a registration from expiring, and mends it.
+    WebhookRenew,
+    /// Lists what is registered at the service.
+    WebhookList,
+    /// Checks that a delivery comes from the service.
+    WebhookVerify,
     /// Shapes a delivery into an event.
     WebhookEvent,
     /// Called by other flows, and by cards for their choices.

@@ -218,17 +218,32 @@ pub struct JwtBearer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Hook {
+    /// The flow that asks the service how a registration is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub check: Option<String>,
     /// What tells deliveries apart.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub delivery_id: Option<Place>,
     /// The flow that takes the registration back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deregister: Option<String>,
+    /// When the service stops delivering unless the registration is renewed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<Expiry>,
     /// The hook's key.
     pub key: String,
+    /// Where the service makes the key of a registration itself: JSON pointer into what the registering flow gives.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key_at: Option<String>,
+    /// The flow that lists what is registered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub list: Option<String>,
     /// The flow that registers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub register: Option<String>,
+    /// The flow that renews a registration.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renew: Option<String>,
     /// Where deliveries to the one URL of an app say whom they are for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub route: Option<Place>,
@@ -237,6 +252,22 @@ pub struct Hook {
     /// How a delivery proves where it comes from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signature: Option<Signature>,
+    /// The flow that checks where a delivery comes from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verify: Option<String>,
+}
+
+/// When a registration runs out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Expiry {
+    /// JSON pointer into what the registering flow gives.
+    pub at: String,
+    /// How long before that it is renewed, as in `1h`; a tenth of its life where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renew_before: Option<String>,
+    /// How the time is written: `rfc3339`, `s` or `ms`.
+    pub unit: String,
 }
 
 /// Where in a delivery a value stands: one of these.
@@ -353,7 +384,7 @@ pub struct Flow<'a> {
     /// A monitor's schedule.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub every: Option<String>,
-    /// The hook that a registration or deregistration serves.
+    /// The hook that a webhook flow serves; of an event `events` says it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hook: Option<String>,
     /// What repeating an action does.
@@ -369,7 +400,7 @@ pub struct Flow<'a> {
     pub options: Cow<'a, Value>,
     /// JSON Schema of one result or one record.
     pub output: Cow<'a, Value>,
-    /// For a deregistration: the flow whose result it takes.
+    /// The flow whose registration it takes, or lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub registered_by: Option<String>,
     /// Whether the flow gives nothing, one value, or a stream of records.
@@ -560,8 +591,18 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
             HookScope::Registration => None,
         },
         scope: if hook.is_app() { "app" } else { "registration" }.to_owned(),
+        key_at: hook.key_at.clone(),
+        expires: hook.expires.as_ref().map(|expires| Expiry {
+            at: expires.at.clone(),
+            unit: expires.unit.as_str().to_owned(),
+            renew_before: expires.renew_before.map(unit::format_duration),
+        }),
         register: served(FlowKind::WebhookRegister),
         deregister: served(FlowKind::WebhookDeregister),
+        check: served(FlowKind::WebhookCheck),
+        renew: served(FlowKind::WebhookRenew),
+        list: served(FlowKind::WebhookList),
+        verify: served(FlowKind::WebhookVerify),
     }
 }
 

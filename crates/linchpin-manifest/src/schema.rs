@@ -267,6 +267,14 @@ pub fn manifest() -> String {
         place["description"] = doc.into();
         place
     };
+    let expiry = closed(
+        &["at", "unit"],
+        json!({
+            "at": pointer,
+            "unit": { "enum": ["rfc3339", "s", "ms"] },
+            "renew_before": words("How long before that it is renewed, as in `1h`; a tenth of its life where it is not said."),
+        }),
+    );
     let hook = closed(
         &["key", "scope"],
         json!({
@@ -278,8 +286,14 @@ pub fn manifest() -> String {
             },
             "route": at("Where a delivery to the one URL of an app says whom it is for."),
             "delivery_id": at("What tells deliveries apart."),
+            "key_at": pointer,
+            "expires": expiry,
             "register": words("The flow that registers it."),
             "deregister": words("The flow that takes the registration back."),
+            "check": words("The flow that asks the service how a registration is."),
+            "renew": words("The flow that renews a registration."),
+            "list": words("The flow that lists what is registered."),
+            "verify": words("The flow that checks where a delivery comes from."),
         }),
     );
     let matching = closed(
@@ -325,16 +339,16 @@ pub fn manifest() -> String {
         json!({
             "key": key,
             "kind": { "enum": [
-                "action", "authping", "revoke", "webhook_register", "webhook_deregister", "webhook_event",
-                "helper", "monitor",
+                "action", "authping", "revoke", "webhook_register", "webhook_deregister", "webhook_check",
+                "webhook_renew", "webhook_list", "webhook_verify", "webhook_event", "helper", "monitor",
             ] },
             "title": words("The title that users see."),
             "description": words("The help; empty where there is none."),
             "effect": { "enum": ["read", "create", "update", "delete"] },
             "idempotency": { "enum": ["key", "natural", "none"] },
-            "hook": words("The hook that a registration or deregistration serves."),
+            "hook": words("The hook that a webhook flow serves; of an event `events` says it."),
             "event": words("The event that it serves."),
-            "registered_by": words("For a deregistration: the flow whose result it takes."),
+            "registered_by": words("The flow whose registration it takes, or lists."),
             "every": every,
             "dedupe": pointer,
             "options": schema_of("the design-time options"),

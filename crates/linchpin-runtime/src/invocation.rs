@@ -40,6 +40,7 @@ pub(crate) struct Given {
     options: Option<String>,
     selected: Option<Vec<String>>,
     event_url: Option<String>,
+    event_base: Option<String>,
     pub(crate) signing_secret: Option<Secret>,
     registered: Option<String>,
     pub(crate) delivery: Option<Delivery>,
@@ -117,25 +118,32 @@ impl Invocation {
         self
     }
 
-    /// Where the service shall deliver; for webhook registrations.
+    /// Where the service shall deliver; for the registrations, checks and renewals of webhooks.
     pub fn event_url(mut self, url: impl Into<String>) -> Invocation {
         self.call.event_url = Some(url.into());
         self
     }
 
-    /// The key with which the service shall sign; for webhook registrations. Never shown in traces and errors.
+    /// What the event URLs of this installation begin with; for the listings of webhooks.
+    pub fn event_base(mut self, base: impl Into<String>) -> Invocation {
+        self.call.event_base = Some(base.into());
+        self
+    }
+
+    /// The key with which the service signs; for the registrations, renewals and verifications of webhooks. Never shown in traces and errors.
     pub fn signing_secret(mut self, secret: Secret) -> Invocation {
         self.call.signing_secret = Some(secret);
         self
     }
 
-    /// What the registration gave, as JSON text; for webhook deregistrations.
+    /// What the registration gave, as JSON text; for the deregistrations, checks and renewals of webhooks.
     pub fn registered(mut self, json: impl Into<String>) -> Invocation {
         self.call.registered = Some(json.into());
         self
     }
 
-    /// What the service delivered; for webhook events. It must have been [judged](crate::webhook::Guard).
+    /// What the service delivered; for webhook events and verifications. For an event it must have been
+    /// [judged](crate::webhook::Guard).
     pub fn delivery(mut self, delivery: Delivery) -> Invocation {
         self.call.delivery = Some(delivery);
         self
@@ -270,6 +278,7 @@ impl Given {
         }
         call.selected = self.selected;
         call.event_url = self.event_url;
+        call.event_base = self.event_base;
         call.signing_secret = self.signing_secret;
         call.registered = self.registered;
         call.delivery = self.delivery;

@@ -39,7 +39,10 @@ impl Runtime {
             // The URL may hold a secret.
             let why = error.without_url();
             let cause = std::error::Error::source(&why).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Error::coded(Code::Unreachable, format!("the URL of the operator cannot be reached: {why}{cause}"))
+            Error::coded(
+                Code::Unreachable,
+                format!("the URL of the operator cannot be reached: {why}{cause}"),
+            )
         })?;
         let retry_after = outcome::wait_of(response.headers(), None, now);
         Ok(Posted { status: response.status().as_u16(), retry_after })

@@ -266,8 +266,8 @@ impl Runtime {
             ResultCheck::Strict => true,
             ResultCheck::Count => false,
         };
-        // A monitor gives its records and its cursor in an object of linchpin's own.
-        if matches!(flow.kind, KindInfo::Monitor { .. }) {
+        // These give their records within something of linchpin's own.
+        if matches!(flow.kind, KindInfo::Monitor { .. } | KindInfo::WebhookList { .. }) {
             return None;
         }
         if !strict && !self.checkable(flow) {

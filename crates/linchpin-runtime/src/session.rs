@@ -153,7 +153,8 @@ impl Stop {
             KindInfo::Action { effect: Effect::Read, .. } => Stop::Never,
             KindInfo::Action { .. }
             | KindInfo::WebhookRegister { .. }
-            | KindInfo::WebhookDeregister { .. } => Stop::AtWrite,
+            | KindInfo::WebhookDeregister { .. }
+            | KindInfo::WebhookRenew { .. } => Stop::AtWrite,
             // Some services kill tokens by a GET.
             KindInfo::Revoke => Stop::AtOnce,
             _ => Stop::Never,

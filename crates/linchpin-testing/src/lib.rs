@@ -43,6 +43,7 @@ mod hook;
 mod issuer;
 mod page;
 mod postgres;
+mod provider;
 
 pub use wiremock;
 
@@ -50,6 +51,7 @@ pub use crate::{
     hook::Registration,
     issuer::{Issuer, TestClock, TokenFault, Tokens},
     postgres::Database,
+    provider::{HookCall, HookEndpoint, HookFault, HookProvider, ProvidedHook, Sent},
 };
 use std::{sync::Arc, time::Duration};
 

@@ -32,10 +32,6 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         KindInfo::Action { effect, idempotency } => (Some(effect), idempotency),
         _ => (None, None),
     };
-    let hook = match flow.kind {
-        KindInfo::WebhookRegister { hook } | KindInfo::WebhookDeregister { hook } => Some(hook),
-        _ => None,
-    };
     let (event, every, dedupe) = match flow.kind {
         KindInfo::WebhookEvent { event } => (Some(event), None, None),
         KindInfo::Monitor { event, every, dedupe } => (Some(event), every, dedupe),
@@ -50,8 +46,8 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         Some(payload) => (Some(payload), Side::Made),
         None => (flow.shape_of(Slot::Input), Side::Given),
     };
-    let registered_by =
-        flow.parameters.iter().map(|info| info()).find_map(|info| info.registered_by).map(|by| by().name);
+    let taken = flow.parameters.iter().find_map(|info| info().registered_by);
+    let registered_by = taken.or(result.registered_by).map(|by| by().name);
     descriptor::FlowDescriptor {
         key: flow.name.to_owned(),
         kind: flow.kind.kind(),
@@ -61,7 +57,7 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         unconnected: !flow.connected,
         effect,
         idempotency,
-        hook: text(hook),
+        hook: text(flow.kind.hook()),
         event: text(event),
         registered_by: text(registered_by),
         every: text(every),

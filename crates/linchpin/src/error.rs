@@ -228,6 +228,15 @@ codes! {
     /// A connection of this name is there already.
     NameTaken = "LP564", Caller, "a connection of this name is there already",
         "Names of connections are unique for each tenant. Choose another name, or delete the connection that has it.";
+    /// There is no such hook.
+    HookUnknown = "LP565", Caller, "there is no such webhook",
+        "Either the spec of the connector has no hook with this key, or none with this id is registered. `linchpin hook list` shows those that are.";
+    /// Somebody else is at work on a hook.
+    HookBusy = "LP566", Nobody, "somebody else is at work on the webhook",
+        "One process at a time registers, checks or renews a webhook. It will be done within minutes; try again then.";
+    /// It is not known where services can deliver.
+    PublicUrlMissing = "LP567", Operator, "it is not known where services can deliver",
+        "A webhook needs a URL at which this installation can be reached from outside: `--public-url https://..`, an absolute URL without query and fragment.";
     /// A login was not completed.
     LoginFailed = "LP570", Owner, "the login was not completed",
         "The service, or the person in front of it, did not grant access. The message has the service's own words. Start the login again.";

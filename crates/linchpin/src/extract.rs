@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use crate::{
     Code, Context, Error, Result, Secret, Unconnected,
-    flow::{Flow, FlowDescriptor, Gives, Registers, Slot, kind},
+    flow::{Flow, FlowDescriptor, Gives, Registers, RegistersAs, Slot, kind},
     json::{self, Misfit},
     shape::{FieldType, Fields, ShapeFn},
     value::Delivery,
@@ -24,6 +24,8 @@ pub struct Call {
     pub selected: Option<Vec<String>>,
     /// Where the service shall deliver.
     pub event_url: Option<String>,
+    /// What the event URLs of this installation begin with.
+    pub event_base: Option<String>,
     /// The key with which the service shall sign.
     pub signing_secret: Option<Secret>,
     /// What the registration gave, as JSON text.
@@ -45,6 +47,7 @@ impl Call {
             options: "{}".into(),
             selected: None,
             event_url: None,
+            event_base: None,
             signing_secret: None,
             registered: None,
             delivery: None,
@@ -61,7 +64,7 @@ pub struct ParameterInfo {
     pub slot: Slot,
     /// The shape of what is taken there, where the flow decides it.
     pub shape: Option<ShapeFn>,
-    /// For a deregistration: the flow whose result it takes.
+    /// Of [`Registered`]: the flow whose result it takes.
     pub registered_by: Option<fn() -> &'static FlowDescriptor>,
 }
 
@@ -88,17 +91,18 @@ impl ParameterInfo {
 /// | [`Selected`] | the outputs that the caller picked | action |
 /// | `Connection` | the connection's fields, made by `connector!` | all |
 /// | `Config` | the configuration values that the spec writes, made by `connector!` where there are any | all |
-/// | [`EventUrl`] | where the service shall deliver | webhook register |
-/// | [`SigningSecret`] | the key with which the service shall sign | webhook register |
-/// | [`Registered<F>`] | what the registration gave | webhook deregister |
+/// | [`EventUrl`] | where the service shall deliver | webhook register, check, renew |
+/// | [`EventBase`] | what the event URLs of this installation begin with | webhook list |
+/// | [`SigningSecret`] | the key with which the service signs | webhook register, renew, verify |
+/// | [`Registered<F>`] | what the registration gave | webhook deregister, check, renew |
 /// | [`Payload<T>`] | the body of a delivery | webhook event |
-/// | [`Delivery`] | a whole delivery | webhook event |
+/// | [`Delivery`] | a whole delivery | webhook event, verify |
 /// | [`Cursor<T>`] | where the last look ended | monitor |
 /// | [`Tokens`] | the tokens of the connection's grant | revoke |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
     label = "not a parameter of this kind of flow",
-    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations `Registered<the_registering_fn>`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations, checks and renewals `Registered<the_registering_fn>`, `Options<T>`, and the latter two `EventUrl`, renewals `SigningSecret`; listings `EventBase`, `Options<T>`; verifications `Delivery`, `SigningSecret`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
     /// The place it takes; a flow takes something in each place once.
@@ -165,6 +169,10 @@ pub trait TakesOptions: kind::Kind {}
 impl TakesOptions for kind::Action {}
 impl TakesOptions for kind::WebhookRegister {}
 impl TakesOptions for kind::WebhookDeregister {}
+impl TakesOptions for kind::WebhookCheck {}
+impl<O: 'static> TakesOptions for kind::WebhookRenew<O> {}
+impl TakesOptions for kind::WebhookList {}
+impl TakesOptions for kind::WebhookVerify {}
 impl TakesOptions for kind::WebhookEvent {}
 impl TakesOptions for kind::Monitor {}
 
@@ -184,7 +192,11 @@ pub struct Selected(Option<Vec<String>>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventUrl(pub String);
 
-/// The key with which the service shall sign deliveries; made anew for each registration.
+/// What the event URLs of this installation begin with: a webhook that delivers elsewhere is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventBase(pub String);
+
+/// The key with which the service signs deliveries; made anew for each registration and each renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningSecret(pub Secret);
 
@@ -259,6 +271,14 @@ impl Selected {
 }
 
 impl Deref for EventUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for EventBase {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -347,48 +367,85 @@ impl Parameter<kind::Action> for Selected {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl Parameter<kind::WebhookRegister> for EventUrl {
-    const SLOT: Slot = Slot::EventUrl;
+/// Parameters of webhook flows that take a plain value out of the call.
+macro_rules! parameters {
+    ($($parameter:ident, $field:ident, $what:literal: $([$($generic:ident)?] $kind:ty),+;)+) => {
+        $($(
+            #[diagnostic::do_not_recommend]
+            impl$(<$generic: 'static>)? Parameter<$kind> for $parameter {
+                const SLOT: Slot = Slot::$parameter;
 
-    fn info() -> ParameterInfo {
-        ParameterInfo::plain(Slot::EventUrl)
-    }
+                fn info() -> ParameterInfo {
+                    ParameterInfo::plain(Slot::$parameter)
+                }
 
-    fn take(call: &mut Call) -> Result<Self> {
-        call.event_url.take().map(EventUrl).ok_or_else(|| missing("event URL"))
-    }
+                fn take(call: &mut Call) -> Result<Self> {
+                    call.$field.take().map($parameter).ok_or_else(|| missing($what))
+                }
+            }
+        )+)+
+    };
 }
 
-#[diagnostic::do_not_recommend]
-impl Parameter<kind::WebhookRegister> for SigningSecret {
-    const SLOT: Slot = Slot::SigningSecret;
-
-    fn info() -> ParameterInfo {
-        ParameterInfo::plain(Slot::SigningSecret)
-    }
-
-    fn take(call: &mut Call) -> Result<Self> {
-        call.signing_secret.take().map(SigningSecret).ok_or_else(|| missing("signing secret"))
-    }
+parameters! {
+    EventUrl, event_url, "event URL":
+        [] kind::WebhookRegister, [] kind::WebhookCheck, [O] kind::WebhookRenew<O>;
+    EventBase, event_base, "base of event URLs":
+        [] kind::WebhookList;
+    SigningSecret, signing_secret, "signing secret":
+        [] kind::WebhookRegister, [O] kind::WebhookRenew<O>, [] kind::WebhookVerify;
 }
 
-impl<F: Registers> Parameter<kind::WebhookDeregister> for Registered<F>
+impl<F: Registers> Registered<F>
 where
     F::Output: Gives<Value: FieldType>,
 {
-    const SLOT: Slot = Slot::Registered;
-
-    fn info() -> ParameterInfo {
+    fn parameter() -> ParameterInfo {
         ParameterInfo {
             registered_by: Some(|| F::DESCRIPTOR),
             ..ParameterInfo::shaped(Slot::Registered, <<F::Output as Gives>::Value as FieldType>::shape)
         }
     }
 
-    fn take(call: &mut Call) -> Result<Self> {
+    fn taken(call: &mut Call) -> Result<Self> {
         let json = call.registered.take().ok_or_else(|| missing("registration data"))?;
         json::read(json.as_bytes(), &REGISTRATION).map(Registered)
+    }
+}
+
+macro_rules! registered {
+    ($($kind:ident)+) => {
+        $(impl<F: Registers> Parameter<kind::$kind> for Registered<F>
+        where
+            F::Output: Gives<Value: FieldType>,
+        {
+            const SLOT: Slot = Slot::Registered;
+
+            fn info() -> ParameterInfo {
+                Registered::<F>::parameter()
+            }
+
+            fn take(call: &mut Call) -> Result<Self> {
+                Registered::taken(call)
+            }
+        })+
+    };
+}
+
+registered! { WebhookDeregister WebhookCheck }
+
+impl<O: 'static, F: RegistersAs<O>> Parameter<kind::WebhookRenew<O>> for Registered<F>
+where
+    F::Output: Gives<Value: FieldType>,
+{
+    const SLOT: Slot = Slot::Registered;
+
+    fn info() -> ParameterInfo {
+        Registered::<F>::parameter()
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Registered::taken(call)
     }
 }
 
@@ -405,19 +462,25 @@ impl<T: FieldType> Parameter<kind::WebhookEvent> for Payload<T> {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl Parameter<kind::WebhookEvent> for Delivery {
-    const SLOT: Slot = Slot::Delivery;
+macro_rules! delivery {
+    ($($kind:ident)+) => {
+        $(#[diagnostic::do_not_recommend]
+        impl Parameter<kind::$kind> for Delivery {
+            const SLOT: Slot = Slot::Delivery;
 
-    fn info() -> ParameterInfo {
-        ParameterInfo::plain(Slot::Delivery)
-    }
+            fn info() -> ParameterInfo {
+                ParameterInfo::plain(Slot::Delivery)
+            }
 
-    fn take(call: &mut Call) -> Result<Self> {
-        // Left in place: a flow may take the payload as well.
-        call.delivery.clone().ok_or_else(|| missing("delivery"))
-    }
+            fn take(call: &mut Call) -> Result<Self> {
+                // Left in place: a flow may take the payload as well.
+                call.delivery.clone().ok_or_else(|| missing("delivery"))
+            }
+        })+
+    };
 }
+
+delivery! { WebhookEvent WebhookVerify }
 
 impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
     const SLOT: Slot = Slot::Cursor;

@@ -5,6 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use crate::{
     Context, Error, Result,
     extract::{Call, Input, ParameterInfo},
+    hook::{Found, HookState, Listed},
     records::{ErasedRecords, Records},
     shape::{FieldType, Shape, ShapeFn},
     value::{Choices, Identity, Polled, Revoked},
@@ -60,6 +61,26 @@ pub enum KindInfo {
         /// The hook of the spec.
         hook: &'static str,
     },
+    /// `#[webhook(check)]`.
+    WebhookCheck {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
+    /// `#[webhook(renew)]`.
+    WebhookRenew {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
+    /// `#[webhook(list)]`.
+    WebhookList {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
+    /// `#[webhook(verify)]`.
+    WebhookVerify {
+        /// The hook of the spec.
+        hook: &'static str,
+    },
     /// `#[webhook(event = "..")]`.
     WebhookEvent {
         /// The event of the spec.
@@ -87,9 +108,26 @@ impl KindInfo {
             KindInfo::Revoke => FlowKind::Revoke,
             KindInfo::WebhookRegister { .. } => FlowKind::WebhookRegister,
             KindInfo::WebhookDeregister { .. } => FlowKind::WebhookDeregister,
+            KindInfo::WebhookCheck { .. } => FlowKind::WebhookCheck,
+            KindInfo::WebhookRenew { .. } => FlowKind::WebhookRenew,
+            KindInfo::WebhookList { .. } => FlowKind::WebhookList,
+            KindInfo::WebhookVerify { .. } => FlowKind::WebhookVerify,
             KindInfo::WebhookEvent { .. } => FlowKind::WebhookEvent,
             KindInfo::Helper => FlowKind::Helper,
             KindInfo::Monitor { .. } => FlowKind::Monitor,
+        }
+    }
+
+    /// The hook of the spec that a flow works for by its attribute; of an event the spec says it.
+    pub fn hook(&self) -> Option<&'static str> {
+        match self {
+            KindInfo::WebhookRegister { hook }
+            | KindInfo::WebhookDeregister { hook }
+            | KindInfo::WebhookCheck { hook }
+            | KindInfo::WebhookRenew { hook }
+            | KindInfo::WebhookList { hook }
+            | KindInfo::WebhookVerify { hook } => Some(hook),
+            _ => None,
         }
     }
 }
@@ -103,11 +141,17 @@ pub struct ResultInfo {
     pub shape: Option<ShapeFn>,
     /// The shape of a monitor's next cursor.
     pub next_cursor: Option<ShapeFn>,
+    /// For a listing: the flow that makes what it lists.
+    pub registered_by: Option<fn() -> &'static FlowDescriptor>,
 }
 
 impl ResultInfo {
+    fn of(result: ResultShape, shape: Option<ShapeFn>) -> ResultInfo {
+        ResultInfo { result, shape, next_cursor: None, registered_by: None }
+    }
+
     fn value<T: FieldType>() -> ResultInfo {
-        ResultInfo { result: ResultShape::Value, shape: Some(T::shape), next_cursor: None }
+        ResultInfo::of(ResultShape::Value, Some(T::shape))
     }
 }
 
@@ -143,7 +187,7 @@ impl FlowDescriptor {
             KindInfo::Action { idempotency, .. } => {
                 matches!(idempotency, Some(Idempotency::Key | Idempotency::Natural))
             }
-            KindInfo::WebhookRegister { .. } => false,
+            KindInfo::WebhookRegister { .. } | KindInfo::WebhookRenew { .. } => false,
             _ => true,
         }
     }
@@ -179,6 +223,8 @@ pub enum Slot {
     Config,
     /// Where the service shall deliver.
     EventUrl,
+    /// What the event URLs of this installation begin with.
+    EventBase,
     /// The key with which the service shall sign.
     SigningSecret,
     /// What the registration gave.
@@ -252,6 +298,16 @@ impl<F: Helper + Flow<Output = Result<Choices>>> ChoiceSource for F {}
     note = "`Registered<..>` names the function with `#[webhook(register, hook = \"..\")]` whose result it takes"
 )]
 pub trait Registers: Flow {}
+
+/// A flow with `#[webhook(register)]` that gives what a renewal gives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not register a webhook and give `{O}`",
+    note = "a renewal gives what the registration gave, so that it can take its place: let both have one result"
+)]
+pub trait RegistersAs<O>: Registers {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Registers> RegistersAs<F::Output> for F {}
 
 /// What is inside a `Result`.
 pub trait Gives {
@@ -338,6 +394,8 @@ tuples! { (A) (A B) (A B C) (A B C D) (A B C D E) }
 
 /// The kinds of flows as types, so that a parameter or result that does not belong to a kind does not compile.
 pub mod kind {
+    use std::marker::PhantomData;
+
     /// A kind of flow.
     pub trait Kind: 'static {}
 
@@ -358,6 +416,12 @@ pub mod kind {
         WebhookRegister
         /// `#[webhook(deregister)]`.
         WebhookDeregister
+        /// `#[webhook(check)]`.
+        WebhookCheck
+        /// `#[webhook(list)]`.
+        WebhookList
+        /// `#[webhook(verify)]`.
+        WebhookVerify
         /// `#[webhook(event = "..")]`.
         WebhookEvent
         /// `#[helper]`.
@@ -365,6 +429,12 @@ pub mod kind {
         /// `#[monitor]`.
         Monitor
     }
+
+    /// `#[webhook(renew)]`, of a flow that gives `O`.
+    #[derive(Debug)]
+    pub struct WebhookRenew<O>(PhantomData<fn() -> O>);
+
+    impl<O: 'static> Kind for WebhookRenew<O> {}
 }
 
 /// What a flow of a kind may give.
@@ -376,13 +446,17 @@ pub mod kind {
 /// | revoke | `Result<Revoked>` |
 /// | webhook register | `Result<T>`: what the deregistration gets |
 /// | webhook deregister | `Result<()>` |
+/// | webhook check | `Result<HookState>` |
+/// | webhook renew | `Result<T>`: what the registration gives |
+/// | webhook list | `Result<Vec<Found<the_registering_fn>>>` |
+/// | webhook verify | `Result<()>` |
 /// | webhook event | `Result<T>`, `Result<Option<T>>` or `Result<Vec<T>>` |
 /// | helper | `Result<T>`, `Result<Choices>` or `Result<Records<T>>` |
 /// | monitor | `Result<Polled<T, C>>` |
 #[diagnostic::on_unimplemented(
     message = "a flow of kind `{K}` cannot give `{Self}`",
     label = "not a result of this kind of flow",
-    note = "actions and helpers give `Result<T>`, `Result<Records<T>>` or `Result<()>`; authpings give `Result<Identity>`; revokes give `Result<Revoked>`; webhook registrations give `Result<T>`, deregistrations `Result<()>`, events `Result<T>`, `Result<Option<T>>` or `Result<Vec<T>>`; monitors give `Result<Polled<T, C>>`",
+    note = "actions and helpers give `Result<T>`, `Result<Records<T>>` or `Result<()>`; authpings give `Result<Identity>`; revokes give `Result<Revoked>`; webhook registrations and their renewals give `Result<T>`, deregistrations and verifications `Result<()>`, checks `Result<HookState>`, listings `Result<Vec<Found<the_registering_fn>>>`, events `Result<T>`, `Result<Option<T>>` or `Result<Vec<T>>`; monitors give `Result<Polled<T, C>>`",
     note = "`Result` is `linchpin::Result`, whose error is `linchpin::Error`"
 )]
 pub trait Returns<K>: Send + Sized + 'static {
@@ -417,6 +491,7 @@ returns_value! {
     WebhookEvent [T] T;
     Authping [] Identity;
     Revoke [] Revoked;
+    WebhookCheck [] HookState;
 }
 
 macro_rules! returns_nothing {
@@ -424,7 +499,7 @@ macro_rules! returns_nothing {
         $(#[diagnostic::do_not_recommend]
         impl Returns<kind::$kind> for Result<()> {
             fn info() -> ResultInfo {
-                ResultInfo { result: ResultShape::Nothing, shape: None, next_cursor: None }
+                ResultInfo::of(ResultShape::Nothing, None)
             }
 
             fn produce(self) -> Result<Produced> {
@@ -434,13 +509,13 @@ macro_rules! returns_nothing {
     };
 }
 
-returns_nothing! { Action Helper WebhookDeregister }
+returns_nothing! { Action Helper WebhookDeregister WebhookVerify }
 
 macro_rules! returns_records {
     ($($kind:ident)+) => {
         $(impl<T: FieldType> Returns<kind::$kind> for Result<Records<T>> {
             fn info() -> ResultInfo {
-                ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: None }
+                ResultInfo::of(ResultShape::Records, Some(T::shape))
             }
 
             fn produce(self) -> Result<Produced> {
@@ -454,7 +529,7 @@ returns_records! { Action Helper }
 
 impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>> {
     fn info() -> ResultInfo {
-        ResultInfo { result: ResultShape::Records, shape: Some(T::shape), next_cursor: Some(C::shape) }
+        ResultInfo { next_cursor: Some(C::shape), ..ResultInfo::of(ResultShape::Records, Some(T::shape)) }
     }
 
     fn produce(self) -> Result<Produced> {
@@ -462,6 +537,33 @@ impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>>
         let records = serde_json::to_value(records).map_err(not_json)?;
         let cursor = serde_json::to_value(cursor).map_err(not_json)?;
         Ok(Produced::Value(serde_json::json!({ "records": records, "cursor": cursor }).to_string()))
+    }
+}
+
+impl<T: FieldType> Returns<kind::WebhookRenew<Result<T>>> for Result<T> {
+    fn info() -> ResultInfo {
+        ResultInfo::value::<T>()
+    }
+
+    fn produce(self) -> Result<Produced> {
+        self.and_then(|value| produce_value(&value))
+    }
+}
+
+impl<F: Registers> Returns<kind::WebhookList> for Result<Vec<Found<F>>>
+where
+    F::Output: Gives<Value: FieldType>,
+{
+    fn info() -> ResultInfo {
+        ResultInfo {
+            registered_by: Some(|| F::DESCRIPTOR),
+            ..ResultInfo::of(ResultShape::Records, Some(<<F::Output as Gives>::Value as FieldType>::shape))
+        }
+    }
+
+    fn produce(self) -> Result<Produced> {
+        let listed: Result<Vec<Listed>> = self?.into_iter().map(Found::into_listed).collect();
+        produce_value(&listed?)
     }
 }
 

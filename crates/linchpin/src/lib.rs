@@ -8,7 +8,7 @@
 //! | [`macro@action`] | is a card that users see: it reads, creates, updates or deletes |
 //! | [`macro@authping`] | checks that a connection works, and whose it is |
 //! | [`macro@revoke`] | kills a connection's tokens at the service |
-//! | [`macro@webhook`] | registers or deregisters a webhook, or shapes its deliveries into events |
+//! | [`macro@webhook`] | registers, checks, renews or deregisters a webhook, or shapes its deliveries into events |
 //! | [`macro@helper`] | is called by other flows, and gives fields their choices |
 //! | [`macro@monitor`] | looks for news on a schedule |
 //!
@@ -30,6 +30,7 @@ pub mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod hook;
 pub mod json;
 pub mod line;
 mod link;
@@ -74,8 +75,11 @@ pub use crate::{
     connector::Connector,
     context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
-    extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens},
+    extract::{
+        Cursor, EventBase, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens,
+    },
     file::FileRef,
+    hook::{Found, HookState, HookStatus},
     records::Records,
     request::{RequestBuilder, Response},
     secret::Secret,
@@ -88,10 +92,10 @@ pub use crate::{
 /// What a connector's sources begin with: `use linchpin::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
-        File, FileRef, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result,
-        Revoked, Seconds, Secret, Selected, SigningSecret, Unconnected, action, authping, fields, helper,
-        monitor, path, revoke, webhook,
+        Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventBase,
+        EventUrl, File, FileRef, Found, HookState, HookStatus, Identity, Input, Number, Options, Payload,
+        Polled, Records, Registered, Result, Revoked, Seconds, Secret, Selected, SigningSecret, Unconnected,
+        action, authping, fields, helper, monitor, path, revoke, webhook,
     };
 }
 

@@ -12,16 +12,22 @@ use sha2::{Digest, Sha256};
 /// Knows the hooks that are on.
 pub trait Hooks: Send + Sync + 'static {
     /// The hook whose event URL ends with this token; none for any other.
-    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<LiveHook>>>>;
+    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>>;
+
+    /// The hook of a whole connector, whose one URL the operator gave to the service; none by default.
+    fn app<'a>(&'a self, connector: &'a str, hook: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        let _ = (connector, hook);
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Of an app's hook, the hooks of connections that a routing key leads to; none by default.
-    fn routed<'a>(&'a self, app: &'a LiveHook, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<LiveHook>>>> {
+    fn routed<'a>(&'a self, app: &'a Receiver, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<Receiver>>>> {
         let _ = (app, key);
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// Whether a delivery proves where it comes from, for a hook of which only the connector's code can tell; by default none does.
-    fn trusted<'a>(&'a self, hook: &'a LiveHook, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
+    fn trusted<'a>(&'a self, hook: &'a Receiver, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
         let _ = delivery;
         let message =
             format!("nothing here can tell whether deliveries of `{}` are to be trusted", hook.hook);
@@ -40,7 +46,7 @@ pub enum Accepts {
 }
 
 /// A hook that is on, ready to judge deliveries.
-pub struct LiveHook {
+pub struct Receiver {
     /// The hook's id.
     pub id: String,
     /// The connector's key.
@@ -61,7 +67,7 @@ pub struct LiveHook {
     pub accepts: Accepts,
 }
 
-impl LiveHook {
+impl Receiver {
     /// A hook of a connector that is on for a connection.
     ///
     /// # Errors
@@ -74,13 +80,13 @@ impl LiveHook {
         connection: Option<String>,
         keys: Vec<Secret>,
         options: Value,
-    ) -> Result<LiveHook> {
+    ) -> Result<Receiver> {
         let spec = connector.shared_spec()?;
         let found = spec.hooks.iter().find(|known| known.key == hook).ok_or_else(|| {
             Error::new(format!("the spec of `{}` has no hook `{hook}`", connector.key()))
                 .actor(linchpin::Actor::Author)
         })?;
-        Ok(LiveHook {
+        Ok(Receiver {
             id: id.into(),
             connector: connector.key().to_owned(),
             guard: Guard::new(found)?,
@@ -94,15 +100,15 @@ impl LiveHook {
     }
 }
 
-impl fmt::Debug for LiveHook {
+impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LiveHook({}, {}.{})", self.id, self.connector, self.hook)
+        write!(f, "Receiver({}, {}.{})", self.id, self.connector, self.hook)
     }
 }
 
 /// Hooks that somebody else registered, each under a token.
 #[derive(Debug, Default)]
-pub struct FixedHooks(std::collections::HashMap<[u8; 32], Arc<LiveHook>>);
+pub struct FixedHooks(std::collections::HashMap<[u8; 32], Arc<Receiver>>);
 
 impl FixedHooks {
     /// None.
@@ -112,7 +118,7 @@ impl FixedHooks {
 
     /// A hook under a token; who knows it can deliver unsigned things to be refused, and no more.
     #[must_use]
-    pub fn with(mut self, token: &str, hook: LiveHook) -> FixedHooks {
+    pub fn with(mut self, token: &str, hook: Receiver) -> FixedHooks {
         self.0.insert(digest(token), Arc::new(hook));
         self
     }
@@ -124,7 +130,7 @@ pub(crate) fn digest(token: &str) -> [u8; 32] {
 }
 
 impl Hooks for FixedHooks {
-    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<LiveHook>>>> {
+    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
         Box::pin(std::future::ready(Ok(self.0.get(&digest(token)).cloned())))
     }
 }

@@ -30,6 +30,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use linchpin::{
     Code, Delivery, Error, Result, Secret,
+    flow::BoxFuture,
     http::{StatusCode, request::Parts},
     serde_json::value::RawValue,
 };
@@ -40,7 +41,7 @@ use linchpin_runtime::{
 use tokio::sync::Semaphore;
 
 pub use self::{
-    hooks::{Accepts, FixedHooks, Hooks, LiveHook},
+    hooks::{Accepts, FixedHooks, Hooks, Receiver},
     origin::Proxies,
     serve::{Peer, ServeLimits, serve},
 };
@@ -139,10 +140,12 @@ impl Ingress {
         &self.0.counts
     }
 
-    /// `/in/{token}` for deliveries, `/healthz` and `/readyz`; everything else is not there.
+    /// `/in/{token}` for deliveries of registrations, `/app/{connector}/{hook}` for those to the one URL of an app, `/healthz` and
+    /// `/readyz`; everything else is not there.
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/in/{token}", any(deliver))
+            .route("/app/{connector}/{hook}", any(deliver_to_app))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .fallback(|| async { answer::not_found() });
@@ -155,9 +158,19 @@ impl Ingress {
 
     /// Takes one request for the hook of a token, as [`router`](Ingress::router) does; for servers that are not ours.
     pub async fn take(&self, token: &str, peer: Option<SocketAddr>, parts: Parts, body: Body) -> Response {
+        self.answer(self.0.hooks.find(token), peer, parts, body).await
+    }
+
+    async fn answer(
+        &self,
+        find: BoxFuture<'_, Result<Option<Arc<Receiver>>>>,
+        peer: Option<SocketAddr>,
+        parts: Parts,
+        body: Body,
+    ) -> Response {
         let shared = &self.0;
         let Ok(_place) = shared.places.try_acquire() else { return answer::busy(Duration::from_secs(1)) };
-        let hook = match shared.hooks.find(token).await {
+        let hook = match find.await {
             Ok(Some(hook)) => hook,
             Ok(None) => return answer::not_found(),
             Err(error) => return answer::failed(&error),
@@ -189,6 +202,16 @@ async fn deliver(
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let (parts, body) = request.into_parts();
     ingress.take(&token, peer, parts, body).await
+}
+
+async fn deliver_to_app(
+    State(ingress): State<Ingress>,
+    Path((connector, hook)): Path<(String, String)>,
+    request: axum::extract::Request,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let (parts, body) = request.into_parts();
+    ingress.answer(ingress.0.hooks.app(&connector, &hook), peer, parts, body).await
 }
 
 /// Whether the inbox can be written to: the store answers, and there is room.
@@ -225,7 +248,7 @@ impl Shared {
         }
     }
 
-    async fn judge(&self, hook: &Arc<LiveHook>, delivery: Delivery) -> Result<Reply> {
+    async fn judge(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<Reply> {
         let now = self.clock.now();
         let judged = match hook.guard.is_by_code() {
             false => hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await,
@@ -276,7 +299,7 @@ impl Shared {
         Ok(hook.guard.response())
     }
 
-    async fn judge_by_code(&self, hook: &LiveHook, delivery: &Delivery) -> Result<Judged> {
+    async fn judge_by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
         if let Some(reply) = hook.guard.greeting(delivery, &hook.keys)? {
             return Ok(Judged::Handshake(reply));
         }
@@ -285,7 +308,7 @@ impl Shared {
     }
 
     /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
-    async fn keep(&self, receiver: &LiveHook, hook: &LiveHook, delivery: &Delivery) -> Result<Option<Put>> {
+    async fn keep(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<Put>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);

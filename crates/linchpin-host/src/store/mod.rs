@@ -3,6 +3,7 @@
 //! A store knows nothing of keys: secrets reach it [sealed](crate::vault). Every change that is reported as done survives a
 //! crash of the process and of the machine.
 
+mod hook;
 pub(crate) mod inbox;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -18,7 +19,10 @@ use serde::{Deserialize, Serialize};
 pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
-pub use self::sqlite::Sqlite;
+pub use self::{
+    hook::{Hook, HookFilter, HookStore, Stage},
+    sqlite::Sqlite,
+};
 use crate::vault::{KEY_VARIABLE, KeyId, Place, Sealed};
 
 /// Opens a store: on a PostgreSQL server by a URL that begins with `postgres://`, and in a file by its path.
@@ -57,11 +61,11 @@ async fn server(_url: &str) -> Result<Arc<dyn Store>> {
         .hint("build it with the feature `postgres`, or name a file as the store"))
 }
 
-/// Connections, their grants, and what is left to do for them.
+/// Connections, their grants, their hooks, and what is left to do for them.
 ///
 /// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
 /// other time is the caller's. Times are kept to the millisecond.
-pub trait Store: InboxStore {
+pub trait Store: InboxStore + HookStore {
     /// Adds a connection, with its grant where it has one.
     ///
     /// # Errors
@@ -105,7 +109,8 @@ pub trait Store: InboxStore {
         grant: Option<NewGrant>,
     ) -> BoxFuture<'_, Result<bool>>;
 
-    /// Takes a connection away with its grant and history, and by the same step notes what is left to revoke at the service.
+    /// Takes a connection away with its grant and history, and by the same step notes what is left to revoke at the service and
+    /// turns its hooks off.
     fn connection_remove(&self, id: &str, left: Option<Revocation>) -> BoxFuture<'_, Result<bool>>;
 
     /// A connection's grant as it is now.

@@ -3,6 +3,7 @@
 //! Leases run by the server's clock. That a change is on the disk when it is reported as done is the server's promise
 //! (`synchronous_commit`, which is on unless somebody turned it off).
 
+mod hook;
 mod inbox;
 
 use std::{error::Error as _, fmt, time::Duration};
@@ -158,12 +159,15 @@ const MIGRATIONS: &[&str] = &[
     create index on linchpin_inbox (source, lane, number) where lane is not null and due is not null;
     create index on linchpin_inbox (received);
     "#,
+    hook::MIGRATION,
 ];
 
-/// Milliseconds after 1970 by the server's clock, which goes on within a transaction.
-const CELLS_GONE: &str =
-    "cells as (delete from linchpin_cell where starts_with(name, 'connection/' || $1::text || '/'))";
+/// What goes with a connection, or is turned off.
+const ALSO_GONE: &str =
+    "cells as (delete from linchpin_cell where starts_with(name, 'connection/' || $1::text || '/')),
+    hooks as (update linchpin_hook set stage = 'deregistering', next = null where connection = $1)";
 
+/// Milliseconds after 1970 by the server's clock, which goes on within a transaction.
 const NOW: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// Held by whoever retires keys, and shared by whoever puts something sealed in (as a number in the trigger above): "linchkey".
@@ -544,11 +548,11 @@ impl Store for Postgres {
         let id = id.to_owned();
         Box::pin(async move {
             let Some(left) = left else {
-                let sql = format!("with {CELLS_GONE} delete from linchpin_connection where id = $1");
+                let sql = format!("with {ALSO_GONE} delete from linchpin_connection where id = $1");
                 return Ok(self.change(&sql, &[&id]).await? == 1);
             };
             let sql = format!(
-                "with {CELLS_GONE}, gone as (delete from linchpin_connection where id = $1 returning id)
+                "with {ALSO_GONE}, gone as (delete from linchpin_connection where id = $1 returning id)
                 insert into linchpin_revocation ({REVOCATION})
                 select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 from gone"
             );
@@ -796,6 +800,7 @@ impl Store for Postgres {
                     union all select 2, id, sealed from linchpin_revocation
                     union all select 3, connector || '/' || method, secret from linchpin_client where secret is not null
                     union all select 4, name, value from linchpin_note where name = $4
+                    union all select 5, id, sealed from linchpin_hook
                 )
                 select kind, id, text from sealed where (kind, id) > ($1, $2) order by kind, id limit $3",
                 &[&kind, &id, &count(most), &CHECK],
@@ -834,6 +839,7 @@ impl Store for Postgres {
                 Kind::Client => {
                     "update linchpin_client set secret = $3 where connector || '/' || method = $1 and secret = $2"
                 }
+                Kind::Hook => "update linchpin_hook set sealed = $3 where id = $1 and sealed = $2",
                 Kind::Check => "update linchpin_note set value = $3 where name = $1 and value = $2",
             };
             Ok(self.change(sql, &[&place.id, &old.0, &new.0]).await? == 1)

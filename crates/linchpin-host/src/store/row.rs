@@ -43,28 +43,28 @@ fn there<T>(value: Option<T>, column: usize) -> Unread<T> {
     Ok(value.ok_or_else(|| format!("nothing is in column {column}"))?)
 }
 
-fn text(row: &dyn Columns, column: usize) -> Unread<String> {
+pub(super) fn text(row: &dyn Columns, column: usize) -> Unread<String> {
     there(row.text_if_any(column)?, column)
 }
 
-fn sealed(row: &dyn Columns, column: usize) -> Unread<Sealed> {
+pub(super) fn sealed(row: &dyn Columns, column: usize) -> Unread<Sealed> {
     bytes(row, column).map(Sealed)
 }
 
-fn bytes(row: &dyn Columns, column: usize) -> Unread<Vec<u8>> {
+pub(super) fn bytes(row: &dyn Columns, column: usize) -> Unread<Vec<u8>> {
     there(row.bytes_if_any(column)?, column)
 }
 
-fn number<T: TryFrom<i64>>(row: &dyn Columns, column: usize) -> Unread<T> {
+pub(super) fn number<T: TryFrom<i64>>(row: &dyn Columns, column: usize) -> Unread<T> {
     let number = there(row.number_if_any(column)?, column)?;
     Ok(T::try_from(number).map_err(|_| format!("{number} is out of range"))?)
 }
 
-fn time(row: &dyn Columns, column: usize) -> Unread<DateTime> {
+pub(super) fn time(row: &dyn Columns, column: usize) -> Unread<DateTime> {
     there(time_if_any(row, column)?, column)
 }
 
-fn time_if_any(row: &dyn Columns, column: usize) -> Unread<Option<DateTime>> {
+pub(super) fn time_if_any(row: &dyn Columns, column: usize) -> Unread<Option<DateTime>> {
     let read = |millis| DateTime::from_unix_millis(millis).ok_or_else(|| format!("{millis} is no time"));
     Ok(row.number_if_any(column)?.map(read).transpose()?)
 }

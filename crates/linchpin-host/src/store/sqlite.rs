@@ -3,6 +3,7 @@
 //! One thread writes. It commits whatever has queued up in one transaction, each job in a savepoint of its own, and answers
 //! after the commit: many callers share one flush to the disk. Another thread reads beside it.
 
+mod hook;
 mod inbox;
 
 use std::{
@@ -169,6 +170,7 @@ const MIGRATIONS: &[&str] = &[
     create index inbox_lane on inbox (source, lane, number) where lane is not null and due is not null;
     create index inbox_received on inbox (received);
     ",
+    hook::MIGRATION,
 ];
 
 /// A [`Store`] in one file.
@@ -790,6 +792,7 @@ impl Store for Sqlite {
             connection
                 .prepare_cached("delete from cell where substr(name, 1, length(?1)) = ?1")?
                 .execute([format!("connection/{id}/")])?;
+            connection.prepare_cached(hook::GONE)?.execute([&id])?;
             if let Some(left) = left.filter(|_| one(gone)) {
                 let sql = format!(
                     "insert into revocation ({REVOCATION}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
@@ -1043,6 +1046,7 @@ impl Store for Sqlite {
                         union all select 2, id, sealed from revocation
                         union all select 3, connector || '/' || method, secret from client where secret is not null
                         union all select 4, name, value from note where name = ?4
+                        union all select 5, id, sealed from hook
                     )
                     select kind, id, text from sealed where (kind, id) > (?1, ?2) order by kind, id limit ?3",
                 )?
@@ -1070,6 +1074,7 @@ impl Store for Sqlite {
                 Kind::Client => {
                     "update client set secret = ?3 where connector || '/' || method = ?1 and secret = ?2"
                 }
+                Kind::Hook => "update hook set sealed = ?3 where id = ?1 and sealed = ?2",
                 Kind::Check => "update note set value = ?3 where name = ?1 and value = ?2",
             };
             Ok(one(connection.prepare_cached(sql)?.execute((place.id, old.0, new.0))?))

@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        store::{Client, Connection, NewGrant, Revocation, Sqlite, State},
+        store::{Client, Connection, Hook, HookStore, NewGrant, Revocation, Sqlite, Stage, State},
         vault::{Key, KeySource, Keys, Kind, Place, Sealed, home::tests::Memory, key_file::KeyFile, keys_of},
     };
 
@@ -160,6 +160,7 @@ mod tests {
                 let secret = Some(seal(Kind::Client, &format!("tracker/{id}")));
                 let (connector, method) = ("tracker".to_owned(), id.to_owned());
                 store.client_put(Client { connector, method, id: String::new(), secret }).await.unwrap();
+                assert!(store.hook_add(hook(id, seal(Kind::Hook, id))).await.unwrap());
             }
             home
         }
@@ -196,7 +197,7 @@ mod tests {
 
         async fn rotates_to_the_end(&self, old: &Keys) {
             let (store, vault) = self.open().await;
-            assert_eq!(rotate(&store, &vault).await.unwrap(), 9);
+            assert_eq!(rotate(&store, &vault).await.unwrap(), 11);
             self.everything_opens().await;
             let keys = self.keys();
             assert_eq!(keys.0.len(), 1);
@@ -244,6 +245,33 @@ mod tests {
         }
     }
 
+    fn hook(id: &str, sealed: Sealed) -> Hook {
+        let now = DateTime::from_unix_millis(0).unwrap();
+        let mut token_hash = [0; 32];
+        token_hash[0] = id.as_bytes()[0];
+        Hook {
+            id: id.to_owned(),
+            tenant: String::new(),
+            connection: id.to_owned(),
+            connector: "tracker".to_owned(),
+            hook: "project".to_owned(),
+            options: "{}".to_owned(),
+            token_hash,
+            sealed,
+            routing: None,
+            stage: Stage::Active,
+            since: now,
+            created: now,
+            expires: None,
+            next: None,
+            held: None,
+            seen: None,
+            attempts: 0,
+            problem: None,
+            version: 1,
+        }
+    }
+
     async fn every_record_moves_to_a_new_key(lives: Lives) {
         let home = Home::new(lives).await;
         let old = home.keys();
@@ -262,7 +290,7 @@ mod tests {
     }
 
     async fn a_rotation_that_broke_off_at_any_record_is_run_again(lives: Lives) {
-        for at in 0..9 {
+        for at in 0..11 {
             let home = Home::new(lives).await;
             let old = home.keys();
             let (store, vault) = home.open().await;
@@ -273,6 +301,7 @@ mod tests {
                 Kind::Revocation => ("revocation", "sealed", "id"),
                 Kind::Client => ("client", "secret", "connector || '/' || old.method"),
                 Kind::Check => ("note", "value", "name"),
+                Kind::Hook => ("hook", "sealed", "id"),
             };
             let hook = rusqlite::Connection::open(home.store()).unwrap();
             let trigger = format!(
@@ -301,7 +330,7 @@ mod tests {
         let old = home.keys();
         let (store, vault) = home.open().await;
         add_key(&vault, &*home.keys).unwrap();
-        assert_eq!(reseal(&store, &vault).await.unwrap(), 9);
+        assert_eq!(reseal(&store, &vault).await.unwrap(), 11);
         drop((store, vault));
         assert_eq!(home.keys().0.len(), 2);
         home.everything_opens().await;

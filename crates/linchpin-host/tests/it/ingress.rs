@@ -15,7 +15,7 @@ use linchpin::{
 use linchpin_host::{
     EventStream, Sink,
     inbox::{Head, Inbox, InboxPolicy, MemoryInbox},
-    ingress::{Accepts, FixedHooks, Ingress, IngressPolicy, LiveHook, ServeLimits, serve},
+    ingress::{Accepts, FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
     store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
 };
 use linchpin_runtime::{
@@ -154,8 +154,8 @@ impl Server {
     async fn with(policy: IngressPolicy, inbox: InboxPolicy, limits: ServeLimits) -> Server {
         let live = |accepts| {
             let connection = Some("connection".to_owned());
-            let hook = LiveHook::new(&connector(), "project", "hook", connection, vec![key()], Value::Null);
-            LiveHook { accepts, ..hook.unwrap() }
+            let hook = Receiver::new(&connector(), "project", "hook", connection, vec![key()], Value::Null);
+            Receiver { accepts, ..hook.unwrap() }
         };
         let hooks = FixedHooks::new()
             .with("token", live(Accepts::Everything))

@@ -6,6 +6,7 @@
 mod contract;
 mod dispatch;
 mod home;
+mod hook;
 mod inbox;
 mod ingress;
 mod lease_model;

@@ -143,6 +143,10 @@ impl Reader {
             ("monitor", _) => FlowKind::Monitor,
             ("webhook", "register") => FlowKind::WebhookRegister,
             ("webhook", "deregister") => FlowKind::WebhookDeregister,
+            ("webhook", "check") => FlowKind::WebhookCheck,
+            ("webhook", "renew") => FlowKind::WebhookRenew,
+            ("webhook", "list") => FlowKind::WebhookList,
+            ("webhook", "verify") => FlowKind::WebhookVerify,
             ("webhook", _) => FlowKind::WebhookEvent,
             other => panic!("{other:?}"),
         };

@@ -517,16 +517,19 @@ impl<'a> Check<'a> {
     fn hooks(&mut self) {
         let spec = self.spec;
         let known: Vec<&str> = spec.hooks.iter().map(|hook| hook.key.as_str()).collect();
-        let mut register: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
-        let mut deregister: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        let mut served: BTreeMap<FlowKind, BTreeMap<&str, &FlowDescriptor>> = BTreeMap::new();
         for flow in &self.connector.flows {
-            let (map, word) = match flow.kind {
-                FlowKind::WebhookRegister => (&mut register, "registered"),
-                FlowKind::WebhookDeregister => (&mut deregister, "deregistered"),
+            let word = match flow.kind {
+                FlowKind::WebhookRegister => "registered",
+                FlowKind::WebhookDeregister => "deregistered",
+                FlowKind::WebhookCheck => "checked",
+                FlowKind::WebhookRenew => "renewed",
+                FlowKind::WebhookList => "listed",
+                FlowKind::WebhookVerify => "verified",
                 _ => continue,
             };
             let Some(hook) = flow.hook.as_deref() else { continue };
-            if let Some(first) = map.insert(hook, flow) {
+            if let Some(first) = served.entry(flow.kind).or_default().insert(hook, flow) {
                 let message = format!("`{hook}` is {word} by two functions");
                 self.twice(&rules::LP312, flow, first, message, "keep one of them");
             }
@@ -545,6 +548,8 @@ impl<'a> Check<'a> {
                 self.found.push(diagnostic);
             }
         }
+        let register = served.remove(&FlowKind::WebhookRegister).unwrap_or_default();
+        let deregister = served.remove(&FlowKind::WebhookDeregister).unwrap_or_default();
         for (hook, flow) in &register {
             if !deregister.contains_key(hook) {
                 let message = format!("`{hook}` is registered, but never deregistered");
@@ -552,17 +557,28 @@ impl<'a> Check<'a> {
                 self.at(&rules::LP310, flow, message, help);
             }
         }
-        for (hook, flow) in &deregister {
+        let looked_after = [
+            (FlowKind::WebhookCheck, "checked"),
+            (FlowKind::WebhookRenew, "renewed"),
+            (FlowKind::WebhookList, "listed"),
+        ];
+        let mut of_registered: Vec<_> =
+            deregister.iter().map(|(hook, flow)| (&rules::LP311, "deregistered", *hook, *flow)).collect();
+        for (kind, word) in looked_after {
+            let flows = served.remove(&kind).unwrap_or_default();
+            of_registered.extend(flows.into_iter().map(|(hook, flow)| (&rules::LP370, word, hook, flow)));
+        }
+        for &(rule, word, hook, flow) in &of_registered {
             match register.get(hook) {
                 None => {
-                    let message = format!("`{hook}` is deregistered, but never registered");
+                    let message = format!("`{hook}` is {word}, but never registered");
                     let help = format!("add `#[webhook(register, hook = \"{hook}\")]`");
-                    self.at(&rules::LP311, flow, message, help);
+                    self.at(rule, flow, message, help);
                 }
                 Some(counterpart) => {
                     let registers = |name: &str| {
                         self.of(FlowKind::WebhookRegister)
-                            .any(|other| other.key == name && other.hook.as_deref() == Some(*hook))
+                            .any(|other| other.key == name && other.hook.as_deref() == Some(hook))
                     };
                     let other = flow.registered_by.as_ref().filter(|name| !registers(name));
                     if let Some(other) = other {
@@ -573,19 +589,48 @@ impl<'a> Check<'a> {
                                 flow.key
                             ),
                         )
-                        .label(self.place(flow), "this deregistration")
+                        .label(self.place(flow), "this flow")
                         .label(self.place(counterpart), "registers the hook")
-                        .help(format!("take `Registered<{}>`", counterpart.key));
+                        .help(format!("name `{}` in its place", counterpart.key));
+                        self.found.push(diagnostic);
+                    } else if flow.kind == FlowKind::WebhookRenew && flow.output != counterpart.output {
+                        let message = format!(
+                            "`{}` gives something else than `{}`, whose result it takes the place of",
+                            flow.key, counterpart.key
+                        );
+                        let help = "let both give one type";
+                        let diagnostic = Diagnostic::new(&rules::LP371, message)
+                            .label(self.place(flow), "this renewal")
+                            .label(self.place(counterpart), "registers the hook")
+                            .help(help);
                         self.found.push(diagnostic);
                     }
                 }
             }
         }
         for hook in &spec.hooks {
-            let registered =
-                register.contains_key(hook.key.as_str()) || deregister.contains_key(hook.key.as_str());
+            let pointers = [
+                ("expires/at", hook.expires.as_ref().map(|expires| &expires.at)),
+                ("key_at", hook.key_at.as_ref()),
+            ];
+            for (key, pointer) in pointers {
+                let (Some(pointer), Some(flow)) = (pointer, register.get(hook.key.as_str())) else {
+                    continue;
+                };
+                if field::has(&flow.output, pointer) == Some(false) {
+                    let at = format!("{}/{key}", join_path("/hook", &hook.key));
+                    let message = format!("what `{}` gives has nothing at `{pointer}`", flow.key);
+                    let diagnostic = Diagnostic::new(&rules::LP372, message)
+                        .label(self.source.value(&at), "named here")
+                        .label(self.place(flow), "registers the hook")
+                        .help("name the field of its result that has it");
+                    self.found.push(diagnostic);
+                }
+            }
+            let key = hook.key.as_str();
+            let served = register.contains_key(key) || of_registered.iter().any(|(_, _, of, _)| *of == key);
             // Whoever runs the connector registers the one URL of an app with the service.
-            if !registered && !hook.is_app() {
+            if !served && !hook.is_app() {
                 let diagnostic =
                     Diagnostic::new(&rules::LP314, format!("no function registers the hook `{}`", hook.key))
                         .label(self.source.key(&join_path("/hook", &hook.key)), "this hook")

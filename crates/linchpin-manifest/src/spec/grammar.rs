@@ -818,9 +818,39 @@ static CONFIG: Table = Table {
     ],
 };
 
+static HOOK_EXPIRES: Table = Table {
+    keys: &[
+        must("at", POINTER, "JSON pointer into what the registering flow gives."),
+        may(
+            "unit",
+            Shape::Word(&[
+                ("rfc3339", "A text as in RFC 3339, which is what `DateTime` is written as."),
+                ("s", "Seconds since 1970 (Unix time), a number or a text."),
+                ("ms", "Milliseconds since 1970, a number or a text."),
+            ]),
+            "How the time is written there; `rfc3339` by default.",
+        ),
+        may(
+            "renew_before",
+            Shape::Text(Format::Duration(60_000)),
+            "How long before that it is renewed; a tenth of its life by default, at least 1m.",
+        ),
+    ],
+};
+
 static HOOK: Table = Table {
     keys: &[
         may("signature", Shape::Tagged(&SIGNATURE), "How a delivery proves where it comes from."),
+        may(
+            "key_at",
+            POINTER,
+            "Where the service makes the key of a registration itself: JSON pointer into what the registering flow gives.",
+        ),
+        may(
+            "expires",
+            Shape::Table(&HOOK_EXPIRES),
+            "When the service stops delivering unless the registration is renewed.",
+        ),
         may(
             "handshake",
             Shape::List(&Shape::Table(&HANDSHAKE)),

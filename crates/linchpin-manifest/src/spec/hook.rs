@@ -27,6 +27,46 @@ pub struct Hook {
     pub response: HookResponse,
     /// Whose URL deliveries come to.
     pub scope: HookScope,
+    /// Where the service makes the key of a registration itself: JSON pointer into what the registering flow gives.
+    pub key_at: Option<String>,
+    /// When the service stops delivering unless the registration is renewed; never where it does not say.
+    pub expires: Option<Expiry>,
+}
+
+/// `expires`: when a registration runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expiry {
+    /// JSON pointer into what the registering flow gives.
+    pub at: String,
+    /// How the time is written there.
+    pub unit: TimeUnit,
+    /// How long before that the registration is renewed; a tenth of its life where it is not said.
+    pub renew_before: Option<Duration>,
+}
+
+/// How a point in time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TimeUnit {
+    /// `rfc3339`: a text.
+    #[default]
+    Rfc3339,
+    /// `s`: seconds since 1970.
+    Seconds,
+    /// `ms`: milliseconds since 1970.
+    Milliseconds,
+}
+
+impl TimeUnit {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TimeUnit::Rfc3339 => "rfc3339",
+            TimeUnit::Seconds => "s",
+            TimeUnit::Milliseconds => "ms",
+        }
+    }
 }
 
 /// Whose URL deliveries come to.

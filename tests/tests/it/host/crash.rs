@@ -26,7 +26,7 @@ use linchpin::{
 use linchpin_host::{
     DEFAULT_TENANT, Host, Lines, NewConnection,
     inbox::InboxPolicy,
-    ingress::{FixedHooks, Ingress, IngressPolicy, LiveHook, ServeLimits, serve},
+    ingress::{FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
     store::{InboxStore as _, Sqlite},
     vault::{KeySource, Vault},
 };
@@ -91,12 +91,7 @@ async fn issue_opened(_cx: Context, Payload(issue): Payload<Issue>) -> Result<Is
 }
 
 fn connector() -> Connector {
-    Connector::builder(SPEC)
-        .flow::<register>()
-        .flow::<deregister>()
-        .flow::<issue_opened>()
-        .build()
-        .unwrap()
+    Connector::builder(SPEC).flow::<register>().flow::<deregister>().flow::<issue_opened>().build().unwrap()
 }
 
 struct Place(PathBuf);
@@ -132,7 +127,7 @@ fn a_server() {
     executor.block_on(async {
         let host = place.host().await;
         let row = host.kept(DEFAULT_TENANT, "work").await.unwrap();
-        let hook = LiveHook::new(
+        let hook = Receiver::new(
             &connector(),
             "project",
             "the hook",
@@ -151,7 +146,13 @@ fn a_server() {
         let (worker, taken, until) = (host.clone(), inbox.clone(), stop.clone());
         tokio::spawn(async move { worker.hand_on(&taken, Arc::new(Lines::new(told)), &until).await });
         let hooks = Arc::new(FixedHooks::new().with("token", hook.unwrap()));
-        let ingress = Ingress::new(hooks, inbox, Fetcher::new(host.runtime()), host.clock().clone(), IngressPolicy::default());
+        let ingress = Ingress::new(
+            hooks,
+            inbox,
+            Fetcher::new(host.runtime()),
+            host.clock().clone(),
+            IngressPolicy::default(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         fs::write(place.0.join("port.new"), port.to_string()).unwrap();
@@ -210,7 +211,8 @@ fn request(number: u64) -> Vec<u8> {
     let unsigned = Delivery { body: body.clone().into(), ..Delivery::default() };
     let now = std::time::SystemTime::now().into();
     let signed = guard.sign(&Secret::new(KEY), unsigned, &format!("d{number}"), now).unwrap();
-    let mut text = format!("POST /in/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+    let mut text =
+        format!("POST /in/token HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in &signed.headers {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
     }
@@ -275,7 +277,8 @@ fn told(place: &Path) -> (BTreeMap<String, u64>, usize) {
     // Half a line is none.
     let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     for line in &lines {
-        let (id, number) = (line["id"].as_str().unwrap().to_owned(), line["data"]["number"].as_u64().unwrap());
+        let (id, number) =
+            (line["id"].as_str().unwrap().to_owned(), line["data"]["number"].as_u64().unwrap());
         assert_eq!(*events.entry(id).or_insert(number), number, "one id for two events");
     }
     (events, lines.len())
@@ -302,7 +305,8 @@ async fn what_was_accepted_is_handed_on_however_often_the_server_is_killed() {
     for _ in 0..ROUNDS {
         let server = Server::start(&place);
         let port = wait_for("the server", port).await;
-        let senders = (0..SENDERS).map(|_| tokio::spawn(deliver(sent.clone(), port, random.below(u64::MAX) | 1)));
+        let senders =
+            (0..SENDERS).map(|_| tokio::spawn(deliver(sent.clone(), port, random.below(u64::MAX) | 1)));
         let senders: Vec<_> = senders.collect();
         // Somewhere behind so many answers.
         let enough = accepted() + usize::try_from(random.below(16)).unwrap();

@@ -19,8 +19,8 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Cell, Change, Client, Connection, Entries, EntryState, Failure, Filter, GrantRow, InboxStore,
-        Lease, NewEntry, NewGrant, Ping, Put, Renewed, Revocation, State, Store, Summary,
+        self, Attempt, Cell, Change, Client, Connection, Entries, EntryState, Failure, Filter, GrantRow,
+        InboxStore, Lease, NewEntry, NewGrant, Ping, Put, Renewed, Revocation, State, Store, Summary,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };

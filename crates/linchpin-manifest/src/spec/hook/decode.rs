@@ -37,6 +37,18 @@ pub(in crate::spec) fn hook(key: &str, node: &Node) -> Hook {
             },
             _ => HookScope::Registration,
         },
+        key_at: pointer(node, "key_at"),
+        expires: node.get("expires").and_then(|node| {
+            Some(Expiry {
+                at: pointer(node, "at")?,
+                unit: match text(node, "unit").as_deref() {
+                    Some("s") => TimeUnit::Seconds,
+                    Some("ms") => TimeUnit::Milliseconds,
+                    _ => TimeUnit::Rfc3339,
+                },
+                renew_before: duration(node, "renew_before"),
+            })
+        }),
     }
 }
 

@@ -1,0 +1,285 @@
+//! Hooks as the ingress knows them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use linchpin::{
+    Actor, Code, Delivery, Error, Result, Secret,
+    flow::{BoxFuture, FlowKind},
+    manifest::spec::{HookScope, Template, TemplatePart},
+    serde_json::{self, Value},
+};
+use linchpin_runtime::Invocation;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::{flow, spec_of};
+use crate::{
+    host::Host,
+    ingress::{Accepts, Hooks, Receiver},
+    store::{self, Client, HookFilter, Stage},
+    vault::{Kind, Place},
+};
+
+/// For how long a hook counts as it was last read: after so long at the most this process knows that another has turned it off.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// So many hooks are remembered.
+const REMEMBERED: usize = 20_000;
+
+/// The hooks of a host's store, for an [`Ingress`](crate::ingress::Ingress).
+pub struct StoredHooks {
+    host: Host,
+    recent: Mutex<HashMap<Name, Recent>>,
+}
+
+/// By what a hook is looked up.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Name {
+    Token([u8; 32]),
+    App(String, String),
+    Routed(String, String, String),
+}
+
+#[derive(Clone)]
+struct Recent {
+    read: Instant,
+    /// How often hooks had been turned off in this process.
+    changes: u64,
+    found: Vec<Arc<Receiver>>,
+}
+
+/// How often hooks were turned off in this process: what was read before is read again.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(AtomicU64);
+
+impl Changes {
+    pub(crate) fn note(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Host {
+    /// The hooks that are registered, for an [`Ingress`](crate::ingress::Ingress).
+    pub fn stored_hooks(&self) -> StoredHooks {
+        StoredHooks { host: self.clone(), recent: Mutex::default() }
+    }
+
+    /// Turns the one URL of a connector on: the service signs what it delivers there with one of these keys, or with one that it
+    /// publishes. Gives the URL, for whoever sets the app up with the service; none where the public URL is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::HookUnknown`] when the spec has no such hook, or each of its registrations has a URL of its own.
+    pub async fn app_hook_on(&self, connector: &str, hook: &str, keys: &[Secret]) -> Result<Option<String>> {
+        let spec = spec_of(self.0.connector(connector)?, hook)?;
+        if !spec.is_app() {
+            let message = format!("each registration of the hook `{hook}` has a URL of its own");
+            return Err(Error::coded(Code::HookUnknown, message).hint("use `linchpin hook register`"));
+        }
+        let text: Vec<&str> = keys.iter().map(Secret::expose).collect();
+        let text = Zeroizing::new(serde_json::to_vec(&text).map_err(|error| {
+            Error::coded(Code::StoreFailed, format!("the keys cannot be written: {error}"))
+        })?);
+        let (method, place) = app_place(connector, hook);
+        let secret = Some(self.vault().seal(&place, &text)?);
+        let row = Client { connector: connector.to_owned(), method, id: "app".to_owned(), secret };
+        self.store().client_put(row).await?;
+        self.0.changes.note();
+        Ok(self.0.public_url.as_ref().map(|base| format!("{base}/app/{connector}/{hook}")))
+    }
+
+    /// By what deliveries to the one URL of an app are told to be for a connection.
+    pub(super) fn routing(&self, row: &store::Connection, hook: &str) -> Result<Option<String>> {
+        let spec = spec_of(self.0.connector(&row.connector)?, hook)?;
+        let HookScope::App { connection, .. } = &spec.scope else { return Ok(None) };
+        let values = self.0.values(row)?;
+        let value = |key: &str| match key {
+            "account" => row.identity.as_ref().map(|account| account.id.clone()),
+            key => values.get(key).map(|value| value.expose().to_owned()),
+        };
+        filled(connection, value).map(Some).ok_or_else(|| {
+            let message = format!(
+                "the connection `{}` lacks what deliveries of the hook `{hook}` are told apart by",
+                row.name
+            );
+            Error::coded(Code::ConnectionInvalid, message)
+                .actor(Actor::Owner)
+                .hint("`linchpin auth ping` finds out whose account it is")
+        })
+    }
+}
+
+/// Where the keys of an app's hook are kept: among what the operator has agreed with the service.
+fn app_place(connector: &str, hook: &str) -> (String, Place) {
+    let method = format!("hook/{hook}");
+    let id = format!("{connector}/{method}");
+    (method, Place { kind: Kind::Client, id })
+}
+
+fn filled(template: &Template, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let part = |part: &TemplatePart| match part {
+        TemplatePart::Text(text) => Some(text.clone()),
+        TemplatePart::Field(key) => value(key),
+    };
+    template.parts.iter().map(part).collect()
+}
+
+impl StoredHooks {
+    fn recent(&self) -> MutexGuard<'_, HashMap<Name, Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read a moment ago, or what is read now.
+    async fn look(
+        &self,
+        name: Name,
+        read: impl Future<Output = Result<Vec<Arc<Receiver>>>>,
+    ) -> Result<Vec<Arc<Receiver>>> {
+        let changes = self.host.0.changes.count();
+        let fresh = |recent: &&Recent| recent.read.elapsed() < FRESH && recent.changes == changes;
+        if let Some(recent) = self.recent().get(&name).filter(fresh) {
+            return Ok(recent.found.clone());
+        }
+        let now = Instant::now();
+        let found = read.await?;
+        let mut recent = self.recent();
+        if recent.len() >= REMEMBERED {
+            recent.retain(|_, recent| recent.read.elapsed() < FRESH);
+        }
+        // Whoever guesses URLs finds nothing, and takes no memory.
+        if found.is_empty() || recent.len() >= REMEMBERED {
+            recent.remove(&name);
+        } else {
+            recent.insert(name, Recent { read: now, changes, found: found.clone() });
+        }
+        Ok(found)
+    }
+
+    async fn by_token(&self, token: &str) -> Result<Vec<Arc<Receiver>>> {
+        let Some(live) = self.host.hook_by_token(token).await? else { return Ok(Vec::new()) };
+        let accepts = match live.hook.stage {
+            // A delivery may be here before the answer to the registration, and is signed with a key that only the two know.
+            Stage::Registering | Stage::Active => Accepts::Everything,
+            Stage::Deregistering => return Ok(Vec::new()),
+        };
+        let receiver = receiver(&live.connector, &live.hook, live.keys)?;
+        Ok(vec![Arc::new(Receiver { accepts, ..receiver })])
+    }
+
+    async fn by_app(&self, connector: &str, hook: &str) -> Result<Vec<Arc<Receiver>>> {
+        let Ok(known) = self.host.0.connector(connector) else { return Ok(Vec::new()) };
+        if !spec_of(known, hook).is_ok_and(|spec| spec.is_app()) {
+            return Ok(Vec::new());
+        }
+        let (method, place) = app_place(connector, hook);
+        let Some(kept) = self.host.store().client(connector, &method).await? else { return Ok(Vec::new()) };
+        let keys: Vec<String> = match &kept.secret {
+            Some(sealed) => {
+                serde_json::from_slice(&self.host.vault().open(&place, sealed)?).map_err(|_| {
+                    Error::coded(Code::SealBroken, format!("the keys of `{connector}.{hook}` are none"))
+                })?
+            }
+            None => Vec::new(),
+        };
+        let keys = keys.into_iter().map(Secret::new).collect();
+        let id = format!("{connector}/{hook}");
+        Ok(vec![Arc::new(Receiver::new(known, hook, id, None, keys, Value::Null)?)])
+    }
+
+    async fn by_routing(&self, app: &Receiver, key: &str) -> Result<Vec<Arc<Receiver>>> {
+        let which = HookFilter {
+            connector: Some(app.connector.clone()),
+            hook: Some(app.hook.clone()),
+            routing: Some(key.to_owned()),
+            ..HookFilter::default()
+        };
+        let connector = self.host.0.connector(&app.connector)?;
+        let rows = self.host.hooks(which).await?;
+        let rows = rows.into_iter().filter(|row| row.stage != Stage::Deregistering);
+        rows.map(|row| receiver(connector, &row, Vec::new()).map(Arc::new)).collect()
+    }
+
+    /// Asks the connector's own code, under each of the keys that are good.
+    async fn by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<()> {
+        let refused = |why: &str| Error::coded(Code::SignatureInvalid, why.to_owned());
+        let connector = self.host.0.connector(&hook.connector)?;
+        let Some(flow) = flow(connector, FlowKind::WebhookVerify, &hook.hook) else {
+            let message = format!("`{}` has no `#[webhook(verify)]` for `{}`", hook.connector, hook.hook);
+            return Err(refused(&message).actor(Actor::Author));
+        };
+        let Some(id) = &hook.connection else { return Err(refused("the hook is of no connection")) };
+        let Some(row) = self.host.store().connection(id).await? else {
+            return Err(Error::coded(Code::ConnectionUnknown, "the connection has been taken away"));
+        };
+        let connection = self.host.ready(&row).await?;
+        let mut last = refused("there is no key to check the delivery with");
+        for key in &hook.keys {
+            let invocation =
+                Invocation::new(&connection, flow).delivery(delivery.clone()).signing_secret(key.clone());
+            let invocation = match &hook.options {
+                Value::Object(options) if !options.is_empty() => invocation.options(hook.options.to_string()),
+                _ => invocation,
+            };
+            match self.host.runtime().run(invocation).await {
+                Ok(_) => return Ok(()),
+                Err(failed) => last = failed.error,
+            }
+        }
+        // What went wrong elsewhere may pass, and the service comes again.
+        match last.who_must_act() {
+            Actor::Service | Actor::Nobody | Actor::Operator => Err(last),
+            _ => Err(refused(last.message())),
+        }
+    }
+}
+
+/// A hook that is kept as one that takes deliveries.
+fn receiver(connector: &linchpin::Connector, row: &store::Hook, keys: Vec<Secret>) -> Result<Receiver> {
+    let options = serde_json::from_str(&row.options).unwrap_or(Value::Null);
+    Receiver::new(connector, &row.hook, &row.id, Some(row.connection.clone()), keys, options)
+}
+
+impl Hooks for StoredHooks {
+    fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        Box::pin(async move {
+            let found = self.look(Name::Token(super::hash(token)), self.by_token(token)).await?;
+            Ok(found.into_iter().next())
+        })
+    }
+
+    fn app<'a>(&'a self, connector: &'a str, hook: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        Box::pin(async move {
+            let name = Name::App(connector.to_owned(), hook.to_owned());
+            Ok(self.look(name, self.by_app(connector, hook)).await?.into_iter().next())
+        })
+    }
+
+    fn routed<'a>(&'a self, app: &'a Receiver, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<Receiver>>>> {
+        Box::pin(async move {
+            let name = Name::Routed(app.connector.clone(), app.hook.clone(), key.to_owned());
+            self.look(name, self.by_routing(app, key)).await
+        })
+    }
+
+    fn trusted<'a>(&'a self, hook: &'a Receiver, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.by_code(hook, delivery))
+    }
+}
+
+impl fmt::Debug for StoredHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredHooks({} remembered)", self.recent().len())
+    }
+}

@@ -1,0 +1,782 @@
+//! One attempt to bring a hook to where it should be, by whoever has claimed it.
+
+use std::{mem, time::Duration};
+
+use linchpin::{
+    Actor, Code, DateTime, Error, HookState, HookStatus, Result, Secret,
+    flow::{FlowDescriptor, FlowKind, Slot},
+    hook::Listed,
+    manifest::spec::{Hook as Spec, TimeUnit},
+};
+use linchpin_runtime::{Connection, Failed, Invocation, Output, webhook};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    hash,
+    secrets::{Asked, Secrets},
+    tell,
+};
+use crate::{
+    host::{Host, NoticeKind, new_id},
+    ping::later,
+    store::{Hook, Stage},
+};
+
+/// How long one call of a flow may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long one attempt may take, and then for how long its claim lasts beyond that.
+const ATTEMPT: Duration = Duration::from_secs(240);
+pub(super) const HOLD: Duration = Duration::from_secs(300);
+
+/// How often a hook is looked at, give or take a tenth.
+const EVERY: Duration = Duration::from_secs(3600);
+
+/// How soon a failed attempt is made again at first, doubled with every attempt.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The longest pause between attempts to take a registration back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a service may take to show what it was asked to register.
+const SETTLE: Duration = Duration::from_secs(120);
+
+/// How long a key counts after another has taken its place.
+const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// So many failures that may pass in a row are told to the owner.
+const WORTH_TELLING: u32 = 3;
+
+/// Why an attempt stopped.
+pub(super) enum Halt {
+    /// Somebody else has the hook.
+    Lost,
+    /// The service has to be waited for, which is no failure.
+    Wait(DateTime),
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Failed(error)
+    }
+}
+
+type Step<T = ()> = Result<T, Halt>;
+
+/// What an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To do whatever is due.
+    Reconcile,
+    /// To renew, whether it is due or not; with another key where it is rotated.
+    Renew { rotate: bool },
+}
+
+/// A claimed hook, and what is needed to work on it.
+pub(super) struct Work {
+    host: Host,
+    connection: Connection,
+    spec: Spec,
+    pub(super) row: Hook,
+    pub(super) secrets: Secrets,
+    /// No call of a flow goes on beyond this.
+    until: Instant,
+    /// Whether nothing is left of it here.
+    gone: bool,
+}
+
+/// What a look at the service found.
+enum Seen {
+    /// Nothing can be asked.
+    Unknown,
+    State(HookState),
+}
+
+impl Work {
+    pub(super) fn new(host: &Host, connection: Connection, row: Hook) -> Result<Work> {
+        let spec = super::spec_of(connection.connector(), &row.hook)?.clone();
+        let secrets = Secrets::open(host.vault(), &row)?;
+        let until = Instant::now() + ATTEMPT;
+        Ok(Work { host: host.clone(), connection, spec, row, secrets, until, gone: false })
+    }
+
+    /// Does what the task and the hook's stage ask for, and notes how it went. Gives the hook as it is kept then, and what the service
+    /// had against it.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the vault fails.
+    pub(super) async fn attend(mut self, task: Task) -> Result<(Option<Hook>, Result<()>)> {
+        let mut ended = match (self.row.stage, task) {
+            (Stage::Deregistering, _) => self.deregister().await,
+            (Stage::Registering, _) => self.register().await,
+            (Stage::Active, Task::Reconcile) => self.reconcile().await,
+            (Stage::Active, Task::Renew { rotate }) => self.renew(rotate).await,
+        };
+        if ended.is_ok() && !self.gone && self.row.stage == Stage::Deregistering {
+            // It was turned off meanwhile.
+            ended = self.deregister().await;
+        }
+        self.note(ended).await
+    }
+
+    /// Notes how an attempt ended.
+    pub(super) async fn note(mut self, ended: Step) -> Result<(Option<Hook>, Result<()>)> {
+        let now = self.now();
+        let outcome = match ended {
+            Ok(()) if self.gone => return Ok((None, Ok(()))),
+            Ok(()) => {
+                self.row.attempts = 0;
+                self.row.problem = None;
+                self.row.next = self.due(now);
+                Ok(())
+            }
+            Err(Halt::Lost) => return Ok((self.host.store().hook(&self.row.id).await?, Ok(()))),
+            Err(Halt::Wait(until)) => {
+                self.row.next = Some(until);
+                Ok(())
+            }
+            Err(Halt::Failed(error)) if is_ours(&error) => return Err(error),
+            Err(Halt::Failed(error)) => {
+                self.failed(&error, now).await;
+                Err(error)
+            }
+        };
+        self.row.held = None;
+        match self.save().await {
+            Ok(()) => Ok((Some(self.row), outcome)),
+            Err(Halt::Failed(error)) => Err(error),
+            Err(_) => Ok((self.host.store().hook(&self.row.id).await?, outcome)),
+        }
+    }
+
+    async fn failed(&mut self, error: &Error, now: DateTime) {
+        let longest = if self.row.stage == Stage::Deregistering { LONGEST_PAUSE } else { EVERY };
+        let pause = PAUSE.saturating_mul(1 << self.row.attempts.min(20)).min(longest);
+        self.row.attempts = self.row.attempts.saturating_add(1);
+        self.row.next =
+            Some(later(now, pause.max(error.details().retry_after.unwrap_or_default().min(longest))));
+        let known = self.row.problem.as_ref().is_some_and(|(code, _)| code == error.code().as_str());
+        let worth = if may_pass(error) {
+            self.row.attempts == WORTH_TELLING
+        } else {
+            self.row.attempts == 1 || !known
+        };
+        self.row.problem = Some((error.code().as_str().to_owned(), error.message().to_owned()));
+        if worth {
+            tell(&self.host, &self.row, NoticeKind::HookFailing, error.message()).await;
+        }
+    }
+
+    /// When somebody is to look after it next.
+    fn due(&self, now: DateTime) -> Option<DateTime> {
+        if self.row.stage != Stage::Active {
+            return Some(now);
+        }
+        let asks = self.flow(FlowKind::WebhookCheck).or(self.flow(FlowKind::WebhookList)).is_some();
+        let look = asks.then(|| later(now, jitter(EVERY, &self.row)));
+        let left = (!self.secrets.old.is_empty()).then(|| later(now, PAUSE * 5));
+        [look, left, self.secrets.renew].into_iter().flatten().min()
+    }
+
+    fn now(&self) -> DateTime {
+        self.host.0.now()
+    }
+
+    /// Where the service shall deliver; as it did where this process does not know its public URL.
+    fn url(&self) -> String {
+        self.host.event_url(&self.secrets.token).unwrap_or_else(|| self.secrets.url.clone())
+    }
+
+    /// What event URLs of this installation begin with.
+    fn base(&self) -> String {
+        let url = self.url();
+        url.strip_suffix(&self.secrets.token).unwrap_or(&url).to_owned()
+    }
+
+    fn flow(&self, kind: FlowKind) -> Option<&'static FlowDescriptor> {
+        super::flow(self.connection.connector(), kind, &self.row.hook)
+    }
+
+    /// Puts everything in the store, under the claim.
+    async fn save(&mut self) -> Step {
+        let put = async |work: &Work| {
+            let sealed = work.secrets.seal(work.host.vault(), &work.row.id)?;
+            work.host.store().hook_put(Hook { sealed, ..work.row.clone() }).await
+        };
+        let saved = match put(self).await {
+            // The keys were rotated between the sealing and the putting.
+            Err(error) if error.code() == Code::KeyWrong => put(self).await?,
+            saved => saved?,
+        };
+        self.row = saved.ok_or(Halt::Lost)?;
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        flow: &'static FlowDescriptor,
+        with: impl FnOnce(Invocation) -> Invocation,
+    ) -> Result<Output, Failed> {
+        let left = self.until.saturating_duration_since(Instant::now()).min(LIMIT);
+        let mut invocation = Invocation::new(&self.connection, flow).deadline(left);
+        if flow.shape_of(Slot::Options).is_some() {
+            invocation = invocation.options(self.row.options.clone());
+        }
+        Ok(self.host.runtime().run(with(invocation)).await?.output)
+    }
+
+    /// A key that the service may know already, or a new one.
+    fn key_to_give(&mut self) -> Result<Secret> {
+        if let Some(key) = &self.secrets.next_key {
+            return Ok(Secret::new(key.clone()));
+        }
+        let key = webhook::signing_secret()?;
+        self.secrets.next_key = Some(key.expose().to_owned());
+        Ok(key)
+    }
+}
+
+/// Coming about.
+impl Work {
+    /// Makes the service have it: one that was made and whose answer was lost is adopted.
+    async fn register(&mut self) -> Step {
+        self.take_back_old().await?;
+        if self.secrets.asked.is_some() && self.adopt().await? {
+            return Ok(());
+        }
+        self.enroll().await
+    }
+
+    /// Asks the service to register it. What is about to be asked is kept before, so that a later attempt asks for the same.
+    pub(super) async fn enroll(&mut self) -> Step {
+        let url = self.url();
+        let Some(flow) = self.flow(FlowKind::WebhookRegister) else {
+            // Whoever runs the service's side enters the URL by hand.
+            self.secrets.url = url;
+            return self.stands().await;
+        };
+        let key = self.key_to_give()?;
+        let now = self.now();
+        let asked = match self.secrets.asked.take() {
+            Some(asked) => Asked { at: now, ..asked },
+            None => Asked { run: new_id()?, at: now },
+        };
+        let run = asked.run.clone();
+        self.secrets.asked = Some(asked);
+        if self.secrets.registered.is_none() {
+            self.secrets.url.clone_from(&url);
+        }
+        self.save().await?;
+        if self.row.stage == Stage::Deregistering {
+            // Turned off before the service was asked for anything.
+            return Ok(());
+        }
+        let asked = self.call(flow, |call| call.event_url(&*url).signing_secret(key).run_id(run)).await;
+        match asked {
+            Ok(output) => self.take_registration(text(output), url, false).await,
+            Err(failed) if refused(&failed) => {
+                (self.secrets.asked, self.secrets.next_key) = (None, None);
+                Err(failed.error.into())
+            }
+            Err(failed) => match self.adopt().await {
+                Ok(true) => Ok(()),
+                Err(Halt::Lost) => Err(Halt::Lost),
+                _ => Err(failed.error.into()),
+            },
+        }
+    }
+
+    /// Looks whether the service has a registration of ours whose answer was lost, and takes it for the answer.
+    async fn adopt(&mut self) -> Step<bool> {
+        let Some(found) = self.listed().await? else { return Ok(false) };
+        for found in found {
+            let known = self.secrets.registered.iter().chain(&self.secrets.old);
+            let known = known.into_iter().any(|own| self.same(own, &found.registered));
+            if known || !self.is_at(&found.url) {
+                continue;
+            }
+            let json = found.registered.to_string();
+            if self.key_of(&found.registered).is_some() {
+                self.take_registration(json, found.url, false).await?;
+                return Ok(true);
+            }
+            // Without its key no delivery could be believed.
+            self.take_back(&json).await?;
+        }
+        Ok(false)
+    }
+
+    fn is_at(&self, url: &str) -> bool {
+        url == self.url() || url == self.secrets.url
+    }
+
+    /// Which key the service signs with after a registration; an empty one where it is none of the registration's.
+    fn key_of(&self, registered: &Value) -> Option<String> {
+        match &self.spec.key_at {
+            Some(pointer) => registered.pointer(pointer).and_then(Value::as_str).map(str::to_owned),
+            None => Some(self.secrets.next_key.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Takes what the service gave for the registration that counts. Where it is another than before, the old one is to be taken
+    /// back, unless it was renewed in its place.
+    async fn take_registration(&mut self, json: String, url: String, in_place: bool) -> Step {
+        let now = self.now();
+        let registered: Value = serde_json::from_str(&json).unwrap_or_default();
+        if let Some(old) = self.secrets.registered.replace(json.clone())
+            && !in_place
+            && !self.same(&old, &registered)
+        {
+            self.secrets.old.push(old);
+        }
+        let key = self.key_of(&registered).filter(|key| !key.is_empty());
+        if let Some(key) = key {
+            self.secrets.promote(key, now, later(now, GRACE));
+        }
+        (self.secrets.asked, self.secrets.next_key) = (None, None);
+        self.secrets.url = url;
+        self.row.expires = self.spec.expires.as_ref().and_then(|expires| {
+            let told = registered.pointer(&expires.at)?;
+            time(told, expires.unit)
+        });
+        self.secrets.renew = self.row.expires.map(|expires| self.renew_at(expires, now));
+        match self.stands().await {
+            Err(Halt::Lost) => {
+                self.undo(&json).await?;
+                Err(Halt::Lost)
+            }
+            stands => stands,
+        }
+    }
+
+    /// Notes that the service has it.
+    async fn stands(&mut self) -> Step {
+        let now = self.now();
+        if self.row.stage == Stage::Registering {
+            (self.row.stage, self.row.since) = (Stage::Active, now);
+        }
+        self.row.seen = Some(now);
+        let gap = self.secrets.gap.take();
+        self.save().await?;
+        if let Some(since) = gap {
+            let reason = format!(
+                "the service had to be told anew where to deliver; what happened between {since} and {now} may be missing"
+            );
+            tell(&self.host, &self.row, NoticeKind::HookGap, &reason).await;
+        }
+        Ok(())
+    }
+
+    /// Takes back what the service registered for somebody who has lost the hook meanwhile.
+    async fn undo(&mut self, json: &str) -> Step {
+        let registered: Value = serde_json::from_str(json).unwrap_or_default();
+        if let Some(row) = self.host.store().hook(&self.row.id).await? {
+            let kept = Secrets::open(self.host.vault(), &row)?;
+            if kept.registered.iter().chain(&kept.old).any(|own| self.same(own, &registered)) {
+                return Ok(());
+            }
+        }
+        if let Err(error) = self.take_back(json).await {
+            tell(&self.host, &self.row, NoticeKind::HookLeft, error.message()).await;
+        }
+        Ok(())
+    }
+
+    /// When a registration that expires is to be renewed.
+    fn renew_at(&self, expires: DateTime, now: DateTime) -> DateTime {
+        let life = Duration::from_millis(
+            u64::try_from(expires.unix_millis().saturating_sub(now.unix_millis())).unwrap_or_default(),
+        );
+        let said = self.spec.expires.as_ref().and_then(|expires| expires.renew_before);
+        let margin = said.unwrap_or_else(|| (life / 10).max(Duration::from_secs(60))).min(life / 2);
+        later(now, life.saturating_sub(margin))
+    }
+}
+
+/// Staying.
+impl Work {
+    async fn reconcile(&mut self) -> Step {
+        self.take_back_old().await?;
+        let now = self.now();
+        if self.secrets.asked.is_some() {
+            // A registration beside the one that stands, whose answer was lost.
+            return self.replace_beside().await;
+        }
+        if let Some(expires) = self.row.expires.filter(|expires| *expires <= now) {
+            return self.again(expires).await;
+        }
+        if self.secrets.url != self.url() {
+            return self.mend(true).await;
+        }
+        if self.secrets.renew.is_some_and(|renew| renew <= now) {
+            return self.renew(false).await;
+        }
+        let Seen::State(state) = self.look().await? else { return Ok(()) };
+        let since = self.row.seen.unwrap_or(self.row.since);
+        match state.status {
+            HookStatus::Healthy => {
+                self.row.seen = Some(now);
+                if state.expires.is_some() && state.expires != self.row.expires {
+                    self.row.expires = state.expires;
+                    self.secrets.renew = state.expires.map(|expires| self.renew_at(expires, now));
+                }
+                Ok(())
+            }
+            HookStatus::Missing => self.again(since).await,
+            _ => {
+                self.secrets.gap.get_or_insert(since);
+                self.mend(false).await
+            }
+        }
+    }
+
+    /// Asks the service how it is, and takes strays of ours back.
+    async fn look(&mut self) -> Step<Seen> {
+        let listed = self.listed().await?;
+        let mut seen = Seen::Unknown;
+        if let Some(found) = listed {
+            seen = self.sort(found).await?;
+        }
+        let (Some(flow), Some(registered)) =
+            (self.flow(FlowKind::WebhookCheck), self.secrets.registered.clone())
+        else {
+            return Ok(seen);
+        };
+        let url = self.url();
+        match self.call(flow, |call| call.registered(registered).event_url(url)).await {
+            Ok(output) => {
+                let state = serde_json::from_str(&text(output)).map_err(|error| {
+                    Error::coded(
+                        Code::OutputInvalid,
+                        format!("`{}` gave no state of a hook: {error}", flow.name),
+                    )
+                })?;
+                Ok(Seen::State(state))
+            }
+            Err(failed) if failed.error.code() == Code::NotFound => Ok(Seen::State(HookState::missing())),
+            Err(failed) => Err(failed.error.into()),
+        }
+    }
+
+    /// What the service lists; `None` where the connector cannot ask.
+    async fn listed(&self) -> Step<Option<Vec<Listed>>> {
+        let Some(flow) = self.flow(FlowKind::WebhookList) else { return Ok(None) };
+        let base = self.base();
+        let output = self.call(flow, |call| call.event_base(base)).await.map_err(Error::from)?;
+        let found = serde_json::from_str(&text(output)).map_err(|error| {
+            Error::coded(Code::OutputInvalid, format!("`{}` gave no list of hooks: {error}", flow.name))
+        })?;
+        Ok(Some(found))
+    }
+
+    /// Finds this hook in a list, and takes back those of ours that nobody here knows of.
+    async fn sort(&mut self, found: Vec<Listed>) -> Step<Seen> {
+        let registered = self.secrets.registered.clone().unwrap_or_default();
+        let (mine, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| self.same(&registered, &found.registered));
+        let mut mine = mine.into_iter().next();
+        for found in others {
+            if self.secrets.old.iter().any(|old| self.same(old, &found.registered)) {
+                continue;
+            }
+            if mine.is_none() && self.is_at(&found.url) && self.key_of(&found.registered).is_some() {
+                // Under another id than before, but ours alone can have this URL.
+                let (expires, renew) = (self.row.expires, self.secrets.renew);
+                self.take_registration(found.registered.to_string(), found.url.clone(), true).await?;
+                if self.row.expires.is_none() {
+                    (self.row.expires, self.secrets.renew) = (expires, renew);
+                }
+                mine = Some(found);
+            } else if self.is_stray(&found.url).await? {
+                // One that cannot be taken back now is met again.
+                if let Err(error) = self.take_back(&found.registered.to_string()).await
+                    && is_ours(&error)
+                {
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(Seen::State(match mine {
+            None => HookState::missing(),
+            Some(mine) if mine.paused => HookState::paused(),
+            Some(mine) => HookState::at(&mine.url, &self.url()),
+        }))
+    }
+
+    /// Whether a URL is of this installation, and of no hook that it has, other than this one.
+    async fn is_stray(&self, url: &str) -> Result<bool> {
+        if self.is_at(url) {
+            return Ok(true);
+        }
+        let Some(token) = url.strip_prefix(&self.base()) else { return Ok(false) };
+        if token.len() != self.secrets.token.len() {
+            return Ok(false);
+        }
+        Ok(self.host.store().hook_by_token(hash(token)).await?.is_none())
+    }
+
+    /// Whether two registrations are one: whatever the second says is what the first says, but for when it expires.
+    fn same(&self, own: &str, found: &Value) -> bool {
+        let own: Value = serde_json::from_str(own).unwrap_or_default();
+        let expires = self.spec.expires.as_ref().and_then(|expires| expires.at.strip_prefix('/'));
+        match (&own, found) {
+            (Value::Object(own), Value::Object(found)) => {
+                let told =
+                    found.iter().filter(|(key, value)| !value.is_null() && Some(key.as_str()) != expires);
+                let mut told = told.peekable();
+                told.peek().is_some() && told.all(|(key, value)| own.get(key) == Some(value))
+            }
+            (own, found) => own == found,
+        }
+    }
+
+    /// Renews it in its place, or where the connector cannot, by a registration beside it.
+    pub(super) async fn renew(&mut self, rotate: bool) -> Step {
+        let Some(flow) = self.flow(FlowKind::WebhookRenew) else { return self.replace_beside().await };
+        let Some(registered) = self.secrets.registered.clone() else { return self.replace_beside().await };
+        let takes_key = flow.parameters.iter().any(|info| info().slot == Slot::SigningSecret);
+        if rotate && !takes_key {
+            return self.replace_beside().await;
+        }
+        let key = match self.secrets.keys.first() {
+            Some(current) if !rotate && self.secrets.next_key.is_none() => Secret::new(current.key.clone()),
+            _ if takes_key => {
+                let key = self.key_to_give()?;
+                self.save().await?;
+                key
+            }
+            _ => Secret::new(""),
+        };
+        let url = self.url();
+        let renewed =
+            self.call(flow, |call| call.registered(registered).event_url(&*url).signing_secret(key)).await;
+        match renewed {
+            Ok(output) => self.take_registration(text(output), url, true).await,
+            Err(failed) if failed.error.code() == Code::NotFound => {
+                let since = self.row.seen.unwrap_or(self.row.since);
+                self.again(since).await
+            }
+            Err(failed) => {
+                if refused(&failed) {
+                    self.secrets.next_key = None;
+                }
+                Err(failed.error.into())
+            }
+        }
+    }
+
+    /// Makes a registration work again that the service no longer delivers to, or delivers to another URL.
+    async fn mend(&mut self, beside: bool) -> Step {
+        if self.flow(FlowKind::WebhookRenew).is_some() {
+            self.renew(false).await
+        } else if beside {
+            self.replace_beside().await
+        } else {
+            self.replace().await
+        }
+    }
+
+    /// Registers it anew before the old registration is taken back, so that nothing is missed between.
+    async fn replace_beside(&mut self) -> Step {
+        if self.secrets.asked.is_some() && self.adopt().await? {
+            return self.take_back_old().await;
+        }
+        match self.enroll().await {
+            Err(Halt::Failed(error)) if error.code() == Code::Rejected && self.secrets.asked.is_none() => {
+                // Some services have one for a URL at the most.
+                self.replace().await
+            }
+            Err(halt) => Err(halt),
+            Ok(()) => self.take_back_old().await,
+        }
+    }
+
+    /// Takes the registration back, and registers anew.
+    async fn replace(&mut self) -> Step {
+        self.secrets.old.extend(self.secrets.registered.take());
+        self.begin_again().await
+    }
+
+    /// Registers anew what the service no longer has.
+    async fn again(&mut self, since: DateTime) -> Step {
+        self.secrets.gap.get_or_insert(since);
+        self.secrets.registered = None;
+        self.begin_again().await
+    }
+
+    async fn begin_again(&mut self) -> Step {
+        (self.row.stage, self.row.since, self.row.expires) = (Stage::Registering, self.now(), None);
+        (self.secrets.renew, self.secrets.asked) = (None, None);
+        self.save().await?;
+        if self.row.stage == Stage::Deregistering {
+            return Ok(());
+        }
+        self.register().await
+    }
+}
+
+/// Going.
+impl Work {
+    /// Takes one registration back; one that is gone already is taken back.
+    async fn take_back(&self, registered: &str) -> Result<()> {
+        let Some(flow) = self.flow(FlowKind::WebhookDeregister) else { return Ok(()) };
+        match self.call(flow, |call| call.registered(registered)).await {
+            Err(failed) if failed.error.code() != Code::NotFound => Err(failed.error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what other registrations have taken the place of. What the service does not do now is tried again.
+    async fn take_back_old(&mut self) -> Step {
+        if self.secrets.old.is_empty() {
+            return Ok(());
+        }
+        for old in mem::take(&mut self.secrets.old) {
+            match self.take_back(&old).await {
+                Ok(()) => {}
+                Err(error) if is_ours(&error) => return Err(error.into()),
+                Err(_) => self.secrets.old.push(old),
+            }
+        }
+        self.save().await
+    }
+
+    /// Makes the service lose it, and then takes it away here.
+    pub(super) async fn deregister(&mut self) -> Step {
+        self.secrets.old.extend(self.secrets.registered.take());
+        let mut problem = None;
+        for registered in mem::take(&mut self.secrets.old) {
+            if let Err(error) = self.take_back(&registered).await {
+                self.secrets.old.push(registered);
+                problem = Some(error);
+            }
+        }
+        if let Some(error) = problem {
+            return Err(error.into());
+        }
+        self.save().await?;
+        match self.listed().await {
+            Ok(Some(found)) => {
+                let ours: Vec<_> = found.into_iter().filter(|found| self.is_at(&found.url)).collect();
+                for found in ours {
+                    self.take_back(&found.registered.to_string()).await?;
+                    // What was made has been found.
+                    self.secrets.asked = None;
+                }
+                if let Some(asked) = &self.secrets.asked {
+                    let settled = later(asked.at, SETTLE);
+                    if settled > self.now() {
+                        return Err(Halt::Wait(settled));
+                    }
+                }
+            }
+            Ok(None) if self.secrets.asked.is_some() && self.flow(FlowKind::WebhookRegister).is_some() => {
+                let reason = "it is not known whether the service registered it, and the connector cannot list what it has";
+                tell(&self.host, &self.row, NoticeKind::HookLeft, reason).await;
+            }
+            Ok(None) => {}
+            Err(Halt::Failed(error))
+                if self.secrets.asked.is_none() && !may_pass(&error) && !is_ours(&error) => {}
+            Err(halt) => return Err(halt),
+        }
+        if !self.host.store().hook_remove(&self.row.id, self.row.version).await? {
+            return Err(Halt::Lost);
+        }
+        self.gone = true;
+        Ok(())
+    }
+}
+
+/// What a flow gave as JSON text.
+fn text(output: Output) -> String {
+    match output {
+        Output::Value(json) => json,
+        _ => "null".to_owned(),
+    }
+}
+
+/// Whether an error is the store's, and says nothing of the service.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.code(), Code::StoreFailed | Code::KeyWrong | Code::SealBroken)
+}
+
+/// Whether a failure may be over by itself.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(error.who_must_act(), Actor::Service | Actor::Nobody)
+}
+
+/// Whether it is sure that a failed call has changed nothing: it never got to a write, or each was answered with a refusal.
+pub(super) fn refused(failed: &Failed) -> bool {
+    let told = matches!(
+        failed.error.code(),
+        Code::InputInvalid
+            | Code::OptionsInvalid
+            | Code::ConnectionInvalid
+            | Code::NotCarriedOut
+            | Code::PathInvalid
+            | Code::HostRefused
+            | Code::RequestInvalid
+            | Code::Unauthorized
+            | Code::Forbidden
+            | Code::NotFound
+            | Code::Rejected
+            | Code::RateLimited
+            | Code::ReauthorizationNeeded
+            | Code::RefreshFailed
+            | Code::ExchangeRefused
+            | Code::ClientMissing
+    );
+    told && failed.trace.entries().iter().all(|entry| {
+        matches!(entry.method.as_str(), "GET" | "HEAD") || matches!(entry.status, Some(400..=499))
+    })
+}
+
+/// A point in time as a service writes it. Without I/O.
+fn time(told: &Value, unit: TimeUnit) -> Option<DateTime> {
+    let text = match told {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match unit {
+        TimeUnit::Seconds => DateTime::from_unix_millis(text.parse::<i64>().ok()?.checked_mul(1000)?),
+        TimeUnit::Milliseconds => DateTime::from_unix_millis(text.parse().ok()?),
+        _ => text.parse().ok(),
+    }
+}
+
+/// A span give or take a tenth, so that many hooks do not come at once: by the hook's id and version, the same each time.
+fn jitter(span: Duration, hook: &Hook) -> Duration {
+    let digest = hash(&format!("{}/{}", hook.id, hook.version));
+    let part = u32::from(u16::from_be_bytes([digest[0], digest[1]]));
+    span * 9 / 10 + span / 5 * part / u32::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_services_write_them() {
+        let day = DateTime::from_unix_millis(1_772_355_600_000);
+        assert_eq!(time(&json!("2026-03-01T09:00:00Z"), TimeUnit::Rfc3339), day);
+        assert_eq!(time(&json!(1_772_355_600), TimeUnit::Seconds), day);
+        // Google writes 64-bit numbers as texts.
+        assert_eq!(time(&json!("1772355600000"), TimeUnit::Milliseconds), day);
+        for (told, unit) in [
+            (json!("soon"), TimeUnit::Rfc3339),
+            (json!(null), TimeUnit::Seconds),
+            (json!(i64::MAX), TimeUnit::Seconds),
+            (json!(1.5), TimeUnit::Milliseconds),
+            (json!([1]), TimeUnit::Milliseconds),
+        ] {
+            assert_eq!(time(&told, unit), None, "{told}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Every call fails in every way, beside everything that a service does by itself: each ends as it should without a person.
+
+use linchpin_testing::{HookCall, HookFault, ProvidedHook};
+
+use super::{Variant, World};
+
+const CALLS: [HookCall; 5] =
+    [HookCall::Register, HookCall::Deregister, HookCall::Check, HookCall::Renew, HookCall::List];
+
+const FAULTS: [HookFault; 6] = [
+    HookFault::Fails,
+    HookFault::Refused,
+    HookFault::Slow,
+    HookFault::Lost,
+    HookFault::Closed,
+    HookFault::Twice,
+];
+
+/// What the service does by itself.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Nothing,
+    Forgets,
+    Pauses,
+    Doubles,
+    Moves,
+    Renumbers,
+}
+
+const TURNS: [Turn; 6] =
+    [Turn::Nothing, Turn::Forgets, Turn::Pauses, Turn::Doubles, Turn::Moves, Turn::Renumbers];
+
+fn turn(world: &World, turn: Turn) {
+    let foreign = world.foreign;
+    let ours = |change: &dyn Fn(&mut ProvidedHook) -> bool| {
+        world.service.change(|hook| hook.id == foreign || change(hook));
+    };
+    match turn {
+        Turn::Nothing => {}
+        Turn::Forgets => ours(&|_| false),
+        Turn::Pauses => ours(&|hook| {
+            hook.active = false;
+            true
+        }),
+        Turn::Doubles => {
+            for hook in world.ours() {
+                world.service.add(&hook.url, hook.secret.as_deref());
+            }
+        }
+        Turn::Moves => ours(&|hook| {
+            hook.url = "https://elsewhere.example/in/1".to_owned();
+            true
+        }),
+        Turn::Renumbers => ours(&|hook| {
+            hook.id += 1000;
+            true
+        }),
+    }
+}
+
+async fn scenario(variant: Variant, call: HookCall, fault: HookFault, then: Turn) {
+    let what = format!("{variant:?}, {call:?} {fault:?}, {then:?}");
+    let world = World::new(variant).await;
+    world.service.break_next(call, [fault]);
+    let id = match world.register().await {
+        Ok(id) => id,
+        Err(_) => {
+            // Off, and nothing is left of it.
+            world.settle(&format!("{what}: not registered")).await;
+            assert!(world.ours().is_empty(), "{what}: {:?}", world.ours());
+            world.register().await.unwrap()
+        }
+    };
+    world.settle(&format!("{what}: registered")).await;
+    assert_eq!(world.ours().len(), 1, "{what}");
+
+    world.service.break_next(call, [fault]);
+    turn(&world, then);
+    // At the latest by the next look.
+    world.round(std::time::Duration::from_secs(4000)).await;
+    world.settle(&format!("{what}: after the turn")).await;
+    assert_eq!(world.ours().len(), 1, "{what}");
+    world.foreign_stands();
+
+    world.service.break_next(call, [fault]);
+    turn(&world, then);
+    world.turn_off(&id, &what).await;
+}
+
+async fn matrix(variant: Variant, faults: &[HookFault], turns: &[Turn]) {
+    for call in CALLS {
+        for fault in faults {
+            for then in turns {
+                scenario(variant, call, *fault, *then).await;
+            }
+        }
+    }
+}
+
+macro_rules! matrices {
+    ($($name:ident $variant:ident $fault:ident)+) => {
+        $(#[tokio::test]
+        async fn $name() {
+            matrix(Variant::$variant, &[HookFault::$fault], &TURNS).await;
+        })+
+    };
+}
+
+matrices! {
+    with_everything_failing_calls_end_well Everything Fails
+    with_everything_refused_calls_end_well Everything Refused
+    with_everything_slow_calls_end_well Everything Slow
+    with_everything_lost_answers_end_well Everything Lost
+    with_everything_broken_connections_end_well Everything Closed
+    with_everything_calls_that_are_done_twice_end_well Everything Twice
+    without_renewal_failing_calls_end_well CheckAndList Fails
+    without_renewal_refused_calls_end_well CheckAndList Refused
+    without_renewal_slow_calls_end_well CheckAndList Slow
+    without_renewal_lost_answers_end_well CheckAndList Lost
+    without_renewal_broken_connections_end_well CheckAndList Closed
+    without_renewal_calls_that_are_done_twice_end_well CheckAndList Twice
+    with_a_list_alone_failing_calls_end_well ListAlone Fails
+    with_a_list_alone_refused_calls_end_well ListAlone Refused
+    with_a_list_alone_lost_answers_end_well ListAlone Lost
+}
+
+/// Without a list nobody can find what a service made and did not tell, so only faults that make nothing are here.
+#[tokio::test]
+async fn without_a_list_what_can_be_known_ends_well() {
+    let turns = [Turn::Nothing, Turn::Forgets, Turn::Pauses, Turn::Moves];
+    matrix(Variant::CheckAlone, &[HookFault::Fails, HookFault::Refused, HookFault::Closed], &turns).await;
+}
+
+#[test]
+fn the_table_names_every_fault() {
+    // A fault that is added has to be added to the matrices, too.
+    for fault in FAULTS {
+        match fault {
+            HookFault::Fails
+            | HookFault::Refused
+            | HookFault::Slow
+            | HookFault::Lost
+            | HookFault::Closed
+            | HookFault::Twice => {}
+        }
+    }
+}
