@@ -237,6 +237,15 @@ codes! {
     /// There is no OAuth client for the method.
     ClientMissing = "LP572", Operator, "there is no OAuth client for the method",
         "The method's client belongs to whoever runs the connector: its id, and where it has one its secret, are configured once. Give LINCHPIN_<CONNECTOR>_CLIENT_ID and LINCHPIN_<CONNECTOR>_CLIENT_SECRET, or register the client with `linchpin auth client`.";
+    /// There is no such monitor.
+    MonitorUnknown = "LP590", Caller, "there is no such monitor",
+        "The store has no monitor of this flow with these options for the connection. `linchpin monitor list` shows those that there are.";
+    /// A monitor's cursor cannot be used.
+    CursorInvalid = "LP591", Operator, "a monitor's cursor cannot be used",
+        "Where the last look ended is no longer of the flow's type, has become larger than `cursor_max`, or is older than `cursor_age`, so that events may be missing. A cursor is never thrown away by itself: the monitor stands still until somebody decides. `linchpin monitor reset` begins anew as at the first run, or from a cursor that is given.";
+    /// A record of a monitor lacks what tells it apart.
+    RecordUnidentified = "LP592", Author, "a record lacks what tells it apart from others",
+        "Nothing is at a JSON pointer of the monitor's `dedupe`, or something that is no text, number or truth value. The record cannot be told from one that was handed on already, so the look counts as failed and its cursor is not kept. Mend the pointer or the records.";
 }
 
 impl Error {

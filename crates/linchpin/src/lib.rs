@@ -74,7 +74,9 @@ pub use crate::{
     connector::Connector,
     context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
-    extract::{Cursor, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens},
+    extract::{
+        Cursor, EventUrl, Input, Options, Overlap, Payload, Registered, Selected, SigningSecret, Since, Tokens,
+    },
     file::FileRef,
     records::Records,
     request::{RequestBuilder, Response},
@@ -89,8 +91,8 @@ pub use crate::{
 pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
-        File, FileRef, Identity, Input, Number, Options, Payload, Polled, Records, Registered, Result,
-        Revoked, Seconds, Secret, Selected, SigningSecret, Unconnected, action, authping, fields, helper,
+        File, FileRef, Identity, Input, Number, Options, Overlap, Payload, Polled, Records, Registered, Result,
+        Revoked, Seconds, Secret, Selected, SigningSecret, Since, Unconnected, action, authping, fields, helper,
         monitor, path, revoke, webhook,
     };
 }

@@ -8,6 +8,8 @@ mod field;
 #[cfg(feature = "check")]
 mod join;
 mod outcome;
+#[cfg(feature = "check")]
+mod schedule;
 mod spec;
 
 #[cfg(feature = "check")]
