@@ -3,6 +3,7 @@
 //! A store knows nothing of keys: secrets reach it [sealed](crate::vault). Every change that is reported as done survives a
 //! crash of the process and of the machine.
 
+pub(crate) mod inbox;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -14,6 +15,7 @@ use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 pub use linchpin_runtime::{Cell, Failure, Lease};
 use serde::{Deserialize, Serialize};
 
+pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
@@ -59,7 +61,7 @@ async fn server(_url: &str) -> Result<Arc<dyn Store>> {
 ///
 /// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
 /// other time is the caller's. Times are kept to the millisecond.
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: InboxStore {
     /// Adds a connection, with its grant where it has one.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! Leases run by the server's clock. That a change is on the disk when it is reported as done is the server's promise
 //! (`synchronous_commit`, which is on unless somebody turned it off).
 
+mod inbox;
+
 use std::{error::Error as _, fmt, time::Duration};
 
 use deadpool_postgres::{Manager, Object, Pool, Runtime};
@@ -136,6 +138,25 @@ const MIGRATIONS: &[&str] = &[
         name text collate "C" primary key,
         value bytea not null
     );
+    "#,
+    r#"
+    create table linchpin_inbox (
+        number bigint generated always as identity primary key,
+        key bytea not null unique,
+        source text collate "C" not null,
+        identity text not null,
+        lane text collate "C",
+        received bigint not null,
+        state bigint not null default 0,
+        attempts bigint not null default 0,
+        due bigint,
+        problem text,
+        head text not null,
+        body bytea not null
+    );
+    create index on linchpin_inbox (due) where due is not null;
+    create index on linchpin_inbox (source, lane, number) where lane is not null and due is not null;
+    create index on linchpin_inbox (received);
     "#,
 ];
 

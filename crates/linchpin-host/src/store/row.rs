@@ -3,7 +3,10 @@
 use linchpin::DateTime;
 use serde::de::DeserializeOwned;
 
-use super::{Account, Cell, Change, Connection, GrantRow, Revocation, State};
+use super::{
+    Account, Cell, Change, Connection, GrantRow, Revocation, State,
+    inbox::{Entry, EntryState, NewEntry, Summary},
+};
 use crate::vault::{Kind, Place, Sealed};
 
 /// The columns of a connection, in the order in which they are read.
@@ -15,6 +18,13 @@ pub(super) const REVOCATION: &str =
 
 /// The columns of a grant.
 pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
+
+/// The columns of an entry of the inbox.
+pub(super) const ENTRY: &str = "number, attempts, source, identity, lane, head, body, received";
+
+/// The columns of what is known of an entry.
+pub(super) const SUMMARY: &str =
+    "number, source, identity, received, state, attempts, due, problem, cast(length(body) as bigint)";
 
 /// A row of any database; every column is a text, a number or bytes.
 pub(super) trait Columns {
@@ -115,6 +125,38 @@ pub(super) fn to_grant(row: &dyn Columns) -> Unread<GrantRow> {
         dead: row.text_if_any(3)?,
         failures: number(row, 4)?,
         retry_at: time_if_any(row, 5)?,
+    })
+}
+
+/// An entry of the columns [`ENTRY`].
+pub(super) fn to_entry(row: &dyn Columns) -> Unread<Entry> {
+    Ok(Entry {
+        number: number(row, 0)?,
+        attempts: number(row, 1)?,
+        what: NewEntry {
+            source: text(row, 2)?,
+            identity: text(row, 3)?,
+            lane: row.text_if_any(4)?,
+            head: text(row, 5)?,
+            body: bytes(row, 6)?.into(),
+            received: time(row, 7)?,
+        },
+    })
+}
+
+/// What is known of an entry, of the columns [`SUMMARY`].
+pub(super) fn to_summary(row: &dyn Columns) -> Unread<Summary> {
+    let state = number(row, 4)?;
+    Ok(Summary {
+        number: number(row, 0)?,
+        source: text(row, 1)?,
+        identity: text(row, 2)?,
+        received: time(row, 3)?,
+        state: EntryState::numbered(state).ok_or_else(|| format!("{state} is not a state"))?,
+        attempts: number(row, 5)?,
+        due: time_if_any(row, 6)?,
+        problem: row.text_if_any(7)?,
+        size: number(row, 8)?,
     })
 }
 

@@ -3,6 +3,8 @@
 //! One thread writes. It commits whatever has queued up in one transaction, each job in a savepoint of its own, and answers
 //! after the commit: many callers share one flush to the disk. Another thread reads beside it.
 
+mod inbox;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -146,6 +148,26 @@ const MIGRATIONS: &[&str] = &[
         name text primary key,
         value blob not null
     ) strict, without rowid;
+    ",
+    // An entry waits as long as it has a time when it is due.
+    "
+    create table inbox (
+        number integer primary key,
+        key blob not null unique,
+        source text not null,
+        identity text not null,
+        lane text,
+        received integer not null,
+        state integer not null default 0,
+        attempts integer not null default 0,
+        due integer,
+        problem text,
+        head text not null,
+        body blob not null
+    ) strict;
+    create index inbox_due on inbox (due) where due is not null;
+    create index inbox_lane on inbox (source, lane, number) where lane is not null and due is not null;
+    create index inbox_received on inbox (received);
     ",
 ];
 

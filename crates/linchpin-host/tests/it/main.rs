@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[macro_use]
 mod contract;
 mod home;
+mod inbox;
 mod lease_model;
 mod planted;
 mod process;
