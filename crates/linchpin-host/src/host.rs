@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) holder: String,
     /// Connections as the runtime has them, so that all calls of a process share one exchange.
     ready: Mutex<HashMap<String, Ready>>,
+    /// Told when something is due earlier than the worker has heard.
+    pub(crate) wake: tokio::sync::Notify,
 }
 
 /// A connection at work, and what it was made of.
@@ -88,6 +90,8 @@ pub enum NoticeKind {
     State(State),
     /// Tokens could not be revoked at the service; it is tried again.
     RevocationFailed,
+    /// A monitor stands still until somebody resets it.
+    MonitorStopped,
 }
 
 /// Makes a [`Host`].
@@ -114,6 +118,7 @@ impl Host {
             notices: Box::new(|_| {}),
             holder: String::new(),
             ready: Mutex::new(HashMap::new()),
+            wake: tokio::sync::Notify::new(),
         })
     }
 

@@ -8,6 +8,7 @@ mod cells;
 mod connect;
 mod grants;
 mod host;
+mod monitor;
 mod ping;
 mod private_file;
 mod revoke;
@@ -19,6 +20,7 @@ mod worker;
 pub use crate::{
     connect::{Application, Connected, NewConnection},
     host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
+    monitor::{Looked, MonitorEvent, MonitorKey},
     ping::Pinged,
     revoke::Report,
     worker::Round,

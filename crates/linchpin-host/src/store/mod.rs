@@ -4,6 +4,7 @@
 //! crash of the process and of the machine.
 
 pub(crate) mod inbox;
+mod monitor;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -16,6 +17,10 @@ pub use linchpin_runtime::{Cell, Failure, Lease};
 use serde::{Deserialize, Serialize};
 
 pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
+pub use self::monitor::{
+    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode, Seen,
+    Subscription,
+};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
@@ -61,7 +66,7 @@ async fn server(_url: &str) -> Result<Arc<dyn Store>> {
 ///
 /// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
 /// other time is the caller's. Times are kept to the millisecond.
-pub trait Store: InboxStore {
+pub trait Store: InboxStore + MonitorStore {
     /// Adds a connection, with its grant where it has one.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! (`synchronous_commit`, which is on unless somebody turned it off).
 
 mod inbox;
+mod monitor;
 
 use std::{error::Error as _, fmt, time::Duration};
 
@@ -158,6 +159,7 @@ const MIGRATIONS: &[&str] = &[
     create index on linchpin_inbox (source, lane, number) where lane is not null and due is not null;
     create index on linchpin_inbox (received);
     "#,
+    monitor::MIGRATION,
 ];
 
 /// Milliseconds after 1970 by the server's clock, which goes on within a transaction.

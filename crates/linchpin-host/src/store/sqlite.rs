@@ -4,6 +4,7 @@
 //! after the commit: many callers share one flush to the disk. Another thread reads beside it.
 
 mod inbox;
+mod monitor;
 
 use std::{
     fmt, fs, io,
@@ -169,6 +170,7 @@ const MIGRATIONS: &[&str] = &[
     create index inbox_lane on inbox (source, lane, number) where lane is not null and due is not null;
     create index inbox_received on inbox (received);
     ",
+    monitor::MIGRATION,
 ];
 
 /// A [`Store`] in one file.

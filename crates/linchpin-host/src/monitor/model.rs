@@ -1,0 +1,1 @@
+//! Monitors against a model of a service.
