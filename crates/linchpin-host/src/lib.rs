@@ -23,5 +23,5 @@ pub use crate::{
     monitor::{Looked, MonitorEvent, MonitorKey},
     ping::Pinged,
     revoke::Report,
-    worker::Round,
+    worker::{LookProblem, Round},
 };

@@ -14,10 +14,10 @@ pub mod manifest;
 #[cfg(feature = "check")]
 pub mod render;
 pub mod rules;
-#[cfg(feature = "model")]
-pub mod schema;
 #[cfg(feature = "schedule")]
 pub mod schedule;
+#[cfg(feature = "model")]
+pub mod schema;
 mod source;
 pub mod spec;
 

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
+use crate::spec;
 use crate::spec::{
     AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, KeyPlace, Literal,
     SignatureEncoding, SignatureKey, SignatureScheme, SigningScheme, Spec, Template, unit,
 };
-use crate::spec;
 
 /// A connector's manifest; the schemas of one that was just joined are those of the descriptor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

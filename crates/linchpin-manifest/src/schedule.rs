@@ -61,7 +61,9 @@ impl CronDateTime for Wall {
     }
 
     fn civil_weekday(&self) -> Weekday {
-        Weekday::from_days_from_sunday(u32::try_from(self.0.weekday().to_sunday_zero_offset()).unwrap_or_default())
+        Weekday::from_days_from_sunday(
+            u32::try_from(self.0.weekday().to_sunday_zero_offset()).unwrap_or_default(),
+        )
     }
 
     fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Wall>, CronError> {

@@ -75,7 +75,8 @@ pub use crate::{
     context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
     extract::{
-        Cursor, EventUrl, Input, Options, Overlap, Payload, Registered, Selected, SigningSecret, Since, Tokens,
+        Cursor, EventUrl, Input, Options, Overlap, Payload, Registered, Selected, SigningSecret, Since,
+        Tokens,
     },
     file::FileRef,
     records::Records,
@@ -91,9 +92,9 @@ pub use crate::{
 pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventUrl,
-        File, FileRef, Identity, Input, Number, Options, Overlap, Payload, Polled, Records, Registered, Result,
-        Revoked, Seconds, Secret, Selected, SigningSecret, Since, Unconnected, action, authping, fields, helper,
-        monitor, path, revoke, webhook,
+        File, FileRef, Identity, Input, Number, Options, Overlap, Payload, Polled, Records, Registered,
+        Result, Revoked, Seconds, Secret, Selected, SigningSecret, Since, Unconnected, action, authping,
+        fields, helper, monitor, path, revoke, webhook,
     };
 }
 

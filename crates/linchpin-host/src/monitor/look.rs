@@ -6,7 +6,7 @@ use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use tokio::time::Instant;
 
 use super::plan::{Found, Look, Page, Settings, next_look, plan, problem, retry};
-use crate::store::{Commit, Committed, FailedLook, Monitor, MonitorStore};
+use crate::store::{Commit, Committed, FailedLook, Monitor, MonitorStore, Seen};
 
 /// How long a look takes pages. It ends well before whoever else might take over.
 pub(super) const LIMIT: Duration = Duration::from_secs(240);
@@ -30,9 +30,30 @@ pub(super) struct Ask {
     pub(super) limit: Duration,
 }
 
+/// What a look needs of a store.
+pub(super) trait Book: Send + Sync {
+    fn seen(&self, scope: &str, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Seen>>>;
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>>;
+    fn failed(&self, failed: FailedLook) -> BoxFuture<'_, Result<bool>>;
+}
+
+impl<S: MonitorStore + ?Sized> Book for &S {
+    fn seen(&self, scope: &str, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Seen>>> {
+        MonitorStore::seen(*self, scope, keys)
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
+        self.monitor_commit(commit)
+    }
+
+    fn failed(&self, failed: FailedLook) -> BoxFuture<'_, Result<bool>> {
+        self.monitor_failed(failed)
+    }
+}
+
 /// What is needed to look.
 pub(super) struct Looker<'a> {
-    pub(super) store: &'a dyn MonitorStore,
+    pub(super) store: &'a dyn Book,
     pub(super) poll: &'a dyn Poll,
     pub(super) monitor: &'a Monitor,
     pub(super) settings: &'a Settings,
@@ -73,7 +94,7 @@ impl Looker<'_> {
                 next: retry(self.monitor, error, at, self.random),
             };
             // A store that fails tells the same; then the claim runs out, and the look is made again.
-            if let Err(unnoted) = self.store.monitor_failed(failed).await
+            if let Err(unnoted) = self.store.failed(failed).await
                 && error.code() != Code::StoreFailed
             {
                 return Err(unnoted);
@@ -96,7 +117,8 @@ impl Looker<'_> {
         if let (Some(age), Some(at)) = (settings.cursor_age, monitor.cursor_at)
             && at < now.before(age)
         {
-            let message = format!("the cursor is of {at}, and the service may have forgotten what came after it");
+            let message =
+                format!("the cursor is of {at}, and the service may have forgotten what came after it");
             return Err(Error::coded(Code::CursorInvalid, message)
                 .hint("`linchpin monitor reset` begins anew; what came meanwhile may be missing"));
         }
@@ -115,9 +137,7 @@ impl Looker<'_> {
                 limit: left,
             };
             let added = match self.poll.page(ask).await {
-                Ok(text) => {
-                    read(&text).and_then(|page| found.add(page, cursor.as_deref(), first, settings))
-                }
+                Ok(text) => read(&text).and_then(|page| found.add(page, cursor.as_deref(), first, settings)),
                 Err(error) => Err(error),
             };
             match added {
@@ -151,7 +171,7 @@ impl Looker<'_> {
     async fn commit(&self, mut found: Found) -> Result<Done> {
         for _ in 0..ATTEMPTS {
             let commit = self.plan(&found).await?;
-            let committed = match self.store.monitor_commit(commit.clone()).await? {
+            let committed = match self.store.commit(commit.clone()).await? {
                 Committed::Done => true,
                 Committed::Moved => false,
                 // Somebody has had one of the records: it is left out.

@@ -22,9 +22,7 @@ use self::{
 use crate::{
     host::{Host, Notice, NoticeKind, new_id},
     ping::{later, verdict},
-    store::{
-        self, Monitor, MonitorFilter, NewEntry, NewMonitor, OwnSchedule, RunMode, State, Subscription,
-    },
+    store::{self, Monitor, MonitorFilter, NewEntry, NewMonitor, RunMode, State, Subscription},
 };
 
 /// For how long a monitor that one process has taken is not given to another: longer than a look takes.
@@ -102,7 +100,8 @@ impl Host {
             FirstRun::parse(text)?;
         }
         if subscription.name.is_empty() || subscription.name.len() > 100 || subscription.name.contains('/') {
-            let message = format!("`{}` cannot be the name of a subscription", subscription.name.escape_debug());
+            let message =
+                format!("`{}` cannot be the name of a subscription", subscription.name.escape_debug());
             return Err(Error::coded(Code::OptionsInvalid, message)
                 .actor(Actor::Caller)
                 .hint("use up to 100 letters, without `/`"));
@@ -172,8 +171,10 @@ impl Host {
             ..MonitorFilter::default()
         };
         self.0.store.monitors(which).await?.pop().ok_or_else(|| {
-            let message = format!("`{}` was never turned on for `{}` with these options", key.flow, key.connection);
-            Error::coded(Code::MonitorUnknown, message).hint("`linchpin monitor list` shows those that there are")
+            let message =
+                format!("`{}` was never turned on for `{}` with these options", key.flow, key.connection);
+            Error::coded(Code::MonitorUnknown, message)
+                .hint("`linchpin monitor list` shows those that there are")
         })
     }
 
@@ -254,14 +255,20 @@ impl Host {
             });
         }
         let settings = self.settings(&connection, flow)?.of(&monitor)?;
-        let done = self.looker(&connection, flow, &monitor, &settings, async |looker| looker.try_out().await).await?;
+        let done = self
+            .looker(&connection, flow, &monitor, &settings, async |looker| looker.try_out().await)
+            .await?;
         Ok(looked(monitor, done))
     }
 
     /// Looks for a monitor that was claimed, and draws the conclusions.
     pub(crate) async fn look(&self, monitor: Monitor) -> Result<Looked> {
         let done = self.look_claimed(&monitor).await;
-        if let Err(error) = &done {
+        let problem = match &done {
+            Ok(done) => done.problem.as_ref(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = problem {
             self.conclude(&monitor, error).await?;
         }
         done.map(|done| looked(monitor, done))
@@ -305,7 +312,7 @@ impl Host {
         let scope = settings.scope(monitor, &hash(&monitor.options));
         let now = || self.0.now();
         run(Looker {
-            store: &*self.0.store,
+            store: &&*self.0.store,
             poll: &poll,
             monitor,
             settings,
@@ -388,9 +395,10 @@ fn find(connection: &Connection, name: &str) -> Result<&'static FlowDescriptor> 
 
 /// Options with sorted keys, so that equal ones are one text.
 fn canonical(options: &str) -> Result<String> {
-    let options: serde_json::Map<String, serde_json::Value> = serde_json::from_str(options).map_err(|error| {
-        Error::coded(Code::OptionsInvalid, format!("the options are no JSON object: {error}"))
-    })?;
+    let options: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(options).map_err(|error| {
+            Error::coded(Code::OptionsInvalid, format!("the options are no JSON object: {error}"))
+        })?;
     let mut options = serde_json::Value::from(options);
     options.sort_all_objects();
     Ok(options.to_string())

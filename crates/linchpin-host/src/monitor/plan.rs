@@ -76,33 +76,43 @@ impl Settings {
     /// # Errors
     ///
     /// When the flow is no monitor, or the first run cannot be read.
-    pub(crate) fn new(spec: &Spec, flows: &[&'static FlowDescriptor], flow: &FlowDescriptor) -> Result<Settings> {
+    pub(crate) fn new(
+        spec: &Spec,
+        flows: &[&'static FlowDescriptor],
+        flow: &FlowDescriptor,
+    ) -> Result<Settings> {
         let KindInfo::Monitor { event, every, dedupe } = flow.kind else {
             return Err(Error::coded(Code::InputInvalid, format!("`{}` is no monitor", flow.name)));
         };
         let own = spec.monitors.iter().find(|own| own.key == flow.name).cloned();
-        let own = own.unwrap_or_else(|| spec::Monitor::named(flow.name));
-        let overlap = own.overlap.unwrap_or_default();
+        let mut own = own.unwrap_or_else(|| spec::Monitor::named(flow.name));
+        if own.dedupe.is_empty() {
+            own.dedupe = dedupe.iter().map(|pointer| (*pointer).to_owned()).collect();
+        }
         let hybrid = flows
             .iter()
             .any(|other| matches!(other.kind, KindInfo::WebhookEvent { event: other } if other == event));
-        Ok(Settings {
+        let first_run = FirstRun::of(&own.first_run)?;
+        Ok(Settings { every, ..Settings::of_spec(own, event, hybrid, first_run) })
+    }
+
+    /// What holds of a section of the spec.
+    pub(super) fn of_spec(own: spec::Monitor, event: &str, hybrid: bool, first_run: FirstRun) -> Settings {
+        let overlap = own.overlap.unwrap_or_default();
+        Settings {
             event: event.to_owned(),
-            dedupe: match own.dedupe.is_empty() {
-                true => dedupe.iter().map(|pointer| (*pointer).to_owned()).collect(),
-                false => own.dedupe.clone(),
-            },
+            dedupe: own.dedupe.clone(),
             hybrid,
             overlap,
-            first_run: FirstRun::of(&own.first_run)?,
+            first_run,
             cursor_max: own.cursor_max,
             cursor_age: own.cursor_age,
             ledger_time: own.ledger_time.unwrap_or(overlap.saturating_add(SPARE)),
             ledger_ids: own.ledger_ids.unwrap_or(LEDGER_IDS),
             max_pages: own.max_pages,
-            every,
+            every: None,
             spec: own,
-        })
+        }
     }
 
     /// The settings of a monitor with its subscriptions: whoever came first may have chosen another first run.
@@ -240,7 +250,13 @@ impl Found {
     ///
     /// [`Code::RecordUnidentified`], [`Code::CursorInvalid`] when the cursor is too large, [`Code::PagingStuck`] when there is more but
     /// not where. Then nothing is added.
-    pub(crate) fn add(&mut self, page: Page, before: Option<&str>, first: bool, settings: &Settings) -> Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        page: Page,
+        before: Option<&str>,
+        first: bool,
+        settings: &Settings,
+    ) -> Result<()> {
         let cursor = page.cursor.get();
         if cursor.len() as u64 > settings.cursor_max {
             let message = format!(

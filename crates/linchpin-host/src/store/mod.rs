@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
 pub use self::monitor::{
-    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode, Seen,
-    Subscription,
+    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode,
+    Seen, Subscription,
 };
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
@@ -154,6 +154,9 @@ pub trait Store: InboxStore + MonitorStore {
         until: DateTime,
         most: usize,
     ) -> BoxFuture<'_, Result<Vec<Revocation>>>;
+
+    /// When the next ping, exchange or revocation is due; nothing when none is.
+    fn care_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>>;
 
     /// Every revocation that is not done, oldest first.
     fn revocations(&self) -> BoxFuture<'_, Result<Vec<Revocation>>>;

@@ -1,5 +1,7 @@
 //! What is kept of monitors: where their looks ended, what was handed on, and when the next is due.
 
+use std::fmt;
+
 use linchpin::{DateTime, Result, flow::BoxFuture};
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ use super::NewEntry;
 ///
 /// Of two processes only one looks at a time: whoever claims a monitor puts it off by the same step, and commits under the generation
 /// that it has claimed. What is committed is one step: the entries are in the inbox, and the cursor has moved, or neither.
-pub trait MonitorStore {
+pub trait MonitorStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a subscription to the monitor of this connection, flow and options, which is made where there is none. One of this name
     /// is replaced. A monitor that is there keeps its cursor.
     fn monitor_on(&self, new: NewMonitor, subscription: Subscription) -> BoxFuture<'_, Result<Monitor>>;
@@ -28,12 +30,20 @@ pub trait MonitorStore {
 
     /// Monitors that are due, each given to one caller only: they are put off until `until` by the same step. Never one of a
     /// connection that cannot be used now.
-    fn monitors_due(&self, now: DateTime, until: DateTime, most: usize)
-    -> BoxFuture<'_, Result<Vec<Monitor>>>;
+    fn monitors_due(
+        &self,
+        now: DateTime,
+        until: DateTime,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Vec<Monitor>>>;
 
     /// The same for one monitor, due or not; nothing while another has it.
-    fn monitor_claim(&self, id: &str, now: DateTime, until: DateTime)
-    -> BoxFuture<'_, Result<Option<Monitor>>>;
+    fn monitor_claim(
+        &self,
+        id: &str,
+        now: DateTime,
+        until: DateTime,
+    ) -> BoxFuture<'_, Result<Option<Monitor>>>;
 
     /// When the next monitor is due; nothing when none is.
     fn monitor_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>>;
@@ -135,8 +145,8 @@ pub struct Subscription {
     /// In place of the schedule that spec and attribute say. A monitor looks whenever one of its subscriptions wants it to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub schedule: Option<OwnSchedule>,
-    /// In place of the spec's `first_run`: `now`, `last 10`, `since 7d` or `since 2026-01-01T00:00:00Z`. The one of the subscription
-    /// that made the monitor counts.
+    /// In place of the spec's `first_run`: `now`, `last 10`, `since 7d` or `since 2026-01-01T00:00:00Z`. Where several
+    /// say so, the first by name counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first_run: Option<String>,
 }

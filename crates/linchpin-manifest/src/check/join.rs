@@ -651,11 +651,15 @@ impl<'a> Check<'a> {
                     continue;
                 }
                 (None, Some(monitor)) if let Some(hook) = &event.hook => {
-                    let message = format!("only `{}` looks for `{}`, which `{hook}` delivers", monitor.key, event.key);
+                    let message =
+                        format!("only `{}` looks for `{}`, which `{hook}` delivers", monitor.key, event.key);
                     let diagnostic = Diagnostic::new(&rules::LP319, message)
                         .label(self.place(monitor), "this monitor")
                         .label(self.source.key(&join_path("/event", &event.key)), "delivered by a hook")
-                        .help(format!("add `#[webhook(event = \"{}\")]`, or take the hook from the event", event.key));
+                        .help(format!(
+                            "add `#[webhook(event = \"{}\")]`, or take the hook from the event",
+                            event.key
+                        ));
                     self.found.push(diagnostic);
                     continue;
                 }
@@ -745,7 +749,8 @@ impl<'a> Check<'a> {
             self.at(&rules::LP365, monitor, message, "add `dedupe = \"/id\"`: where the event has its id");
         }
         if webhook.output != monitor.output {
-            let message = format!("`{event}` has one shape from `{}` and another from `{}`", webhook.key, monitor.key);
+            let message =
+                format!("`{event}` has one shape from `{}` and another from `{}`", webhook.key, monitor.key);
             let diagnostic = Diagnostic::new(&rules::LP366, message)
                 .label(self.place(webhook), "delivers it")
                 .label(self.place(monitor), "finds it")
@@ -763,7 +768,8 @@ impl<'a> Check<'a> {
             let read = unit::parse_duration(text);
             if !read.is_some_and(usable) {
                 let message = format!("`{text}` is not a usable schedule for `{key}`");
-                let help = "write a whole number and a unit, from a second to 30 days, as in `every = \"5m\"`";
+                let help =
+                    "write a whole number and a unit, from a second to 30 days, as in `every = \"5m\"`";
                 self.at(&rules::LP322, flow, message, help);
             }
             every = every.or(read);
@@ -775,7 +781,13 @@ impl<'a> Check<'a> {
         let Some(own) = own else { return };
         if own.every.is_some_and(|every| !usable(every)) {
             let message = format!("`{key}` looks less than once in 30 days");
-            self.in_monitor(&rules::LP322, key, "every", message, "services forget what happened before: write \"30d\" or less");
+            self.in_monitor(
+                &rules::LP322,
+                key,
+                "every",
+                message,
+                "services forget what happened before: write \"30d\" or less",
+            );
         }
         if let Some(jitter) = own.jitter
             && every.is_some_and(|every| jitter >= every)
@@ -787,7 +799,13 @@ impl<'a> Check<'a> {
             && schedule::zone(zone).is_none()
         {
             let message = format!("no time zone is called `{zone}`");
-            self.in_monitor(&rules::LP360, key, "zone", message, "write a name of the IANA database, as in \"Europe/Berlin\"");
+            self.in_monitor(
+                &rules::LP360,
+                key,
+                "zone",
+                message,
+                "write a name of the IANA database, as in \"Europe/Berlin\"",
+            );
         } else if let Some(cron) = cron
             && let Some(problem) = schedule::cron_problem(cron)
         {
@@ -799,7 +817,13 @@ impl<'a> Check<'a> {
             && unit::parse_hours(hours).is_none()
         {
             let message = format!("`{hours}` are not hours of a day");
-            self.in_monitor(&rules::LP361, key, "active/hours", message, "write two times of day, as in \"08:00-18:00\"");
+            self.in_monitor(
+                &rules::LP361,
+                key,
+                "active/hours",
+                message,
+                "write two times of day, as in \"08:00-18:00\"",
+            );
         }
     }
 

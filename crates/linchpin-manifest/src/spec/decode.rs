@@ -515,7 +515,9 @@ fn monitor(key: &str, node: &Node) -> Monitor {
             _ => FirstRun::Now,
         },
         max_pages: whole(node, "max_pages").unwrap_or(default.max_pages),
-        cursor_max: text(node, "cursor_max").and_then(|text| unit::parse_size(&text)).unwrap_or(default.cursor_max),
+        cursor_max: text(node, "cursor_max")
+            .and_then(|text| unit::parse_size(&text))
+            .unwrap_or(default.cursor_max),
         cursor_age: duration(node, "cursor_age"),
         ..default
     }

@@ -907,13 +907,14 @@ static MONITOR: Table = Table {
         may("ledger", Shape::Table(&LEDGER), "For how long it is known what was handed on."),
         may(
             "first_run",
-            Shape::OrTable(
-                &Shape::Word(&[("now", "Nothing; only what comes later is news.")]),
-                &FIRST_RUN,
-            ),
+            Shape::OrTable(&Shape::Word(&[("now", "Nothing; only what comes later is news.")]), &FIRST_RUN),
             "What of the first look is handed on; `now` by default.",
         ),
-        may("max_pages", Shape::Integer { least: 1, most: 1000 }, "How many pages a look takes; 20 by default."),
+        may(
+            "max_pages",
+            Shape::Integer { least: 1, most: 1000 },
+            "How many pages a look takes; 20 by default.",
+        ),
         may("cursor_max", Shape::Text(Format::Size), "How large a cursor may become; 64KiB by default."),
         may(
             "cursor_age",

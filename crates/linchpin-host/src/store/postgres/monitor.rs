@@ -85,7 +85,8 @@ impl Postgres {
         );
         let mut monitors = self.read_all(&self.rows(&sql, params).await?, to_monitor)?;
         let ids: Vec<&str> = monitors.iter().map(|monitor| monitor.id.as_str()).collect();
-        let sql = "select wants, monitor from linchpin_subscription where monitor = any($1) order by monitor, name";
+        let sql =
+            "select wants, monitor from linchpin_subscription where monitor = any($1) order by monitor, name";
         let mut wanted: BTreeMap<String, Vec<Subscription>> = BTreeMap::new();
         for row in self.rows(sql, &[&ids]).await? {
             let monitor: String = row.try_get(1).map_err(|error| self.failed(&error))?;
@@ -196,8 +197,7 @@ impl MonitorStore for Postgres {
                     order by due limit $3 for update skip locked
                 )
                 update linchpin_monitor set due = $2, held_until = $2 from due where id = due_id returning id";
-            let rows =
-                self.rows(sql, &[&now.unix_millis(), &until.unix_millis(), &count(most)]).await?;
+            let rows = self.rows(sql, &[&now.unix_millis(), &until.unix_millis(), &count(most)]).await?;
             if rows.is_empty() {
                 return Ok(Vec::new());
             }

@@ -74,7 +74,8 @@ fn with_subscriptions(
 }
 
 fn find(connection: &rusqlite::Connection, id: &str) -> rusqlite::Result<Option<Monitor>> {
-    let sql = format!("select {MONITOR} from monitor m join connection c on c.id = m.connection where m.id = ?1");
+    let sql =
+        format!("select {MONITOR} from monitor m join connection c on c.id = m.connection where m.id = ?1");
     let found = connection.prepare_cached(&sql)?.query_row([id], read(to_monitor)).optional()?;
     Ok(with_subscriptions(connection, found.into_iter().collect())?.pop())
 }
