@@ -66,7 +66,7 @@ pub(crate) enum Verb {
     Auth(Box<Auth>),
     /// Turn monitors on and off, and look once
     Monitor(Box<MonitorArgs>),
-    /// Look after connections: pings, exchanges that keep grants alive, revocations; and look for news
+    /// Look after connections: pings, exchanges that keep grants alive, revocations; and look for monitors
     Serve(Serve),
     /// Explain a code, or list all codes
     Explain(Explain),

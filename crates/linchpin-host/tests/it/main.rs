@@ -7,6 +7,8 @@ mod contract;
 mod home;
 mod inbox;
 mod lease_model;
+mod look;
+mod monitor;
 mod planted;
 mod process;
 mod sample;
