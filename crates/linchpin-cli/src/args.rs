@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::connection::{Auth, Serve, StoreArgs};
+use crate::{
+    connection::{Auth, Serve, StoreArgs},
+    monitor::MonitorArgs,
+};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Global {
@@ -61,7 +64,9 @@ pub(crate) enum Verb {
     Run(Box<Run>),
     /// Make, check, refresh and revoke connections
     Auth(Box<Auth>),
-    /// Look after connections: pings, exchanges that keep grants alive, revocations
+    /// Turn monitors on and off, and look once
+    Monitor(Box<MonitorArgs>),
+    /// Look after connections: pings, exchanges that keep grants alive, revocations; and look for monitors
     Serve(Serve),
     /// Explain a code, or list all codes
     Explain(Explain),

@@ -18,6 +18,7 @@ mod explain;
 mod input;
 mod json;
 mod local;
+mod monitor;
 mod pause;
 mod run;
 mod scaffold;
@@ -136,6 +137,7 @@ impl Cli {
             }
             Verb::New(args) => scaffold::new(&args, format),
             Verb::Auth(args) => connection::auth(&self.catalogue, &args, format),
+            Verb::Monitor(args) => monitor::monitor(&self.catalogue, &args, format),
             Verb::Serve(args) => connection::serve(&self.catalogue, &args),
             Verb::Descriptors => describe::descriptors(&self.catalogue),
         }

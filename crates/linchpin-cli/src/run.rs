@@ -73,6 +73,20 @@ pub(crate) fn run(catalogue: &Catalogue, args: &Run, format: Format) -> Result<E
     })
 }
 
+/// The options that arguments give, read by their types: a JSON file, and single ones as k=v.
+pub(crate) fn options(given: &[String], flow: &FlowDescriptor) -> Result<Option<String>, Failure> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let (single, files): (Vec<String>, Vec<String>) =
+        given.iter().cloned().partition(|option| option.contains('=') && !Path::new(option).exists());
+    if files.len() > 1 {
+        return Err(Failure::usage("`--options` takes one file").help("give further options as k=v"));
+    }
+    let file = files.first().map(String::as_str);
+    input::build(file, &single, flow.shape_of(Slot::Options), &mut Vec::new()).map(Some)
+}
+
 /// The file that gets the requests and their answers.
 struct Archive<'a> {
     path: &'a Path,
@@ -147,18 +161,8 @@ async fn invocation(
         invocation = invocation.input(input::build(args.input.as_deref(), &args.set, shape, &mut files)?);
         invocation = files.into_iter().fold(invocation, Invocation::file);
     }
-    if !args.options.is_empty() {
-        let (single, files): (Vec<String>, Vec<String>) = args
-            .options
-            .iter()
-            .cloned()
-            .partition(|option| option.contains('=') && !Path::new(option).exists());
-        if files.len() > 1 {
-            return Err(Failure::usage("`--options` takes one file").help("give further options as k=v"));
-        }
-        let file = files.first().map(String::as_str);
-        invocation =
-            invocation.options(input::build(file, &single, flow.shape_of(Slot::Options), &mut Vec::new())?);
+    if let Some(options) = options(&args.options, flow)? {
+        invocation = invocation.options(options);
     }
     if !args.select.is_empty() {
         invocation = invocation.selected(args.select.clone());

@@ -29,9 +29,9 @@ pub struct Event {
     pub connection: String,
     /// The id of the hook or monitor that it came by.
     pub source: String,
-    /// Who asked for it, by name, where that is known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions: Vec<String>,
+    /// The subscription of a monitor that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
     /// What the event's flow made of it.
     pub data: Box<RawValue>,
 }
@@ -82,7 +82,7 @@ mod tests {
             tenant: "default".to_owned(),
             connection: "work".to_owned(),
             source: "hook".to_owned(),
-            subscriptions: Vec::new(),
+            subscription: None,
             data: RawValue::from_string(r#"{"number":12345678901234567890.10}"#.to_owned()).unwrap(),
         };
         assert_eq!(

@@ -14,6 +14,7 @@ use crate::{
     event::{self, Event},
     host::Host,
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
+    monitor::Shared,
     sink::Sink,
     store::{self, Entry},
 };
@@ -71,7 +72,14 @@ impl Handling {
             }
             let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
             let Output::Value(json) = ran.output else { continue };
+            let shared =
+                Shared::of(&connection, &row.id, event, head.options.as_ref().map(|json| json.get()))?;
             for (index, data) in values(flow, &json)?.into_iter().enumerate() {
+                if let Some(shared) = &shared
+                    && !self.is_first(entry, shared, &data).await?
+                {
+                    continue;
+                }
                 // By its place, since a flow that is run again makes the same of the same.
                 let id = if index == 0 { run.clone() } else { event::id(&[&run, &index.to_string()]) };
                 self.sink
@@ -82,13 +90,22 @@ impl Handling {
                         tenant: row.tenant.clone(),
                         connection: row.name.clone(),
                         source: entry.what.source.clone(),
-                        subscriptions: Vec::new(),
+                        subscription: None,
                         data,
                     })
                     .await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether no look of a monitor has handed the record on already. Whoever comes first has it, and has it again when it is tried
+    /// again.
+    async fn is_first(&self, entry: &Entry, shared: &Shared, record: &RawValue) -> Result<bool> {
+        let owner = format!("{}/{}", entry.what.source, entry.what.identity);
+        let keys = vec![shared.key(record)?];
+        let first = self.host.store().seen_claim(shared.scope(), keys, &owner, self.host.clock().now());
+        Ok(first.await?.first().copied().unwrap_or(true))
     }
 
     async fn record(&self, entry: &Entry, head: RecordHead) -> Result<()> {
@@ -98,17 +115,16 @@ impl Handling {
             let message = format!("the record `{}` is no JSON", entry.what.identity);
             Error::coded(Code::StoreFailed, message)
         })?;
-        let RecordHead { connector, event, id, subscriptions, .. } = head;
-        let id = id.unwrap_or_else(|| event::id(&[&entry.what.source, &entry.what.identity, &event]));
+        let RecordHead { connector, event, subscription, .. } = head;
         self.sink
             .take(&Event {
-                id,
+                id: event::id(&[&entry.what.source, &entry.what.identity, &event]),
                 kind: format!("{connector}.{event}"),
                 received: entry.what.received,
                 tenant: row.tenant,
                 connection: row.name,
                 source: entry.what.source.clone(),
-                subscriptions,
+                subscription: Some(subscription),
                 data,
             })
             .await

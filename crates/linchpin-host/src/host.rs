@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     ready: Mutex<HashMap<String, Ready>>,
     /// How often hooks were turned off here.
     pub(crate) changes: hook::Changes,
+    /// Told when something is due earlier than the worker has heard.
+    pub(crate) wake: tokio::sync::Notify,
 }
 
 /// A connection at work, and what it was made of.
@@ -99,6 +101,8 @@ pub enum NoticeKind {
     HookGap,
     /// A service may still deliver to a webhook that is gone here, and somebody has to see to it there.
     HookLeft,
+    /// A monitor stands still until somebody resets it.
+    MonitorStopped,
 }
 
 /// Makes a [`Host`].
@@ -127,6 +131,7 @@ impl Host {
             holder: String::new(),
             ready: Mutex::new(HashMap::new()),
             changes: hook::Changes::default(),
+            wake: tokio::sync::Notify::new(),
         })
     }
 

@@ -13,6 +13,7 @@ mod hook;
 mod host;
 pub mod inbox;
 pub mod ingress;
+mod monitor;
 mod ping;
 mod private_file;
 mod revoke;
@@ -27,8 +28,9 @@ pub use crate::{
     event::Event,
     hook::{Attended, LiveHook, NewHook, StoredHooks},
     host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
+    monitor::{Looked, MonitorEvent, MonitorKey},
     ping::Pinged,
     revoke::Report,
     sink::{EventStream, Forward, Handler, Lines, Sink, handler},
-    worker::Round,
+    worker::{LookProblem, Round},
 };

@@ -1,14 +1,24 @@
-//! What happens without anybody asking: pings, exchanges that keep grants alive, webhooks looked after, and revocations.
+//! What happens without anybody asking: pings, exchanges that keep grants alive, webhooks looked after, revocations, and the looks
+//! of monitors.
+//!
+//! The worker asks the store when the next is due, and sleeps until then: what is idle costs nothing, however much of it there is.
 
 use std::time::Duration;
 
-use linchpin::Result;
+use linchpin::{Code, DateTime, Error, Result};
 use linchpin_runtime::Cancel;
+use tokio::{task::JoinSet, time::Instant};
 
-use crate::{host::Host, ping::later, revoke::Report};
+use crate::{host::Host, ping::later, revoke::Report, store::Monitor};
 
-/// How often the store is looked at.
-const TICK: Duration = Duration::from_secs(10);
+/// The longest sleep: another process may have made something due meanwhile.
+const NAP: Duration = Duration::from_secs(60);
+
+/// How long it is waited after the store has failed.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// How often connections are looked after although nothing seems due: a process that died may have left one half taken away.
+const CARE: Duration = Duration::from_secs(600);
 
 /// For how long what one worker has taken is not given to another.
 const HOLD: Duration = Duration::from_secs(300);
@@ -27,6 +37,31 @@ pub struct Round {
     pub hooks: (usize, usize),
     /// Revocations that were tried.
     pub revocations: Vec<Report>,
+    /// Looks of monitors that went well.
+    pub looks: usize,
+    /// Those that did not.
+    pub failed_looks: Vec<LookProblem>,
+}
+
+/// What went wrong with the look of a monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookProblem {
+    /// The connection's tenant.
+    pub tenant: String,
+    /// Its name.
+    pub connection: String,
+    /// The `#[monitor]` function.
+    pub flow: String,
+    /// The stable code.
+    pub code: Code,
+    /// What happened, in words without secrets.
+    pub message: String,
+}
+
+/// What the worker has under way.
+enum Ended {
+    Care(Result<Round>),
+    Look(Round),
 }
 
 impl Host {
@@ -36,6 +71,24 @@ impl Host {
     ///
     /// When the store fails.
     pub async fn round(&self) -> Result<Round> {
+        let mut round = self.care().await?;
+        let mut looks = JoinSet::new();
+        loop {
+            let now = self.0.now();
+            let due = self.0.store.monitors_due(now, later(now, HOLD), BATCH - looks.len()).await?;
+            for monitor in due {
+                let host = self.clone();
+                looks.spawn(async move { host.look_due(monitor).await });
+            }
+            match looks.join_next().await {
+                None => return Ok(round),
+                Some(ended) => round.add(ended.map_err(|error| panicked(&error))?),
+            }
+        }
+    }
+
+    /// Does what is due for connections.
+    async fn care(&self) -> Result<Round> {
         let mut round = Round { revocations: self.drain().await?, ..Round::default() };
         loop {
             let now = self.0.now();
@@ -65,19 +118,132 @@ impl Host {
         }
     }
 
-    /// Goes on doing what is due until it is cancelled. Each round is told to `each`; one that fails is, too, and the next is tried.
+    /// Looks for a monitor that was claimed.
+    async fn look_due(&self, monitor: Monitor) -> Round {
+        let (tenant, connection, flow) = (monitor.tenant.clone(), monitor.name.clone(), monitor.flow.clone());
+        let mut round = Round::default();
+        let problem = match self.look(monitor).await {
+            Ok(looked) => looked.problem,
+            Err(error) => Some(error),
+        };
+        match problem {
+            None => round.looks = 1,
+            Some(error) => round.failed_looks.push(LookProblem {
+                tenant,
+                connection,
+                flow,
+                code: error.code(),
+                message: error.message().to_owned(),
+            }),
+        }
+        round
+    }
+
+    /// Goes on doing what is due until it is cancelled; then what is under way is finished. Each round is told to `each`, and so is
+    /// each look; one that fails is, too, and the next is tried.
     pub async fn work(&self, stop: &Cancel, mut each: impl FnMut(Result<Round>)) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut busy = JoinSet::new();
+        let (mut caring, mut last_care) = (false, None);
         loop {
+            let nap = match self.begin(&mut busy, &mut caring, &mut last_care).await {
+                Ok(nap) => nap,
+                Err(error) => {
+                    each(Err(error));
+                    PAUSE
+                }
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = tick.tick() => each(self.round().await),
+                Some(ended) = busy.join_next() => tell(ended, &mut caring, &mut each),
+                () = self.0.wake.notified() => {}
+                () = tokio::time::sleep(nap) => {}
             }
+        }
+        while let Some(ended) = busy.join_next().await {
+            tell(ended, &mut caring, &mut each);
         }
         self.settle().await;
     }
+
+    /// Begins what is due; gives for how long nothing else is.
+    async fn begin(
+        &self,
+        busy: &mut JoinSet<Ended>,
+        caring: &mut bool,
+        last_care: &mut Option<Instant>,
+    ) -> Result<Duration> {
+        let now = self.0.now();
+        let is_due = |due: Option<DateTime>| due.is_some_and(|due| due <= now);
+        let mut nap = NAP;
+        if !*caring {
+            let next = self.0.store.care_next().await?;
+            if is_due(next) || last_care.is_none_or(|last| last.elapsed() >= CARE) {
+                (*caring, *last_care) = (true, Some(Instant::now()));
+                let host = self.clone();
+                busy.spawn(async move { Ended::Care(host.care().await) });
+            } else {
+                nap = nap.min(until(now, next));
+            }
+        }
+        loop {
+            let free = BATCH.saturating_sub(busy.len() - usize::from(*caring));
+            if free == 0 {
+                // Whichever ends first wakes the worker.
+                return Ok(nap);
+            }
+            let next = self.0.store.monitor_next().await?;
+            if !is_due(next) {
+                return Ok(nap.min(until(now, next)));
+            }
+            let due = self.0.store.monitors_due(now, later(now, HOLD), free).await?;
+            if due.is_empty() {
+                // Another process was faster.
+                return Ok(nap);
+            }
+            for monitor in due {
+                let host = self.clone();
+                busy.spawn(async move { Ended::Look(host.look_due(monitor).await) });
+            }
+        }
+    }
+}
+
+impl Round {
+    fn add(&mut self, other: Round) {
+        self.looks += other.looks;
+        self.failed_looks.extend(other.failed_looks);
+    }
+}
+
+fn tell(
+    ended: std::result::Result<Ended, tokio::task::JoinError>,
+    caring: &mut bool,
+    each: &mut impl FnMut(Result<Round>),
+) {
+    match ended {
+        Ok(Ended::Look(round)) => each(Ok(round)),
+        Ok(Ended::Care(round)) => {
+            *caring = false;
+            each(round);
+        }
+        Err(error) => {
+            // It may have been the one that cares; then that is begun anew.
+            *caring = false;
+            each(Err(panicked(&error)));
+        }
+    }
+}
+
+fn panicked(error: &tokio::task::JoinError) -> Error {
+    Error::coded(Code::Panicked, format!("the worker could not go on: {error}"))
+}
+
+/// How long it is until something is due.
+fn until(now: DateTime, due: Option<DateTime>) -> Duration {
+    let Some(due) = due else { return NAP };
+    let millis = due.unix_millis().saturating_sub(now.unix_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 fn count((good, bad): &mut (usize, usize), is_good: bool) {

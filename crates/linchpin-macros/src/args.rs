@@ -86,6 +86,29 @@ impl Args {
         }
     }
 
+    /// The texts of `name = "text"` or `name = ["text", "text"]`.
+    pub(crate) fn texts(&self, name: &str, like: &str, diag: &Diag) -> Vec<syn::LitStr> {
+        let like = format!("\"{like}\"");
+        let Some(value) = self.value(name, &like, diag) else { return Vec::new() };
+        let items: Vec<&Expr> = match value {
+            Expr::Array(list) => list.elems.iter().collect(),
+            one => vec![one],
+        };
+        if items.is_empty() {
+            diag.at(value, format!("`{name}` is empty; write `{name} = {like}`, or leave it out"));
+        }
+        let mut texts = Vec::new();
+        for item in items {
+            match item {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => texts.push(text.clone()),
+                other => {
+                    diag.at(other, format!("`{name}` is a text or a list of them: `{name} = {like}`"));
+                }
+            }
+        }
+        texts
+    }
+
     /// The value of `name = a::path`.
     pub(crate) fn path(&self, name: &str, like: &str, diag: &Diag) -> Option<Path> {
         match self.value(name, like, diag)? {

@@ -69,7 +69,7 @@ enum Kind {
     Monitor {
         event: LitStr,
         every: Option<LitStr>,
-        dedupe: Option<LitStr>,
+        dedupe: Vec<LitStr>,
     },
 }
 
@@ -155,15 +155,13 @@ impl Kind {
                     diag.at(quote!(), "`#[monitor]` says which event it finds: `#[monitor(event = \"member_joined\", every = \"5m\")]`");
                 }
                 let every = args.text("every", "5m", diag);
-                let dedupe = args.text("dedupe", "/id", diag);
+                let dedupe = args.texts("dedupe", "/id", diag);
                 if let Some(every) = &every {
                     check_every(every, diag);
                 }
-                if let Some(dedupe) = &dedupe
-                    && !dedupe.value().starts_with('/')
-                {
+                for pointer in dedupe.iter().filter(|pointer| !pointer.value().starts_with('/')) {
                     diag.at(
-                        dedupe,
+                        pointer,
                         "`dedupe` is a JSON pointer into a record, which begins with `/`: `dedupe = \"/id\"`",
                     );
                 }
@@ -301,8 +299,8 @@ impl Kind {
             Kind::Event { event } => quote!(__p::KindInfo::WebhookEvent { event: #event }),
             Kind::Helper => quote!(__p::KindInfo::Helper),
             Kind::Monitor { event, every, dedupe } => {
-                let (every, dedupe) = (option(every.as_ref()), option(dedupe.as_ref()));
-                quote!(__p::KindInfo::Monitor { event: #event, every: #every, dedupe: #dedupe })
+                let every = option(every.as_ref());
+                quote!(__p::KindInfo::Monitor { event: #event, every: #every, dedupe: &[#(#dedupe),*] })
             }
         }
     }
@@ -314,6 +312,9 @@ pub(crate) fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
         None => quote!(::core::option::Option::None),
     }
 }
+
+/// The longest time between two looks of a monitor, in seconds: 30 days.
+const LONGEST_INTERVAL: u64 = 30 * 86400;
 
 fn check_every(every: &LitStr, diag: &Diag) {
     let text = every.value();
@@ -335,8 +336,9 @@ fn check_every(every: &LitStr, diag: &Diag) {
                 ),
             );
         }
-        Some(1..60) => diag
-            .at(every, "a monitor looks at most once a minute; services that can tell sooner have webhooks"),
+        Some(seconds) if seconds > LONGEST_INTERVAL => {
+            diag.at(every, "a monitor looks at least once in 30 days: services forget what happened before");
+        }
         Some(_) => {}
     }
 }

@@ -68,9 +68,15 @@ pub struct FlowDescriptor {
     /// A monitor's schedule, as in `5m`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub every: Option<String>,
-    /// A monitor's JSON pointer to what tells records apart.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub dedupe: Option<String>,
+    /// A monitor's JSON pointers to what tells records apart.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dedupe: Vec<String>,
+    /// Whether a monitor takes the time from which its first look wants records.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub since: bool,
+    /// Whether a monitor takes how far its looks reach back.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub overlap: bool,
     /// JSON Schema 2020-12 of the design-time options, with card metadata under `x-linchpin`.
     pub options: Value,
     /// JSON Schema of the run-time inputs; for a webhook event, of the payload.

@@ -1,7 +1,8 @@
 //! linchpin's spec and manifest models, the rules with stable codes that check them, and the diagnostics that tell.
 //!
 //! Pure: nothing here reads a file, knows a macro, or opens a connection. The core reads specs and needs `toml` only; the
-//! feature `model` adds what is JSON, the feature `check` the joint rules, JSON Schema checking and rendering.
+//! feature `model` adds what is JSON, the feature `schedule` cron expressions, the feature `check` the joint rules, JSON Schema checking and
+//! rendering.
 
 pub mod attribute;
 pub mod check;
@@ -13,6 +14,8 @@ pub mod manifest;
 #[cfg(feature = "check")]
 pub mod render;
 pub mod rules;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 #[cfg(feature = "model")]
 pub mod schema;
 mod source;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
+use crate::spec;
 use crate::spec::{
     AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, DeliveryPlace, HookScope, KeyPlace,
     Literal, SignatureKey, SigningScheme, Spec, Template, unit,
@@ -343,36 +344,62 @@ pub struct Filter {
     pub place: Place,
 }
 
-/// What is looked for on a schedule: the attribute, and over it what the spec says.
+/// What is looked for on a schedule: what the attribute and the spec say together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Monitor<'a> {
+    /// When the service is asked at all; always where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub active: Option<Active>,
+    /// When the service is asked, as in crontab.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cron: Option<String>,
     /// JSON Schema of the cursor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<Cow<'a, Value>>,
-    /// JSON pointer to what tells records apart.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub dedupe: Option<String>,
+    /// JSON pointers to what tells records apart.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dedupe: Vec<String>,
     /// The event that it finds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<String>,
     /// How often the service is asked, as in `5m`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub every: Option<String>,
+    /// What of the first look is handed on: `now`, `last 10`, or `since 7d`.
+    pub first_run: String,
+    /// By how much a look is put off at random, as in `30s`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jitter: Option<String>,
     /// The name of the flow.
     pub key: String,
     /// How far each look reaches back, as in `10m`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub overlap: Option<String>,
+    /// The time zone of `cron` and `active`; UTC where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub zone: Option<String>,
+}
+
+/// When a monitor asks its service at all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Active {
+    /// On which days; on all where it is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub days: Vec<String>,
+    /// From when to when, as in `08:00-18:00`; all hours where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hours: Option<String>,
 }
 
 /// One flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Flow<'a> {
-    /// A monitor's JSON pointer to what tells records apart.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub dedupe: Option<String>,
+    /// A monitor's JSON pointers to what tells records apart.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dedupe: Vec<String>,
     /// The help; empty where there is none.
     pub description: String,
     /// What an action does at the service.
@@ -617,7 +644,10 @@ fn place(place: &DeliveryPlace) -> Place {
 }
 
 fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
-    let flow = flows.iter().find(|flow| flow.event.as_ref() == Some(&event.key));
+    let serves = |flow: &&FlowDescriptor| flow.event.as_ref() == Some(&event.key);
+    // A hook tells sooner than the monitor beside it.
+    let delivered = flows.iter().find(|flow| serves(flow) && flow.kind == FlowKind::WebhookEvent);
+    let flow = delivered.or_else(|| flows.iter().find(serves));
     // An event's name is the spec's, so the whole doc comment is its help.
     let help = flow.filter(|flow| flow.documented).map(|flow| match flow.description.as_str() {
         "" => flow.title.clone(),
@@ -655,14 +685,26 @@ fn monitor<'a>(flow: &'a FlowDescriptor, spec: &Spec) -> Option<Monitor<'a>> {
     if flow.kind != FlowKind::Monitor {
         return None;
     }
-    let own = spec.monitors.iter().find(|monitor| monitor.key == flow.key);
-    let every = own.and_then(|own| own.every).map(unit::format_duration);
+    let own = spec.monitors.iter().find(|monitor| monitor.key == flow.key).cloned();
+    let own = own.unwrap_or_else(|| spec::Monitor::named(&flow.key));
     Some(Monitor {
         key: flow.key.clone(),
         event: flow.event.clone(),
-        every: every.or_else(|| flow.every.clone()),
-        dedupe: own.and_then(|own| own.dedupe.clone()).or_else(|| flow.dedupe.clone()),
-        overlap: own.and_then(|own| own.overlap).map(unit::format_duration),
+        every: own.every.map(unit::format_duration).or_else(|| flow.every.clone()),
+        cron: own.cron,
+        zone: own.zone,
+        jitter: own.jitter.map(unit::format_duration),
+        active: own.active.map(|active| Active {
+            days: active.days.iter().map(|day| unit::WEEKDAYS[usize::from(*day)].to_owned()).collect(),
+            hours: active.hours,
+        }),
+        dedupe: if own.dedupe.is_empty() { flow.dedupe.clone() } else { own.dedupe },
+        overlap: own.overlap.map(unit::format_duration),
+        first_run: match own.first_run {
+            spec::FirstRun::Now => "now".to_owned(),
+            spec::FirstRun::Last(count) => format!("last {count}"),
+            spec::FirstRun::Since(since) => format!("since {since}"),
+        },
         cursor: flow.cursor.as_ref().map(sorted),
     })
 }
@@ -679,7 +721,7 @@ fn flow<'a>(flow: &'a FlowDescriptor, monitor: Option<&Monitor<'_>>) -> Flow<'a>
         event: flow.event.clone(),
         registered_by: flow.registered_by.clone(),
         every: monitor.and_then(|monitor| monitor.every.clone()),
-        dedupe: monitor.and_then(|monitor| monitor.dedupe.clone()),
+        dedupe: monitor.map(|monitor| monitor.dedupe.clone()).unwrap_or_default(),
         options: sorted(&flow.options),
         input: sorted(&flow.input),
         output: sorted(&flow.output),
@@ -852,7 +894,7 @@ mod tests {
         let connector = example::connector("", &example::text(&rule.passing));
         let value: Value = serde_json::from_str(&build(&parsed.spec.unwrap(), &connector)).unwrap();
         assert_eq!(value["monitors"][0]["every"], "10m");
-        assert_eq!(value["monitors"][0]["dedupe"], "/id");
+        assert_eq!(value["monitors"][0]["dedupe"], Value::from(vec!["/id"]));
         assert_eq!(value["events"][0]["served_by"], "member_joined");
     }
 

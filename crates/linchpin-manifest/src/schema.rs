@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::{Manifest, canonical};
-use crate::spec::{Format, Key, ROOT, Shape, Table, Tagged};
+use crate::spec::{Format, Key, ROOT, Shape, Table, Tagged, unit};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -158,11 +158,10 @@ pub fn manifest() -> String {
     let words = |doc: &str| json!({ "type": "string", "description": doc });
     let list = |item: Value, doc: &str| json!({ "type": "array", "items": item, "description": doc });
     let schema_of = |doc: &str| json!({ "type": ["object", "boolean"], "description": format!("JSON Schema 2020-12 of {doc}.") });
-    let pointer = json!({
-        "type": "string",
-        "pattern": "^(/([^~/]|~[01])*)*$",
-        "description": "JSON pointer to what tells records apart.",
-    });
+    let dedupe = list(
+        json!({ "type": "string", "pattern": "^(/([^~/]|~[01])*)*$" }),
+        "JSON pointers to what tells records apart.",
+    );
     let every = words("How often the service is asked, as in `5m`.");
 
     let field = closed(
@@ -270,7 +269,7 @@ pub fn manifest() -> String {
     let expiry = closed(
         &["at", "unit"],
         json!({
-            "at": pointer,
+            "at": words("JSON pointer into what the registering flow gives."),
             "unit": { "enum": ["rfc3339", "s", "ms"] },
             "renew_before": words("How long before that it is renewed, as in `1h`; a tenth of its life where it is not said."),
         }),
@@ -286,7 +285,7 @@ pub fn manifest() -> String {
             },
             "route": at("Where a delivery to the one URL of an app says whom it is for."),
             "delivery_id": at("What tells deliveries apart."),
-            "key_at": pointer,
+            "key_at": words("Where the service makes the key itself: JSON pointer into what the registering flow gives."),
             "expires": expiry,
             "register": words("The flow that registers it."),
             "deregister": words("The flow that takes the registration back."),
@@ -324,12 +323,20 @@ pub fn manifest() -> String {
         }),
     );
     let monitor = closed(
-        &["key"],
+        &["key", "first_run"],
         json!({
             "key": key,
             "event": words("The event that it finds."),
             "every": every,
-            "dedupe": pointer,
+            "cron": words("When the service is asked, as in crontab."),
+            "zone": words("The time zone of `cron` and `active`; UTC where it is left out."),
+            "jitter": words("By how much a look is put off at random, as in `30s`."),
+            "active": closed(&[], json!({
+                "days": list(json!({ "enum": unit::WEEKDAYS }), "On which days; on all where it is left out."),
+                "hours": words("From when to when, as in `08:00-18:00`; all hours where it is left out."),
+            })),
+            "dedupe": dedupe,
+            "first_run": words("What of the first look is handed on: `now`, `last 10`, or `since 7d`."),
             "overlap": words("How far each look reaches back, as in `10m`."),
             "cursor": schema_of("the cursor"),
         }),
@@ -350,7 +357,7 @@ pub fn manifest() -> String {
             "event": words("The event that it serves."),
             "registered_by": words("The flow whose registration it takes, or lists."),
             "every": every,
-            "dedupe": pointer,
+            "dedupe": dedupe,
             "options": schema_of("the design-time options"),
             "input": schema_of("the run-time inputs"),
             "output": schema_of("one result or one record"),

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use linchpin::{
-    Code, Delivery, Error, FileRef, Result, Secret, Violation,
+    Code, DateTime, Delivery, Error, FileRef, Result, Secret, Violation,
     extract::Call,
     flow::{FlowDescriptor, Slot},
     shape::{Shape, StructShape},
@@ -45,6 +45,8 @@ pub(crate) struct Given {
     registered: Option<String>,
     pub(crate) delivery: Option<Delivery>,
     cursor: Option<String>,
+    since: Option<DateTime>,
+    overlap: Duration,
 }
 
 /// What is done about a flow's result that does not fit its schema.
@@ -152,6 +154,18 @@ impl Invocation {
     /// Where the last look ended, as JSON text; for monitors. None by default: the first look.
     pub fn cursor(mut self, json: impl Into<String>) -> Invocation {
         self.call.cursor = Some(json.into());
+        self
+    }
+
+    /// From when on a monitor's first look wants records. None by default.
+    pub fn since(mut self, time: DateTime) -> Invocation {
+        self.call.since = Some(time);
+        self
+    }
+
+    /// How far a monitor's look reaches back behind the cursor. Not at all by default.
+    pub fn overlap(mut self, span: Duration) -> Invocation {
+        self.call.overlap = span;
         self
     }
 
@@ -283,6 +297,8 @@ impl Given {
         call.registered = self.registered;
         call.delivery = self.delivery;
         call.cursor = self.cursor;
+        call.since = self.since;
+        call.overlap = self.overlap;
     }
 }
 

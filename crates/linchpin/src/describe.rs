@@ -33,9 +33,9 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         _ => (None, None),
     };
     let (event, every, dedupe) = match flow.kind {
-        KindInfo::WebhookEvent { event } => (Some(event), None, None),
+        KindInfo::WebhookEvent { event } => (Some(event), None, &[][..]),
         KindInfo::Monitor { event, every, dedupe } => (Some(event), every, dedupe),
-        _ => (None, None, None),
+        _ => (None, None, &[][..]),
     };
     let result = (flow.result)();
     let output = match result.result {
@@ -61,7 +61,9 @@ pub fn flow(flow: &FlowDescriptor) -> descriptor::FlowDescriptor {
         event: text(event),
         registered_by: text(registered_by),
         every: text(every),
-        dedupe: text(dedupe),
+        dedupe: dedupe.iter().map(|pointer| (*pointer).to_owned()).collect(),
+        since: flow.takes(Slot::Since),
+        overlap: flow.takes(Slot::Overlap),
         options: schema(flow.shape_of(Slot::Options), Side::Given),
         input: schema(input, input_side),
         output,

@@ -252,6 +252,15 @@ codes! {
     /// Whoever is told of events does not take them.
     SinkFailed = "LP581", Service, "an event could not be handed on",
         "Whoever is told of events could not be reached or refused this one. It is tried again, and becomes a dead letter in the end: `linchpin hook deliveries` shows those, `linchpin hook replay` hands them on again.";
+    /// There is no such monitor.
+    MonitorUnknown = "LP590", Caller, "there is no such monitor",
+        "The store has no monitor of this flow with these options for the connection. `linchpin monitor list` shows those that there are.";
+    /// A monitor's cursor cannot be used.
+    CursorInvalid = "LP591", Operator, "a monitor's cursor cannot be used",
+        "Where the last look ended is no longer of the flow's type, has become larger than `cursor_max`, or is older than `cursor_age`, so that events may be missing. A cursor is never thrown away by itself: the monitor stands still until somebody decides. `linchpin monitor reset` begins anew as at the first run, or from a cursor that is given.";
+    /// A record of a monitor lacks what tells it apart.
+    RecordUnidentified = "LP592", Author, "a record lacks what tells it apart from others",
+        "Nothing is at a JSON pointer of the monitor's `dedupe`, or something that is no text, number or truth value. The record cannot be told from one that was handed on already, so the look counts as failed and its cursor is not kept. Mend the pointer or the records.";
 }
 
 impl Error {

@@ -1,13 +1,13 @@
 //! Parameters: each says what it adds to the flow's schema, and takes itself out of a call.
 
-use std::{collections::BTreeMap, fmt, ops::Deref};
+use std::{collections::BTreeMap, fmt, ops::Deref, time::Duration};
 
 use crate::{
     Code, Context, Error, Result, Secret, Unconnected,
     flow::{Flow, FlowDescriptor, Gives, Registers, RegistersAs, Slot, kind},
     json::{self, Misfit},
     shape::{FieldType, Fields, ShapeFn},
-    value::Delivery,
+    value::{DateTime, Delivery},
 };
 
 /// One call of a flow, as it comes from the edge. Checked against the flow's schemas before it gets here.
@@ -34,6 +34,10 @@ pub struct Call {
     pub delivery: Option<Delivery>,
     /// Where the last look ended, as JSON text.
     pub cursor: Option<String>,
+    /// From when on the first look wants records.
+    pub since: Option<DateTime>,
+    /// How far a look reaches back behind the cursor.
+    pub overlap: Duration,
     /// The tokens of the connection's grant.
     pub tokens: Tokens,
 }
@@ -52,6 +56,8 @@ impl Call {
             registered: None,
             delivery: None,
             cursor: None,
+            since: None,
+            overlap: Duration::ZERO,
             tokens: Tokens::default(),
         }
     }
@@ -98,11 +104,13 @@ impl ParameterInfo {
 /// | [`Payload<T>`] | the body of a delivery | webhook event |
 /// | [`Delivery`] | a whole delivery | webhook event, verify |
 /// | [`Cursor<T>`] | where the last look ended | monitor |
+/// | [`Since`] | from when on the first look wants records | monitor |
+/// | [`Overlap`] | how far a look reaches back behind the cursor | monitor |
 /// | [`Tokens`] | the tokens of the connection's grant | revoke |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
     label = "not a parameter of this kind of flow",
-    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations, checks and renewals `Registered<the_registering_fn>`, `Options<T>`, and the latter two `EventUrl`, renewals `SigningSecret`; listings `EventBase`, `Options<T>`; verifications `Delivery`, `SigningSecret`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations, checks and renewals `Registered<the_registering_fn>`, `Options<T>`, and the latter two `EventUrl`, renewals `SigningSecret`; listings `EventBase`, `Options<T>`; verifications `Delivery`, `SigningSecret`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Since`, `Overlap`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
     /// The place it takes; a flow takes something in each place once.
@@ -222,6 +230,31 @@ pub struct Payload<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor<T>(pub Option<T>);
 
+/// From when on a monitor's first look wants records: the time that `first_run` names, the time of the look itself where only what
+/// comes later is wanted, and nothing where no time bounds it. Nothing at every later look, which has a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(pub Option<DateTime>);
+
+/// How far a look reaches back behind the cursor, for records that arrive late: the spec's `overlap`, nothing by default.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use linchpin::{DateTime, Overlap};
+/// let cursor: DateTime = "2026-03-01T09:00:00Z".parse()?;
+/// let from = Overlap(Duration::from_secs(600)).before(cursor);
+/// assert_eq!(from.to_string(), "2026-03-01T08:50:00Z");
+/// # Ok::<(), linchpin::DateTimeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overlap(pub Duration);
+
+impl Overlap {
+    /// Where a look begins that has ended at `cursor` before.
+    pub fn before(self, cursor: DateTime) -> DateTime {
+        cursor.before(self.0)
+    }
+}
+
 /// The tokens of the connection's grant, for services that take each of them by a call of its own. Empty for a method without a
 /// grant; the tokens of its form are fields of `Connection`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -296,7 +329,7 @@ const INPUT: Part = Part { code: Code::InputInvalid, what: "the input" };
 const OPTIONS: Part = Part { code: Code::OptionsInvalid, what: "the options" };
 const REGISTRATION: Part = Part { code: Code::InputInvalid, what: "the registration data" };
 const DELIVERY: Part = Part { code: Code::InputInvalid, what: "the delivery's body" };
-const CURSOR: Part = Part { code: Code::InputInvalid, what: "the cursor" };
+const CURSOR: Part = Part { code: Code::CursorInvalid, what: "the cursor" };
 
 impl Misfit for Part {
     fn misfit(&self, text: &[u8], error: serde_json::Error) -> Error {
@@ -492,6 +525,32 @@ impl<T: FieldType> Parameter<kind::Monitor> for Cursor<T> {
     fn take(call: &mut Call) -> Result<Self> {
         let cursor = call.cursor.take();
         cursor.map(|json| json::read(json.as_bytes(), &CURSOR)).transpose().map(Cursor)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl Parameter<kind::Monitor> for Since {
+    const SLOT: Slot = Slot::Since;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Since)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Ok(Since(call.since))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl Parameter<kind::Monitor> for Overlap {
+    const SLOT: Slot = Slot::Overlap;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::plain(Slot::Overlap)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        Ok(Overlap(call.overlap))
     }
 }
 

@@ -94,8 +94,8 @@ pub enum KindInfo {
         event: &'static str,
         /// The schedule, where the attribute says one.
         every: Option<&'static str>,
-        /// JSON pointer to what tells records apart, where the attribute says one.
-        dedupe: Option<&'static str>,
+        /// JSON pointers to what tells records apart, where the attribute says some.
+        dedupe: &'static [&'static str],
     },
 }
 
@@ -180,6 +180,11 @@ impl FlowDescriptor {
         self.parameters.iter().map(|info| info()).find(|info| info.slot == slot)?.shape.map(|shape| shape())
     }
 
+    /// Whether the flow has a parameter in a slot.
+    pub fn takes(&self, slot: Slot) -> bool {
+        self.parameters.iter().any(|info| info().slot == slot)
+    }
+
     /// Whether the flow may be repeated after a failure that leaves open whether it took effect.
     pub fn repeatable(&self) -> bool {
         match self.kind {
@@ -235,6 +240,10 @@ pub enum Slot {
     Delivery,
     /// Where the last look ended.
     Cursor,
+    /// From when on the first look wants records.
+    Since,
+    /// How far a look reaches back.
+    Overlap,
     /// The tokens of the connection's grant.
     Tokens,
 }
@@ -533,10 +542,10 @@ impl<T: FieldType, C: FieldType> Returns<kind::Monitor> for Result<Polled<T, C>>
     }
 
     fn produce(self) -> Result<Produced> {
-        let Polled { records, cursor } = self?;
-        let records = serde_json::to_value(records).map_err(not_json)?;
-        let cursor = serde_json::to_value(cursor).map_err(not_json)?;
-        Ok(Produced::Value(serde_json::json!({ "records": records, "cursor": cursor }).to_string()))
+        let Polled { records, cursor, more } = self?;
+        let records = crate::json::to_string(&records).map_err(not_json)?;
+        let cursor = crate::json::to_string(&cursor).map_err(not_json)?;
+        Ok(Produced::Value(format!(r#"{{"records":{records},"cursor":{cursor},"more":{more}}}"#)))
     }
 }
 

@@ -76,7 +76,8 @@ pub use crate::{
     context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
     extract::{
-        Cursor, EventBase, EventUrl, Input, Options, Payload, Registered, Selected, SigningSecret, Tokens,
+        Cursor, EventBase, EventUrl, Input, Options, Overlap, Payload, Registered, Selected, SigningSecret,
+        Since, Tokens,
     },
     file::FileRef,
     hook::{Found, HookState, HookStatus},
@@ -93,9 +94,9 @@ pub use crate::{
 pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventBase,
-        EventUrl, File, FileRef, Found, HookState, HookStatus, Identity, Input, Number, Options, Payload,
-        Polled, Records, Registered, Result, Revoked, Seconds, Secret, Selected, SigningSecret, Unconnected,
-        action, authping, fields, helper, monitor, path, revoke, webhook,
+        EventUrl, File, FileRef, Found, HookState, HookStatus, Identity, Input, Number, Options, Overlap,
+        Payload, Polled, Records, Registered, Result, Revoked, Seconds, Secret, Selected, SigningSecret,
+        Since, Unconnected, action, authping, fields, helper, monitor, path, revoke, webhook,
     };
 }
 

@@ -1,6 +1,12 @@
 //! The types that flows exchange with linchpin itself.
 
-use std::{borrow::Cow, cell::Cell, fmt, str::FromStr, time::SystemTime};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -158,11 +164,28 @@ impl FromIterator<Choice> for Choices {
 
 /// What a monitor found, and where the next look begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Polled<T, C> {
     /// What is new, oldest first.
     pub records: Vec<T>,
     /// Kept once the records have been handed on.
     pub cursor: C,
+    /// Whether there is more, so that the monitor is asked again at once with this cursor.
+    pub more: bool,
+}
+
+impl<T, C> Polled<T, C> {
+    /// What was found, oldest first, and where the next look begins.
+    pub fn new(records: Vec<T>, cursor: C) -> Polled<T, C> {
+        Polled { records, cursor, more: false }
+    }
+
+    /// Whether there is more: then the monitor is asked again at once with this cursor, up to `max_pages` times in a look.
+    #[must_use]
+    pub fn more(mut self, more: bool) -> Polled<T, C> {
+        self.more = more;
+        self
+    }
 }
 
 /// What the service delivered to a webhook, as it came.
@@ -301,6 +324,12 @@ impl DateTime {
     /// Milliseconds after 1970-01-01T00:00:00Z.
     pub fn unix_millis(self) -> i64 {
         self.0.as_millisecond()
+    }
+
+    /// The time so much earlier, or the first that there is.
+    #[must_use]
+    pub fn before(self, span: Duration) -> DateTime {
+        DateTime(self.0.saturating_sub(span).unwrap_or(jiff::Timestamp::MIN))
     }
 }
 

@@ -146,9 +146,9 @@ async fn issue_opened(_cx: Context, Payload(issue): Payload<Issue>, _raw: Delive
     Ok(Some(issue))
 }
 
-#[monitor(event = "member_joined", every = "5m", dedupe = "/id")]
-async fn member_joined(_cx: Context, Cursor(since): Cursor<DateTime>) -> Result<Polled<Issue, DateTime>> {
-    Ok(Polled { records: Vec::new(), cursor: since.ok_or_else(|| Error::new("no cursor"))? })
+#[monitor(event = "member_joined", every = "5m", dedupe = ["/id", "/title"])]
+async fn member_joined(_cx: Context, Cursor(cursor): Cursor<DateTime>, Since(since): Since, _overlap: Overlap) -> Result<Polled<Issue, DateTime>> {
+    Ok(Polled::new(Vec::new(), cursor.or(since).ok_or_else(|| Error::new("no cursor"))?))
 }
 
 #[helper]

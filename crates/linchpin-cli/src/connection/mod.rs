@@ -5,7 +5,7 @@ mod callback;
 mod keyring;
 mod login;
 mod serve;
-mod show;
+pub(crate) mod show;
 
 use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
@@ -325,11 +325,15 @@ fn default_store() -> Result<PathBuf, Failure> {
 
 /// Says what a connection's owner must act on; what was asked for by command is told there.
 fn tell(notice: &Notice) {
-    let NoticeKind::State(state @ (State::NeedsReauthorization | State::Failing)) = notice.kind else {
-        return;
+    let what = match notice.kind {
+        NoticeKind::State(state @ (State::NeedsReauthorization | State::Failing)) => {
+            format!("is now {}", state.as_str())
+        }
+        NoticeKind::MonitorStopped => "has a monitor that needs you".to_owned(),
+        _ => return,
     };
     let owner = notice.owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
-    eprintln!("note: `{}`{owner} is now {}: {}", notice.name, state.as_str(), notice.reason);
+    eprintln!("note: `{}`{owner} {what}: {}", notice.name, notice.reason);
 }
 
 /// Whether a person can be asked.

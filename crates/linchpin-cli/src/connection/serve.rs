@@ -28,11 +28,15 @@ pub(crate) fn serve(catalogue: &Catalogue, args: &Serve) -> Result<Exit, Failure
         });
         eprintln!("looking after the connections of the store; stop with Ctrl-C or SIGTERM");
         host.work(&stop, |round| match round {
-            Ok(round) if round == Round::default() => {}
+            Ok(round) if round == Round { looks: round.looks, ..Round::default() } => {}
             Ok(round) => {
                 for report in round.revocations.iter().filter(|report| !report.done) {
                     let problem = report.attempt.problem.as_deref().unwrap_or_default();
                     eprintln!("the tokens of `{}` are still alive at the service: {problem}", report.name);
+                }
+                for look in &round.failed_looks {
+                    let (code, message) = (look.code.as_str(), &look.message);
+                    eprintln!("`{}` of `{}` failed with {code}: {message}", look.flow, look.connection);
                 }
                 eprintln!("{}", show::summary(&round));
             }

@@ -9,7 +9,7 @@ use linchpin::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::store::NewEntry;
+use crate::store::{NewEntry, RunMode};
 
 /// What an entry is, beside its body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,12 +52,12 @@ pub struct RecordHead {
     pub event: String,
     /// The id of the connection that it was found with.
     pub connection: String,
-    /// What it is for those who are told: by default made from the source and the identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// Who asked for it, by name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions: Vec<String>,
+    /// The `#[monitor]` function.
+    pub flow: String,
+    /// The subscription that asked for it.
+    pub subscription: String,
+    /// With `each` the body is a record, with `every` a list of them, with `none` an empty list.
+    pub mode: RunMode,
 }
 
 impl Head {

@@ -133,7 +133,7 @@ mod tests {
             tenant: "default".to_owned(),
             connection: "work".to_owned(),
             source: "hook".to_owned(),
-            subscriptions: Vec::new(),
+            subscription: None,
             data: RawValue::from_string("1".to_owned()).unwrap(),
         }
     }

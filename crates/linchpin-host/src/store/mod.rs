@@ -5,6 +5,7 @@
 
 mod hook;
 pub(crate) mod inbox;
+mod monitor;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -17,6 +18,10 @@ pub use linchpin_runtime::{Cell, Failure, Lease};
 use serde::{Deserialize, Serialize};
 
 pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
+pub use self::monitor::{
+    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode,
+    Seen, Subscription,
+};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::{
@@ -65,7 +70,7 @@ async fn server(_url: &str) -> Result<Arc<dyn Store>> {
 ///
 /// The clock that decides whether a lease has run out is the store's own, since processes on several machines share it; every
 /// other time is the caller's. Times are kept to the millisecond.
-pub trait Store: InboxStore + HookStore {
+pub trait Store: InboxStore + HookStore + MonitorStore {
     /// Adds a connection, with its grant where it has one.
     ///
     /// # Errors
@@ -154,6 +159,9 @@ pub trait Store: InboxStore + HookStore {
         until: DateTime,
         most: usize,
     ) -> BoxFuture<'_, Result<Vec<Revocation>>>;
+
+    /// When the next ping, exchange or revocation is due; nothing when none is.
+    fn care_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>>;
 
     /// Every revocation that is not done, oldest first.
     fn revocations(&self) -> BoxFuture<'_, Result<Vec<Revocation>>>;

@@ -5,6 +5,7 @@
 
 mod hook;
 mod inbox;
+mod monitor;
 
 use std::{error::Error as _, fmt, time::Duration};
 
@@ -22,7 +23,7 @@ use super::{
     Renewed, Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
         CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_cell, to_change, to_client,
-        to_connection, to_grant, to_note, to_revocation, to_sealed,
+        to_connection, to_grant, to_note, to_revocation, to_sealed, to_time_if_any,
     },
 };
 use crate::vault::{CHECK, KeyId, Kind, Place, Sealed};
@@ -160,6 +161,7 @@ const MIGRATIONS: &[&str] = &[
     create index on linchpin_inbox (received);
     "#,
     hook::MIGRATION,
+    monitor::MIGRATION,
 ];
 
 /// What goes with a connection, or is turned off.
@@ -681,6 +683,20 @@ impl Store for Postgres {
         Box::pin(async move {
             let what = ("linchpin_revocation", "next", "true", REVOCATION);
             self.read_all(&self.due(what, (now, until, most)).await?, to_revocation)
+        })
+    }
+
+    fn care_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>> {
+        Box::pin(async move {
+            let sql = "select min(due) from (
+                    select min(next_ping) as due from linchpin_connection where next_ping is not null and state <> 'revoked'
+                    union all select min(keep_alive) from linchpin_connection
+                        where keep_alive is not null and dead is null and state <> 'revoked'
+                    union all select min(next) from linchpin_revocation where next is not null
+                    union all select min(greatest(next, held)) from linchpin_hook where next is not null
+                ) as each";
+            let row = self.row(sql, &[]).await?;
+            Ok(row.map(|row| self.read(&row, to_time_if_any)).transpose()?.flatten())
         })
     }
 

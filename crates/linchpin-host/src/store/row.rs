@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Account, Cell, Change, Connection, GrantRow, Revocation, State,
     inbox::{Entry, EntryState, NewEntry, Summary},
+    monitor::{Monitor, Seen, Subscription},
 };
 use crate::vault::{Kind, Place, Sealed};
 
@@ -15,6 +16,9 @@ pub(super) const CONNECTION: &str = "id, tenant, name, connector, method, owner,
 /// The columns of a revocation.
 pub(super) const REVOCATION: &str =
     "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
+
+/// The columns of a monitor `m` and its connection `c`.
+pub(super) const MONITOR: &str = "m.id, c.tenant, m.connection, c.name, c.connector, m.flow, m.options, m.created, m.cursor, m.cursor_at, m.started, m.generation, m.due, m.held_until, m.paused, m.failures, m.problem, m.last_run, m.last_found, m.stopped";
 
 /// The columns of a grant.
 pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
@@ -184,4 +188,46 @@ pub(super) fn to_cell(row: &dyn Columns) -> Unread<Cell> {
 /// The value of a note.
 pub(super) fn to_note(row: &dyn Columns) -> Unread<Vec<u8>> {
     bytes(row, 0)
+}
+
+/// A monitor of the columns [`MONITOR`], without its subscriptions.
+pub(super) fn to_monitor(row: &dyn Columns) -> Unread<Monitor> {
+    Ok(Monitor {
+        id: text(row, 0)?,
+        tenant: text(row, 1)?,
+        connection: text(row, 2)?,
+        name: text(row, 3)?,
+        connector: text(row, 4)?,
+        flow: text(row, 5)?,
+        options: text(row, 6)?,
+        created: time(row, 7)?,
+        cursor: row.text_if_any(8)?,
+        cursor_at: time_if_any(row, 9)?,
+        started: number::<i64>(row, 10)? != 0,
+        generation: number(row, 11)?,
+        due: time_if_any(row, 12)?,
+        held_until: time_if_any(row, 13)?,
+        paused: number::<i64>(row, 14)? != 0,
+        failures: number(row, 15)?,
+        problem: json_if_any(row, 16)?,
+        last_run: time_if_any(row, 17)?,
+        last_found: number(row, 18)?,
+        stopped: number::<i64>(row, 19)? != 0,
+        subscriptions: Vec::new(),
+    })
+}
+
+/// What a subscription wants.
+pub(super) fn to_subscription(row: &dyn Columns) -> Unread<Subscription> {
+    Ok(serde_json::from_str(&text(row, 0)?)?)
+}
+
+/// Key, owner and time of what was seen.
+pub(super) fn to_seen(row: &dyn Columns) -> Unread<Seen> {
+    Ok(Seen { key: text(row, 0)?, owner: text(row, 1)?, at: time(row, 2)? })
+}
+
+/// A time, if any.
+pub(super) fn to_time_if_any(row: &dyn Columns) -> Unread<Option<DateTime>> {
+    time_if_any(row, 0)
 }

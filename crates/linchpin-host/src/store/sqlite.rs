@@ -5,12 +5,14 @@
 
 mod hook;
 mod inbox;
+mod monitor;
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
@@ -27,7 +29,7 @@ use super::{
     Renewed, Revocation, State, Store, after, columns, count, ended, key_retired, millis,
     row::{
         CONNECTION, Columns, GRANT, REVOCATION, Reading, Unread, to_cell, to_change, to_client,
-        to_connection, to_grant, to_note, to_revocation, to_sealed,
+        to_connection, to_grant, to_note, to_revocation, to_sealed, to_time_if_any,
     },
 };
 use crate::{
@@ -171,6 +173,7 @@ const MIGRATIONS: &[&str] = &[
     create index inbox_received on inbox (received);
     ",
     hook::MIGRATION,
+    monitor::MIGRATION,
 ];
 
 /// A [`Store`] in one file.
@@ -180,6 +183,7 @@ pub struct Sqlite {
     // The reader goes first: SQLite tidies up when the last connection closes, and not when two do so at once.
     reads: Worker<Job>,
     writes: Worker<Write>,
+    calls: AtomicU64,
 }
 
 /// A thread with a connection of its own. Dropping it waits for the end of the thread, so that nobody meets it who opens or
@@ -329,7 +333,13 @@ impl Sqlite {
             writes: Worker::start("linchpin-store-write", move |jobs| commit_writes(&mut writer, &jobs))?,
             path,
             clock,
+            calls: AtomicU64::new(0),
         })
+    }
+
+    /// How many calls it was asked to answer, for measurements.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// A change, of which the answer tells after it is on the disk.
@@ -370,6 +380,7 @@ impl Sqlite {
         sent: bool,
         told: oneshot::Receiver<Result<T, Trouble>>,
     ) -> BoxFuture<'_, Result<T>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let lost = || Trouble { code: None, text: "its thread has stopped".to_owned() };
             let told = if sent { told.await.unwrap_or_else(|_| Err(lost())) } else { Err(lost()) };
@@ -922,6 +933,19 @@ impl Store for Sqlite {
                 ) returning {REVOCATION}"
             );
             due(connection, &sql, (now, until, most), to_revocation)
+        })
+    }
+
+    fn care_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>> {
+        self.read(|connection| {
+            let sql = "select min(due) from (
+                    select min(next_ping) as due from connection where next_ping is not null and state <> 'revoked'
+                    union all select min(keep_alive) from connection
+                        where keep_alive is not null and dead is null and state <> 'revoked'
+                    union all select min(next) from revocation where next is not null
+                    union all select min(max(next, coalesce(held, next))) from hook where next is not null
+                )";
+            connection.prepare_cached(sql)?.query_row((), read(to_time_if_any))
         })
     }
 

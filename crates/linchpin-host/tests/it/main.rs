@@ -10,6 +10,8 @@ mod hook;
 mod inbox;
 mod ingress;
 mod lease_model;
+mod look;
+mod monitor;
 mod planted;
 mod process;
 mod sample;

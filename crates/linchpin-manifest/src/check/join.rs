@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::field::{self, Field};
-use super::{LABEL_HELP, is_label};
+use super::{LABEL_HELP, is_label, schedule};
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::diagnostic::{self, Diagnostic, Location};
 use crate::rules::{self, Rule};
 use crate::source::{Source, join as join_path};
-use crate::spec::{AuthKind, Config, ConfigSource, Parsed, Spec, list, nearest, unit};
+use crate::spec::{AuthKind, Config, ConfigSource, FirstRun, Monitor, Parsed, Spec, list, nearest, unit};
+
+/// The longest time between two looks of a monitor.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86400);
 
 /// What the rules of flows (`LP2xx`), and of spec and flows together (`LP3xx`), have to say, sorted.
 ///
@@ -679,10 +683,10 @@ impl<'a> Check<'a> {
     fn events(&mut self) {
         let spec = self.spec;
         let known: Vec<&str> = spec.events.iter().map(|event| event.key.as_str()).collect();
-        let mut served: BTreeMap<&str, &FlowDescriptor> = BTreeMap::new();
+        let mut served: BTreeMap<(&str, FlowKind), &FlowDescriptor> = BTreeMap::new();
         for flow in &self.connector.flows {
             let Some(event) = flow.event.as_deref() else { continue };
-            if let Some(first) = served.insert(event, flow) {
+            if let Some(first) = served.insert((event, flow.kind), flow) {
                 let message = format!("`{event}` is served by two functions");
                 self.twice(&rules::LP317, flow, first, message, "keep one of them");
             }
@@ -715,18 +719,33 @@ impl<'a> Check<'a> {
                 .label(self.place(flow), "this flow")
                 .label(at, "no hook here")
                 .help("name the hook in the spec, or use `#[monitor(event = \"..\")]`"),
-                (FlowKind::Monitor, Some(hook)) => Diagnostic::new(
-                    &rules::LP319,
-                    format!("`{}` looks for `{event}`, which the hook `{hook}` delivers", flow.key),
-                )
-                .label(self.place(flow), "this monitor")
-                .label(at, "delivered by a hook")
-                .help("take the hook from the event, or use `#[webhook(event = \"..\")]`"),
                 _ => continue,
             };
             self.found.push(diagnostic);
         }
-        for event in spec.events.iter().filter(|event| !served.contains_key(event.key.as_str())) {
+        for event in &spec.events {
+            let by = |kind| served.get(&(event.key.as_str(), kind)).copied();
+            match (by(FlowKind::WebhookEvent), by(FlowKind::Monitor)) {
+                (None, None) => {}
+                (Some(webhook), Some(monitor)) => {
+                    self.hybrid(event.key.as_str(), webhook, monitor);
+                    continue;
+                }
+                (None, Some(monitor)) if let Some(hook) = &event.hook => {
+                    let message =
+                        format!("only `{}` looks for `{}`, which `{hook}` delivers", monitor.key, event.key);
+                    let diagnostic = Diagnostic::new(&rules::LP319, message)
+                        .label(self.place(monitor), "this monitor")
+                        .label(self.source.key(&join_path("/event", &event.key)), "delivered by a hook")
+                        .help(format!(
+                            "add `#[webhook(event = \"{}\")]`, or take the hook from the event",
+                            event.key
+                        ));
+                    self.found.push(diagnostic);
+                    continue;
+                }
+                _ => continue,
+            }
             let attribute = if event.hook.is_some() { "webhook" } else { "monitor" };
             let diagnostic =
                 Diagnostic::new(&rules::LP316, format!("no function serves the event `{}`", event.key))
@@ -754,61 +773,39 @@ impl<'a> Check<'a> {
         for flow in self.of(FlowKind::Monitor) {
             let key = &flow.key;
             let own = spec.monitors.iter().find(|monitor| monitor.key == *key);
-            let every = own.and_then(|own| own.every);
-            match &flow.every {
-                Some(text) => {
-                    let usable = unit::parse_duration(text).is_some_and(|every| every.as_secs() >= 60);
-                    if !usable {
-                        let message = format!("`{text}` is not a usable schedule for `{key}`");
-                        let help =
-                            "write a whole number and a unit, at least one minute, as in `every = \"5m\"`";
-                        self.at(&rules::LP322, flow, message, help);
-                    }
-                    let diagnostic = Diagnostic::new(
-                        &rules::LP390,
-                        format!("the schedule of `{key}` is checked, but not carried out yet"),
-                    )
-                    .label(self.place(flow), "")
-                    .help("in this build the monitor runs when it is called");
-                    self.found.push(diagnostic);
-                }
-                None if every.is_none() => {
-                    let message = format!("`{key}` has no schedule");
-                    let help =
-                        format!("add `every = \"5m\"` to the attribute, or `[monitor.{key}]` to the spec");
-                    self.at(&rules::LP321, flow, message, help);
-                }
-                None => {}
+            self.schedule(flow, own);
+            if let Some(own) = own {
+                self.twice_said(flow, own);
+                self.first_look(flow, own);
             }
-            let spec_dedupe = own.and_then(|own| own.dedupe.as_deref());
-            match spec_dedupe.or(flow.dedupe.as_deref()) {
-                None => {
-                    let message = format!("`{key}` cannot tell records apart");
-                    let help = "add `dedupe = \"/id\"`: where a record has its id";
-                    self.at(&rules::LP323, flow, message, help);
-                }
-                Some(pointer) => {
-                    if !crate::spec::is_pointer(pointer) || field::has(&flow.output, pointer) == Some(false) {
-                        let mut diagnostic = Diagnostic::new(
-                            &rules::LP324,
-                            format!("the records of `{key}` have nothing at `{pointer}`"),
-                        );
-                        if spec_dedupe.is_some() {
-                            let path = format!("{}/dedupe", join_path("/monitor", key));
-                            diagnostic = diagnostic.label(self.source.value(&path), "named here");
-                        }
-                        let properties: Vec<String> = field::fields(&flow.output)
-                            .iter()
-                            .filter(|field| field.pointer.matches('/').count() == 1)
-                            .map(|field| field.pointer.clone())
-                            .collect();
-                        let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
-                        self.found.push(
-                            diagnostic
-                                .label(self.place(flow), "this monitor")
-                                .help(format!("known are {}", list(&properties))),
-                        );
+            let spec_dedupe = own.map(|own| &own.dedupe[..]).unwrap_or_default();
+            let pointers = if spec_dedupe.is_empty() { &flow.dedupe[..] } else { spec_dedupe };
+            if pointers.is_empty() && !self.is_hybrid(flow) {
+                let message = format!("`{key}` cannot tell records apart");
+                let help = "add `dedupe = \"/id\"`: where a record has its id";
+                self.at(&rules::LP323, flow, message, help);
+            }
+            for pointer in pointers {
+                if !crate::spec::is_pointer(pointer) || field::has(&flow.output, pointer) == Some(false) {
+                    let mut diagnostic = Diagnostic::new(
+                        &rules::LP324,
+                        format!("the records of `{key}` have nothing at `{pointer}`"),
+                    );
+                    if !spec_dedupe.is_empty() {
+                        let path = format!("{}/dedupe", join_path("/monitor", key));
+                        diagnostic = diagnostic.label(self.source.value(&path), "named here");
                     }
+                    let properties: Vec<String> = field::fields(&flow.output)
+                        .iter()
+                        .filter(|field| field.pointer.matches('/').count() == 1)
+                        .map(|field| field.pointer.clone())
+                        .collect();
+                    let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
+                    self.found.push(
+                        diagnostic
+                            .label(self.place(flow), "this monitor")
+                            .help(format!("known are {}", list(&properties))),
+                    );
                 }
             }
             if let (Some(cursor), Some(next)) = (&flow.cursor, &flow.next_cursor)
@@ -818,6 +815,152 @@ impl<'a> Check<'a> {
                 self.at(&rules::LP325, flow, message, "let `Cursor<..>` and `Polled<_, ..>` have one type");
             }
         }
+    }
+
+    /// Whether a hook delivers the event of a monitor as well.
+    fn is_hybrid(&self, flow: &FlowDescriptor) -> bool {
+        self.of(FlowKind::WebhookEvent).any(|webhook| webhook.event == flow.event)
+    }
+
+    /// An event that a hook delivers and a monitor finds.
+    fn hybrid(&mut self, event: &str, webhook: &FlowDescriptor, monitor: &FlowDescriptor) {
+        let own = self.spec.monitors.iter().find(|own| own.key == monitor.key);
+        if monitor.dedupe.is_empty() && own.is_none_or(|own| own.dedupe.is_empty()) {
+            let message = format!("`{event}` is delivered and looked for, and has no id");
+            self.at(&rules::LP365, monitor, message, "add `dedupe = \"/id\"`: where the event has its id");
+        }
+        if webhook.output != monitor.output {
+            let message =
+                format!("`{event}` has one shape from `{}` and another from `{}`", webhook.key, monitor.key);
+            let diagnostic = Diagnostic::new(&rules::LP366, message)
+                .label(self.place(webhook), "delivers it")
+                .label(self.place(monitor), "finds it")
+                .help("let both give one type");
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn schedule(&mut self, flow: &FlowDescriptor, own: Option<&Monitor>) {
+        let key = &flow.key;
+        let mut every = own.and_then(|own| own.every);
+        let cron = own.and_then(|own| own.cron.as_deref());
+        let usable = |every: Duration| (Duration::from_secs(1)..=LONGEST_INTERVAL).contains(&every);
+        if let Some(text) = &flow.every {
+            let read = unit::parse_duration(text);
+            if !read.is_some_and(usable) {
+                let message = format!("`{text}` is not a usable schedule for `{key}`");
+                let help =
+                    "write a whole number and a unit, from a second to 30 days, as in `every = \"5m\"`";
+                self.at(&rules::LP322, flow, message, help);
+            }
+            every = every.or(read);
+        } else if every.is_none() && cron.is_none() {
+            let message = format!("`{key}` has no schedule");
+            let help = format!("add `every = \"5m\"` to the attribute, or `[monitor.{key}]` to the spec");
+            self.at(&rules::LP321, flow, message, help);
+        }
+        let Some(own) = own else { return };
+        if own.every.is_some_and(|every| !usable(every)) {
+            let message = format!("`{key}` looks less than once in 30 days");
+            self.in_monitor(
+                &rules::LP322,
+                key,
+                "every",
+                message,
+                "services forget what happened before: write \"30d\" or less",
+            );
+        }
+        if let Some(jitter) = own.jitter
+            && every.is_some_and(|every| jitter >= every)
+        {
+            let message = format!("looks of `{key}` would overtake each other");
+            self.in_monitor(&rules::LP367, key, "jitter", message, "let `jitter` be shorter than `every`");
+        }
+        if let Some(zone) = &own.zone
+            && schedule::zone(zone).is_none()
+        {
+            let message = format!("no time zone is called `{zone}`");
+            self.in_monitor(
+                &rules::LP360,
+                key,
+                "zone",
+                message,
+                "write a name of the IANA database, as in \"Europe/Berlin\"",
+            );
+        } else if let Some(cron) = cron
+            && let Some(problem) = schedule::cron_problem(cron)
+        {
+            let message = format!("`{cron}` is not a usable schedule: {problem}");
+            let help = "write minute, hour, day, month and weekday, as in \"0 9 * * mon-fri\"";
+            self.in_monitor(&rules::LP360, key, "cron", message, help);
+        }
+        if let Some(hours) = own.active.as_ref().and_then(|active| active.hours.as_deref())
+            && unit::parse_hours(hours).is_none()
+        {
+            let message = format!("`{hours}` are not hours of a day");
+            self.in_monitor(
+                &rules::LP361,
+                key,
+                "active/hours",
+                message,
+                "write two times of day, as in \"08:00-18:00\"",
+            );
+        }
+    }
+
+    fn twice_said(&mut self, flow: &FlowDescriptor, own: &Monitor) {
+        let key = &flow.key;
+        let both = "say it in the attribute or in the spec";
+        for (name, said) in [("every", own.every.is_some()), ("cron", own.cron.is_some())] {
+            if said && flow.every.is_some() {
+                let message = format!("the schedule of `{key}` is said by its attribute as well");
+                self.in_monitor(&rules::LP362, key, name, message, both);
+            }
+        }
+        if own.every.is_some() && own.cron.is_some() {
+            let message = format!("`{key}` has two schedules");
+            self.in_monitor(&rules::LP362, key, "cron", message, "keep `every` or `cron`");
+        }
+        if !own.dedupe.is_empty() && !flow.dedupe.is_empty() {
+            let message = format!("what tells the records of `{key}` apart is said by its attribute as well");
+            self.in_monitor(&rules::LP362, key, "dedupe", message, both);
+        }
+    }
+
+    fn first_look(&mut self, flow: &FlowDescriptor, own: &Monitor) {
+        let key = &flow.key;
+        if own.overlap.is_some() && !flow.overlap {
+            let message = format!("`{key}` takes no `Overlap`, and so does not look back");
+            let help = "take `overlap: Overlap`, and begin the look at `overlap.before(cursor)`";
+            self.in_monitor(&rules::LP363, key, "overlap", message, help);
+        }
+        if let FirstRun::Since(since) = &own.first_run {
+            let path = format!("{}/first_run", join_path("/monitor", key));
+            if self.source.values().any(|(other, _)| other == format!("{path}/last")) {
+                let message = format!("the first run of `{key}` has two bounds");
+                self.in_monitor(&rules::LP364, key, "first_run", message, "keep `since` or `last`");
+            } else if !schedule::is_since(since) {
+                let message = format!("`{since}` is neither a time nor a duration");
+                let help = "write a time, as in \"2026-01-01T00:00:00Z\", or so long before, as in \"7d\"";
+                self.in_monitor(&rules::LP364, key, "first_run/since", message, help);
+            } else if !flow.since {
+                let message = format!("`{key}` takes no `Since`, and so does not know from when on");
+                self.in_monitor(&rules::LP364, key, "first_run", message, "take `Since(since): Since`");
+            }
+        }
+    }
+
+    /// Says something of a key in a monitor's section.
+    fn in_monitor(
+        &mut self,
+        rule: &'static Rule,
+        monitor: &str,
+        key: &str,
+        message: String,
+        help: &'static str,
+    ) {
+        let at = self.source.value(&format!("{}/{key}", join_path("/monitor", monitor)));
+        self.found.push(Diagnostic::new(rule, message).label(at, "").help(help));
     }
 
     fn idempotency(&mut self) {

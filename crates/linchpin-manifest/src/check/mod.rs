@@ -9,6 +9,8 @@ mod hook;
 #[cfg(feature = "check")]
 mod join;
 mod outcome;
+#[cfg(feature = "check")]
+mod schedule;
 mod spec;
 
 #[cfg(feature = "check")]

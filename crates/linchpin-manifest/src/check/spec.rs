@@ -30,7 +30,6 @@ pub(crate) fn alone(source: &Arc<Source>, spec: &Spec, clean: bool) -> Vec<Diagn
     check.config();
     check.hooks();
     check.events();
-    check.not_yet();
     check.found
 }
 
@@ -1112,24 +1111,6 @@ impl<'a> Check<'a> {
                 );
             }
         }
-    }
-
-    /// What is checked but not carried out: taken away here as the runtime learns it.
-    fn not_yet(&mut self) {
-        let spec = self.spec;
-        for monitor in &spec.monitors {
-            let path = join("/monitor", &monitor.key);
-            self.not_yet_at(&path, "a monitor's schedule", "the monitor runs when it is called");
-        }
-    }
-
-    fn not_yet_at(&mut self, path: &str, feature: &str, instead: &str) {
-        let at = self.source.key(path);
-        let diagnostic =
-            Diagnostic::new(&rules::LP190, format!("{feature} is checked, but not carried out yet"))
-                .label(at, "")
-                .help(format!("in this build {instead}"));
-        self.found.push(diagnostic);
     }
 }
 

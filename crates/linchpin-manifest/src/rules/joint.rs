@@ -61,10 +61,10 @@ LP318 Error "a webhook flow serves an event without a hook"
 bad "[event.issue_opened]\nname = \"Issue Opened\"" + "#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>"
 good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"issue_opened\")]\nasync fn issue_opened(cx: Context) -> Result<String>";
 
-LP319 Error "a monitor serves an event with a hook"
-"The event is delivered already, so looking for it would emit it twice. Take the hook from the event, or use `#[webhook(event = \"..\")]`."
+LP319 Error "only a monitor serves an event that a hook delivers"
+"What the hook delivers is lost without a `#[webhook(event = \"..\")]` function. With one, the monitor finds again what was not delivered."
 bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
-good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"member_joined\")]\nasync fn joined(cx: Context) -> Result<Member>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP320 Error "the spec speaks of a monitor that does not exist"
 "`[monitor.<name>]` is for the `#[monitor]` function of that name. Mend the name, or take the section away."
@@ -77,9 +77,9 @@ bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"mem
 good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP322 Error "the schedule of a monitor is not usable"
-"A schedule is a whole number and a unit, as in `5m`, and at least one minute."
-bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"10s\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
-good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"1m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+"A schedule is a whole number and a unit, as in `5m`, from a second to 30 days."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"31d\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"1s\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP323 Warning "a monitor cannot tell records apart"
 "Looks overlap, and a record that two of them see is emitted twice. Say with `dedupe` where a record has its id."
@@ -179,4 +179,43 @@ LP390 Warning "this build knows the flow, but cannot carry all of it out yet"
 "The flow is registered, described and can be called by hand, but what its attribute asks for beyond that does not happen yet. The message names it."
 bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
 good "" + "/// List Members\n#[action(read)]\nasync fn list_members(cx: Context) -> Result<String>";
+LP360 Error "a cron schedule is not usable"
+"`cron` has five fields, minute, hour, day of the month, month and day of the week, as in `0 9 * * mon-fri`, with seconds before them where wanted, and `zone` is a name of the IANA database, as in `Europe/Berlin`."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\ncron = \"0 25 * * *\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\ncron = \"0 9 * * mon-fri\"\nzone = \"Europe/Berlin\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP361 Error "the active hours of a monitor are not usable"
+"`hours` go from one time of day to another, as in `08:00-18:00`; over midnight, as in `22:00-06:00`, they belong to the day on which they begin."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nactive = { hours = \"8-18\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nactive = { hours = \"08:00-18:00\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP362 Error "a monitor says something twice"
+"Of two schedules, or two places of an id, one would be ignored. Say it in the attribute or in the spec, and either `every` or `cron`."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nevery = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nevery = \"10m\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP363 Error "a monitor does not look back as far as the spec says"
+"Only the flow knows how its service is asked for what came earlier. Take `overlap: Overlap`, and begin the look at `overlap.before(cursor)`."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\noverlap = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\noverlap = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>, overlap: Overlap) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP364 Error "the first run of a monitor is not usable"
+"`since` is a time, as in `2026-01-01T00:00:00Z`, or so long before the first look, as in `7d`; and only the flow knows how its service is asked for what came since. Take `Since(since): Since`. Either `since` or `last` is said."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nfirst_run = { since = \"7d\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nfirst_run = { since = \"7d\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>, since: Since) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP365 Error "an event that is delivered and looked for cannot be told apart"
+"What the hook delivers is found by the monitor as well. Say with `dedupe` where the event has its id, so that it is handed on once."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"member_joined\")]\nasync fn joined(cx: Context) -> Result<Member>\n#[monitor(event = \"member_joined\", every = \"5m\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"member_joined\")]\nasync fn joined(cx: Context) -> Result<Member>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP366 Error "an event has two shapes"
+"The same event is delivered by a hook and found by a monitor, and whoever gets it cannot know which. Let both flows give one type."
+bad "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"member_joined\")]\nasync fn joined(cx: Context) -> Result<String>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\" }\n[event.member_joined]\nname = \"Member Joined\"\nhook = \"project\"" + "#[webhook(register, hook = \"project\")]\nasync fn register(cx: Context) -> Result<String>\n#[webhook(deregister, hook = \"project\")]\nasync fn deregister(cx: Context, Registered(id): Registered<register>) -> Result<()>\n#[webhook(event = \"member_joined\")]\nasync fn joined(cx: Context) -> Result<Member>\n#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+
+LP367 Error "a look is put off for longer than there is between two"
+"With a `jitter` that is not shorter than the interval, looks would overtake each other."
+bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\njitter = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\njitter = \"1m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 }

@@ -82,7 +82,7 @@ bad "icon = \"../icon.gif\""
 good "icon = \"icons/tracker.svg\"";
 
 LP118 Error "a duration cannot be read, or is too short"
-"A duration is a whole number and a unit: ms, s, m, h or d. A number alone could mean any of them. Monitors look once a minute at the most."
+"A duration is a whole number and a unit: ms, s, m, h or d. A number alone could mean any of them."
 bad "[http]\ntimeout = \"30 seconds\""
 good "[http]\ntimeout = \"30s\"";
 
@@ -380,11 +380,6 @@ LP186 Error "a configuration value does not keep its secret"
 "What is made of a secret field is itself secret, and says so. A secret that stands in the spec is none: everyone can read it there."
 bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\n[config.header]\nvalue = \"Bearer {token}\""
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\n[config.header]\nvalue = \"Bearer {token}\"\nsecret = true";
-
-LP190 Warning "this build checks the setting, but cannot carry it out yet"
-"The spec may say it already, and it is checked, but when it matters the call fails with a typed error or the setting has no effect. The message names the feature and what happens instead."
-bad "[event.joined]\nname = \"Joined\"\n[monitor.joined]\nevery = \"5m\""
-good "[http.retry]\nattempts = 2";
 
 LP191 Error "a rate limit allows everything"
 "An entry says how many requests go in which time, how many at once, or both. What is learnt from headers needs a budget to begin with."

@@ -451,12 +451,39 @@ fn config(key: &str, node: &Node) -> Config {
     }
 }
 
+/// A day by the first letters of its name; Monday is 0.
+fn weekday(word: &str) -> Option<u8> {
+    (0..7).find(|day| unit::WEEKDAYS[usize::from(*day)] == word)
+}
+
 fn monitor(key: &str, node: &Node) -> Monitor {
+    let default = Monitor::named(key);
+    let ledger = node.get("ledger");
+    let first_run = node.get("first_run");
     Monitor {
-        key: key.to_owned(),
         every: duration(node, "every"),
-        dedupe: pointer(node, "dedupe"),
+        cron: text(node, "cron"),
+        zone: text(node, "zone"),
+        jitter: duration(node, "jitter"),
+        active: node.get("active").map(|node| Active {
+            days: list(node, "days").iter().filter_map(|day| weekday(day)).collect(),
+            hours: text(node, "hours"),
+        }),
+        dedupe: pointers(node, "dedupe"),
         overlap: duration(node, "overlap"),
+        ledger_ids: ledger.and_then(|node| whole(node, "ids")),
+        ledger_time: ledger.and_then(|node| duration(node, "time")),
+        first_run: match first_run.map(|node| (whole(node, "last"), text(node, "since"))) {
+            Some((_, Some(since))) => FirstRun::Since(since),
+            Some((Some(last), None)) => FirstRun::Last(last),
+            _ => FirstRun::Now,
+        },
+        max_pages: whole(node, "max_pages").unwrap_or(default.max_pages),
+        cursor_max: text(node, "cursor_max")
+            .and_then(|text| unit::parse_size(&text))
+            .unwrap_or(default.cursor_max),
+        cursor_age: duration(node, "cursor_age"),
+        ..default
     }
 }
 

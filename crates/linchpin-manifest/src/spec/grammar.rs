@@ -1259,12 +1259,90 @@ static FILTER: Table = Table {
 
 static MONITOR: Table = Table {
     keys: &[
-        may("every", Shape::Text(Format::Duration(60_000)), "How often the service is asked; at least 1m."),
-        may("dedupe", POINTER, "JSON pointer to what tells records apart."),
+        may(
+            "every",
+            Shape::Text(Format::Duration(1000)),
+            "How often the service is asked, from 1s to 30d; or say `cron`.",
+        ),
+        may(
+            "cron",
+            TEXT,
+            "When the service is asked: minute, hour, day, month and weekday as in crontab, seconds before them where wanted.",
+        ),
+        may("zone", TEXT, "The time zone of `cron` and `active`, as in `Europe/Berlin`; UTC by default."),
+        may(
+            "jitter",
+            Shape::Text(Format::Duration(0)),
+            "By how much a look is put off at random; a tenth of `every` by default, and a minute at the most.",
+        ),
+        may("active", Shape::Table(&ACTIVE), "When the service is asked at all; always by default."),
+        may("dedupe", Shape::OneOrList(&POINTER), "JSON pointers to what tells records apart."),
         may(
             "overlap",
             Shape::Text(Format::Duration(0)),
-            "How far each look reaches back behind the cursor, for records that arrive late.",
+            "How far each look reaches back behind the cursor, for records that arrive late; the flow takes it as `Overlap`.",
+        ),
+        may("ledger", Shape::Table(&LEDGER), "For how long it is known what was handed on."),
+        may(
+            "first_run",
+            Shape::OrTable(&Shape::Word(&[("now", "Nothing; only what comes later is news.")]), &FIRST_RUN),
+            "What of the first look is handed on; `now` by default.",
+        ),
+        may(
+            "max_pages",
+            Shape::Integer { least: 1, most: 1000 },
+            "How many pages a look takes; 20 by default.",
+        ),
+        may("cursor_max", Shape::Text(Format::Size), "How large a cursor may become; 64KiB by default."),
+        may(
+            "cursor_age",
+            Shape::Text(Format::Duration(1000)),
+            "How old a cursor may become before the service has forgotten what came after it; no limit by default.",
+        ),
+    ],
+};
+
+static ACTIVE: Table = Table {
+    keys: &[
+        may(
+            "days",
+            Shape::List(&Shape::Word(&[
+                ("mon", "Monday."),
+                ("tue", "Tuesday."),
+                ("wed", "Wednesday."),
+                ("thu", "Thursday."),
+                ("fri", "Friday."),
+                ("sat", "Saturday."),
+                ("sun", "Sunday."),
+            ])),
+            "On which days; all by default.",
+        ),
+        may(
+            "hours",
+            TEXT,
+            "From when to when, as in `08:00-18:00`, or over midnight, as in `22:00-06:00`; all by default.",
+        ),
+    ],
+};
+
+static LEDGER: Table = Table {
+    keys: &[
+        may("ids", Shape::Integer { least: 1, most: 1_000_000 }, "How many records; 100000 by default."),
+        may(
+            "time",
+            Shape::Text(Format::Duration(1000)),
+            "For how long after they were last seen; a day longer than `overlap` by default.",
+        ),
+    ],
+};
+
+static FIRST_RUN: Table = Table {
+    keys: &[
+        may("last", Shape::Integer { least: 1, most: 10_000 }, "The last so many records."),
+        may(
+            "since",
+            TEXT,
+            "All since a time, as in `2026-01-01T00:00:00Z`, or since so long before, as in `7d`; the flow takes it as `Since`.",
         ),
     ],
 };

@@ -949,16 +949,81 @@ pub enum ConfigSource {
     Helper(String),
 }
 
-/// `[monitor.<flow>]`: what the spec says of a monitor, in place of its attribute.
+/// `[monitor.<flow>]`: what the spec says of a monitor, beside its attribute.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Monitor {
     /// The name of the `#[monitor]` function.
     pub key: String,
-    /// How often the service is asked; at least one minute.
+    /// How often the service is asked: from a second to 30 days.
     pub every: Option<Duration>,
-    /// JSON pointer to what tells records apart.
-    pub dedupe: Option<String>,
+    /// When the service is asked, as in crontab.
+    pub cron: Option<String>,
+    /// The time zone of `cron` and `active`, by its name in the IANA database; UTC by default.
+    pub zone: Option<String>,
+    /// By how much a look is put off at random.
+    pub jitter: Option<Duration>,
+    /// When the service is asked at all.
+    pub active: Option<Active>,
+    /// JSON pointers to what tells records apart.
+    pub dedupe: Vec<String>,
     /// How far each look reaches back behind the cursor, for records that arrive late.
     pub overlap: Option<Duration>,
+    /// How many records are known as handed on.
+    pub ledger_ids: Option<u64>,
+    /// For how long a record is known as handed on after it was last seen.
+    pub ledger_time: Option<Duration>,
+    /// What of the first look is handed on.
+    pub first_run: FirstRun,
+    /// How many pages a look takes.
+    pub max_pages: u64,
+    /// How large a cursor may become, in bytes of its JSON text.
+    pub cursor_max: u64,
+    /// How old a cursor may become.
+    pub cursor_age: Option<Duration>,
+}
+
+impl Monitor {
+    /// What holds of a monitor of which the spec says nothing.
+    pub fn named(key: impl Into<String>) -> Monitor {
+        Monitor {
+            key: key.into(),
+            every: None,
+            cron: None,
+            zone: None,
+            jitter: None,
+            active: None,
+            dedupe: Vec::new(),
+            overlap: None,
+            ledger_ids: None,
+            ledger_time: None,
+            first_run: FirstRun::Now,
+            max_pages: 20,
+            cursor_max: 64 << 10,
+            cursor_age: None,
+        }
+    }
+}
+
+/// `[monitor.<flow>] active`: when the service is asked at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Active {
+    /// On which days, Monday being 0; on all where there are none.
+    pub days: Vec<u8>,
+    /// From when to when, as in `08:00-18:00`; see [`parse_hours`](super::unit::parse_hours).
+    pub hours: Option<String>,
+}
+
+/// `[monitor.<flow>] first_run`: what of the first look is handed on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum FirstRun {
+    /// Nothing; only what comes later is news.
+    #[default]
+    Now,
+    /// The last so many records.
+    Last(u64),
+    /// All since a time (RFC 3339), or since so long before the first look.
+    Since(String),
 }

@@ -33,6 +33,28 @@ pub fn parse_budget(text: &str) -> Option<(u64, Duration)> {
     Some((requests, window))
 }
 
+/// The days of the week as specs write them, from Monday on.
+pub const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Reads `08:00-18:00` as minutes after midnight; the end may be earlier than the beginning, on the next day, but not the same. `24:00`
+/// is the end of a day.
+pub fn parse_hours(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (minutes(from)?, minutes(to)?);
+    (from < 24 * 60 && from != to).then_some((from, to))
+}
+
+/// Minutes after midnight of `18:30`.
+fn minutes(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let all = hours * 60 + minutes;
+    (minutes < 60 && all <= 24 * 60).then(|| u16::try_from(all).ok()).flatten()
+}
+
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number_text, unit) = text.split_at(digits);

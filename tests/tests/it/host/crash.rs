@@ -27,7 +27,7 @@ use linchpin_host::{
     DEFAULT_TENANT, Host, Lines, NewConnection,
     inbox::InboxPolicy,
     ingress::{FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
-    store::{InboxStore as _, Sqlite},
+    store::Sqlite,
     vault::{KeySource, Vault},
 };
 use linchpin_runtime::{

@@ -19,8 +19,10 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Cell, Change, Client, Connection, Entries, EntryState, Failure, Filter, GrantRow,
-        InboxStore, Lease, NewEntry, NewGrant, Ping, Put, Renewed, Revocation, State, Store, Summary,
+        self, Attempt, Cell, Change, Client, Commit, Committed, Connection, Entries, EntryState, FailedLook,
+        Failure, Filter, GrantRow, Hook, HookFilter, HookStore, InboxStore, Lease, Monitor, MonitorFilter,
+        MonitorStore, NewEntry, NewGrant, NewMonitor, Ping, Put, Renewed, Revocation, Seen, State, Store,
+        Subscription, Summary,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
@@ -312,6 +314,39 @@ macro_rules! as_before {
     };
 }
 
+impl HookStore for Dying {
+    as_before! {
+        hook_add(new: Hook) -> bool;
+        hook(id: &str) -> Option<Hook>;
+        hook_by_token(hash: [u8; 32]) -> Option<Hook>;
+        hooks(which: HookFilter) -> Vec<Hook>;
+        hooks_due(now: DateTime, until: DateTime, most: usize) -> Vec<Hook>;
+        hook_claim(id: &str, now: DateTime, until: DateTime) -> Option<Hook>;
+        hook_put(hook: Hook) -> Option<Hook>;
+        hook_off(id: &str, now: DateTime) -> bool;
+        hooks_off(connection: &str, now: DateTime) -> ();
+        hook_remove(id: &str, version: u64) -> bool;
+    }
+}
+
+impl MonitorStore for Dying {
+    as_before! {
+        monitor_on(new: NewMonitor, subscription: Subscription) -> Monitor;
+        monitor_off(id: &str, subscription: &str) -> bool;
+        monitor_remove(id: &str) -> bool;
+        monitor(id: &str) -> Option<Monitor>;
+        monitors(which: MonitorFilter) -> Vec<Monitor>;
+        monitors_due(now: DateTime, until: DateTime, most: usize) -> Vec<Monitor>;
+        monitor_claim(id: &str, now: DateTime, until: DateTime) -> Option<Monitor>;
+        monitor_next() -> Option<DateTime>;
+        seen(scope: &str, keys: Vec<String>) -> Vec<Seen>;
+        seen_claim(scope: &str, keys: Vec<String>, owner: &str, at: DateTime) -> Vec<bool>;
+        monitor_commit(commit: Commit) -> Committed;
+        monitor_failed(failed: FailedLook) -> bool;
+        monitor_reset(id: &str, cursor: Option<String>, now: DateTime) -> bool;
+    }
+}
+
 impl InboxStore for Dying {
     as_before! {
         inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
@@ -360,6 +395,7 @@ impl Store for Dying {
     }
 
     as_before! {
+        care_next() -> Option<DateTime>;
         connection_add(new: Connection, grant: Option<NewGrant>) -> ();
         connection(id: &str) -> Option<Connection>;
         connection_named(tenant: &str, name: &str) -> Option<Connection>;

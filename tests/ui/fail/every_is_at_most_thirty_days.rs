@@ -1,8 +1,8 @@
 use linchpin::prelude::*;
 
-#[monitor(event = "joined", every = "30s")]
+#[monitor(event = "joined", every = "31d")]
 async fn joined(_cx: Context, _since: Cursor<u64>) -> Result<Polled<String, u64>> {
-    Ok(Polled { records: Vec::new(), cursor: 0 })
+    Ok(Polled::new(Vec::new(), 0))
 }
 
 fn main() {}

@@ -1,0 +1,366 @@
+//! What every store must do for monitors.
+
+use std::sync::Arc;
+
+use linchpin_host::store::{
+    Commit, Committed, Entries, FailedLook, Monitor, MonitorFilter, NewEntry, NewMonitor, OwnSchedule,
+    RunMode, State, Store, Subscription,
+};
+
+use super::{
+    home::Home,
+    sample::{at, change, connection},
+};
+
+contract! {
+    a_monitor_is_one_by_connection_flow_and_options
+    what_is_due_is_put_off_and_given_to_one
+    one_is_claimed_by_one_whether_it_is_due_or_not
+    a_commit_hands_on_and_moves_the_cursor_in_one_step
+    a_commit_of_an_old_generation_does_nothing
+    a_commit_that_was_overtaken_does_nothing
+    whoever_comes_first_has_a_key
+    keys_that_were_not_seen_for_long_are_forgotten
+    so_many_keys_are_kept_and_those_seen_last
+    a_failed_look_is_noted_and_may_stop_the_monitor
+    a_reset_begins_anew
+    without_a_subscription_it_stands_still_and_keeps_its_cursor
+    a_connection_that_cannot_be_used_pauses_its_monitors
+    monitors_and_their_ledgers_go_with_the_connection
+    what_is_kept_of_a_monitor_outlives_the_process
+}
+
+fn new(id: &str, connection: &str) -> NewMonitor {
+    NewMonitor {
+        id: id.to_owned(),
+        connection: connection.to_owned(),
+        flow: "news".to_owned(),
+        options: r#"{"project":"p"}"#.to_owned(),
+        options_hash: "p".to_owned(),
+        now: at(10),
+    }
+}
+
+fn subscription(name: &str) -> Subscription {
+    Subscription {
+        name: name.to_owned(),
+        mode: RunMode::Every,
+        schedule: Some(OwnSchedule::Cron("0 9 * * *".to_owned())),
+        first_run: Some("last 5".to_owned()),
+    }
+}
+
+/// A store with a connection `it` and its monitor `m`.
+async fn with_monitor(home: &Home) -> Arc<dyn Store> {
+    let store = home.open().await;
+    store.connection_add(connection("it"), None).await.unwrap();
+    store.monitor_on(new("m", "it"), subscription("one")).await.unwrap();
+    store
+}
+
+async fn row(store: &dyn Store) -> Monitor {
+    store.monitor("m").await.unwrap().unwrap()
+}
+
+fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
+    let entries = new.iter().map(|key| NewEntry {
+        source: "m".to_owned(),
+        identity: format!("one/{key}"),
+        lane: None,
+        head: "{}".to_owned(),
+        body: (*key).to_owned().into_bytes().into(),
+        received: at(seconds),
+    });
+    Commit {
+        id: "m".to_owned(),
+        generation,
+        entries: entries.collect(),
+        found: new.len() as u64,
+        scope: "m".to_owned(),
+        new: new.iter().map(|key| (*key).to_owned()).collect(),
+        again: Vec::new(),
+        forget_before: at(seconds - 1000),
+        most_keys: 1000,
+        cursor: seconds.to_string(),
+        started: true,
+        at: at(seconds),
+        next: Some(at(seconds + 60)),
+        problem: None,
+    }
+}
+
+async fn handed(store: &dyn Store) -> Vec<String> {
+    let all = Entries { most: 100, ..Entries::default() };
+    store.inbox_list(all).await.unwrap().into_iter().rev().map(|entry| entry.identity).collect()
+}
+
+async fn known(store: &dyn Store, scope: &str, keys: &[&str]) -> Vec<String> {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    let mut found: Vec<String> =
+        store.seen(scope, keys).await.unwrap().into_iter().map(|seen| seen.key).collect();
+    found.sort_unstable();
+    found
+}
+
+async fn a_monitor_is_one_by_connection_flow_and_options(home: &Home) {
+    let store = with_monitor(home).await;
+    let first = row(&*store).await;
+    assert_eq!(
+        (first.tenant.as_str(), first.name.as_str(), first.connector.as_str()),
+        ("acme", "it", "tracker")
+    );
+    assert_eq!(
+        (first.created, first.due, first.generation, first.started, first.stopped, first.paused),
+        (at(10), Some(at(10)), 1, false, false, false)
+    );
+    assert_eq!(first.subscriptions, [subscription("one")]);
+    let again = store.monitor_on(new("other", "it"), subscription("another")).await.unwrap();
+    assert_eq!(again.id, "m");
+    assert_eq!(again.subscriptions, [subscription("another"), subscription("one")]);
+    let mut each = subscription("one");
+    each.mode = RunMode::Each;
+    let replaced = store.monitor_on(new("other", "it"), each.clone()).await.unwrap();
+    assert_eq!(replaced.subscriptions, [subscription("another"), each]);
+
+    store.connection_add(connection("second"), None).await.unwrap();
+    let mut other = new("o", "it");
+    other.options_hash = "q".to_owned();
+    assert_eq!(store.monitor_on(other, subscription("one")).await.unwrap().id, "o");
+    assert_eq!(store.monitor_on(new("s", "second"), subscription("one")).await.unwrap().id, "s");
+    let ids = async |which| -> Vec<String> {
+        store.monitors(which).await.unwrap().into_iter().map(|monitor| monitor.id).collect()
+    };
+    assert_eq!(ids(MonitorFilter::default()).await, ["m", "o", "s"]);
+    let of = MonitorFilter { connection: Some("second".to_owned()), ..MonitorFilter::default() };
+    assert_eq!(ids(of).await, ["s"]);
+    let of = MonitorFilter { options_hash: Some("q".to_owned()), ..MonitorFilter::default() };
+    assert_eq!(ids(of).await, ["o"]);
+    let of = MonitorFilter { tenant: Some("nobody".to_owned()), ..MonitorFilter::default() };
+    assert!(ids(of).await.is_empty());
+    // Of a connection that is not there nothing is made.
+    assert!(store.monitor_on(new("x", "nowhere"), subscription("one")).await.is_err());
+}
+
+async fn what_is_due_is_put_off_and_given_to_one(home: &Home) {
+    let store = with_monitor(home).await;
+    assert_eq!(store.monitor_next().await.unwrap(), Some(at(10)));
+    assert!(store.monitors_due(at(9), at(300), 5).await.unwrap().is_empty());
+    let (one, two) = (home.open().await, home.open().await);
+    let (first, second) =
+        tokio::join!(one.monitors_due(at(10), at(300), 5), two.monitors_due(at(10), at(300), 5));
+    let mut given = first.unwrap();
+    given.extend(second.unwrap());
+    assert_eq!(given.len(), 1);
+    assert_eq!((given[0].held_until, given[0].subscriptions.len()), (Some(at(300)), 1));
+    assert_eq!(store.monitor_next().await.unwrap(), Some(at(300)));
+    // Whoever had it is gone.
+    assert_eq!(store.monitors_due(at(300), at(600), 5).await.unwrap().len(), 1);
+}
+
+async fn one_is_claimed_by_one_whether_it_is_due_or_not(home: &Home) {
+    let store = with_monitor(home).await;
+    let claim = async |now| store.monitor_claim("m", at(now), at(now + 300)).await.unwrap().is_some();
+    assert!(claim(5).await);
+    assert!(!claim(6).await);
+    assert!(store.monitors_due(at(20), at(400), 5).await.unwrap().is_empty());
+    assert!(claim(305).await);
+    assert_eq!(store.monitor_commit(commit(1, 306, &[])).await.unwrap(), Committed::Done);
+    assert!(claim(307).await);
+    assert_eq!(store.monitor_claim("nowhere", at(0), at(1)).await.unwrap(), None);
+}
+
+async fn a_commit_hands_on_and_moves_the_cursor_in_one_step(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitors_due(at(10), at(300), 5).await.unwrap();
+    let mut first = commit(1, 20, &["a", "b"]);
+    first.problem = Some(("LP510".to_owned(), "no answer".to_owned()));
+    assert_eq!(store.monitor_commit(first).await.unwrap(), Committed::Done);
+    let kept = row(&*store).await;
+    assert_eq!((kept.cursor.as_deref(), kept.cursor_at, kept.generation), (Some("20"), Some(at(20)), 2));
+    assert_eq!((kept.due, kept.held_until, kept.started), (Some(at(80)), None, true));
+    assert_eq!((kept.failures, kept.last_run, kept.last_found), (1, Some(at(20)), 2));
+    assert_eq!(kept.problem, Some(("LP510".to_owned(), "no answer".to_owned())));
+    assert_eq!(handed(&*store).await, ["one/a", "one/b"]);
+    let seen = store.seen("m", vec!["a".to_owned(), "c".to_owned()]).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].key.as_str(), seen[0].owner.as_str(), seen[0].at), ("a", "m", at(20)));
+
+    assert_eq!(store.monitor_commit(commit(2, 30, &["c"])).await.unwrap(), Committed::Done);
+    let kept = row(&*store).await;
+    assert_eq!((kept.failures, kept.problem), (0, None));
+}
+
+async fn a_commit_of_an_old_generation_does_nothing(home: &Home) {
+    let store = with_monitor(home).await;
+    assert_eq!(store.monitor_commit(commit(1, 20, &["a"])).await.unwrap(), Committed::Done);
+    let before = row(&*store).await;
+    assert_eq!(store.monitor_commit(commit(1, 30, &["b"])).await.unwrap(), Committed::Moved);
+    assert_eq!(row(&*store).await, before);
+    assert_eq!(handed(&*store).await, ["one/a"]);
+    assert!(known(&*store, "m", &["b"]).await.is_empty());
+    let mut gone = commit(1, 30, &["b"]);
+    gone.id = "nowhere".to_owned();
+    assert_eq!(store.monitor_commit(gone).await.unwrap(), Committed::Moved);
+    assert_eq!(handed(&*store).await, ["one/a"]);
+}
+
+async fn a_commit_that_was_overtaken_does_nothing(home: &Home) {
+    let store = with_monitor(home).await;
+    assert_eq!(store.seen_claim("m", vec!["b".to_owned()], "hook", at(15)).await.unwrap(), [true]);
+    let before = row(&*store).await;
+    assert_eq!(store.monitor_commit(commit(1, 20, &["a", "b"])).await.unwrap(), Committed::Overtaken);
+    assert_eq!(row(&*store).await, before);
+    assert!(handed(&*store).await.is_empty());
+    assert_eq!(known(&*store, "m", &["a", "b"]).await, ["b"]);
+}
+
+async fn whoever_comes_first_has_a_key(home: &Home) {
+    let store = with_monitor(home).await;
+    let claim = async |scope: &str, keys: &[&str], owner: &str| {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        store.seen_claim(scope, keys, owner, at(0)).await.unwrap()
+    };
+    assert_eq!(claim("it/event/h", &["a", "b", "a"], "hook").await, [true, true, true]);
+    assert_eq!(claim("it/event/h", &["c", "b"], "other").await, [true, false]);
+    // Again after a crash.
+    assert_eq!(claim("it/event/h", &["a"], "hook").await, [true]);
+    assert_eq!(claim("it/event/g", &["a"], "other").await, [true]);
+    assert!(claim("it/event/h", &[], "hook").await.is_empty());
+    let (one, two) = (home.open().await, home.open().await);
+    let keys = || (0..20).map(|key| key.to_string()).collect::<Vec<_>>();
+    let (first, second) =
+        tokio::join!(one.seen_claim("s", keys(), "one", at(0)), two.seen_claim("s", keys(), "two", at(0)));
+    for (first, second) in first.unwrap().into_iter().zip(second.unwrap()) {
+        assert!(first != second);
+    }
+}
+
+async fn keys_that_were_not_seen_for_long_are_forgotten(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_commit(commit(1, 1000, &["a", "b"])).await.unwrap();
+    let mut again = commit(2, 1500, &["c"]);
+    again.again = vec!["a".to_owned()];
+    store.monitor_commit(again).await.unwrap();
+    assert_eq!(known(&*store, "m", &["a", "b", "c"]).await, ["a", "b", "c"]);
+    store.monitor_commit(commit(3, 2001, &[])).await.unwrap();
+    assert_eq!(known(&*store, "m", &["a", "b", "c"]).await, ["a", "c"]);
+}
+
+async fn so_many_keys_are_kept_and_those_seen_last(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_commit(commit(1, 100, &["a", "b"])).await.unwrap();
+    store.monitor_commit(commit(2, 200, &["c"])).await.unwrap();
+    let mut full = commit(3, 300, &["d", "e", "f"]);
+    full.most_keys = 4;
+    store.monitor_commit(full).await.unwrap();
+    assert_eq!(known(&*store, "m", &["a", "b", "c", "d", "e", "f"]).await, ["c", "d", "e", "f"]);
+    let mut more = commit(4, 400, &["g", "h", "i"]);
+    more.most_keys = 2;
+    store.monitor_commit(more).await.unwrap();
+    // Never fewer than were seen just now.
+    assert_eq!(known(&*store, "m", &["c", "d", "e", "f", "g", "h", "i"]).await, ["g", "h", "i"]);
+}
+
+async fn a_failed_look_is_noted_and_may_stop_the_monitor(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitors_due(at(10), at(300), 5).await.unwrap();
+    let failed = |generation, next| FailedLook {
+        id: "m".to_owned(),
+        generation,
+        problem: ("LP525".to_owned(), "down".to_owned()),
+        at: at(20),
+        next,
+    };
+    assert!(!store.monitor_failed(failed(7, Some(at(50)))).await.unwrap());
+    assert!(store.monitor_failed(failed(1, Some(at(50)))).await.unwrap());
+    let row_now = row(&*store).await;
+    assert_eq!((row_now.failures, row_now.due, row_now.held_until), (1, Some(at(50)), None));
+    assert_eq!((row_now.generation, row_now.stopped), (1, false));
+    assert!(store.monitor_failed(failed(1, None)).await.unwrap());
+    let row_now = row(&*store).await;
+    assert_eq!((row_now.failures, row_now.due, row_now.stopped), (2, None, true));
+    assert_eq!(store.monitor_next().await.unwrap(), None);
+    let on = store.monitor_on(new("x", "it"), subscription("two")).await.unwrap();
+    assert_eq!((on.due, on.stopped), (None, true));
+}
+
+async fn a_reset_begins_anew(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_commit(commit(1, 20, &["a"])).await.unwrap();
+    assert!(store.monitor_reset("m", None, at(50)).await.unwrap());
+    let anew = row(&*store).await;
+    assert_eq!((anew.cursor, anew.cursor_at, anew.started, anew.due), (None, None, false, Some(at(50))));
+    assert_eq!(anew.generation, 3);
+    // What was handed on stays known, and whoever looked meanwhile loses.
+    assert_eq!(known(&*store, "m", &["a"]).await, ["a"]);
+    assert_eq!(store.monitor_commit(commit(2, 60, &["b"])).await.unwrap(), Committed::Moved);
+    assert!(store.monitor_reset("m", Some("7".to_owned()), at(70)).await.unwrap());
+    let anew = row(&*store).await;
+    assert_eq!((anew.cursor.as_deref(), anew.cursor_at, anew.started), (Some("7"), Some(at(70)), true));
+    assert!(!store.monitor_reset("nowhere", None, at(0)).await.unwrap());
+}
+
+async fn without_a_subscription_it_stands_still_and_keeps_its_cursor(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_on(new("x", "it"), subscription("two")).await.unwrap();
+    store.monitor_commit(commit(1, 20, &["a"])).await.unwrap();
+    assert!(store.monitor_off("m", "one").await.unwrap());
+    assert!(!store.monitor_off("m", "one").await.unwrap());
+    assert_eq!(row(&*store).await.due, Some(at(80)));
+    // The last one goes while somebody looks.
+    store.monitors_due(at(80), at(400), 5).await.unwrap();
+    assert!(store.monitor_off("m", "two").await.unwrap());
+    assert_eq!(row(&*store).await.due, None);
+    assert_eq!(store.monitor_commit(commit(2, 90, &["b"])).await.unwrap(), Committed::Done);
+    let off = row(&*store).await;
+    assert_eq!((off.due, off.cursor.as_deref()), (None, Some("90")));
+    let mut later = new("x", "it");
+    later.now = at(200);
+    let on = store.monitor_on(later, subscription("one")).await.unwrap();
+    assert_eq!((on.id.as_str(), on.due, on.cursor.as_deref()), ("m", Some(at(200)), Some("90")));
+    assert!(store.monitor_remove("m").await.unwrap());
+    assert!(known(&*store, "m", &["a", "b"]).await.is_empty());
+    assert!(!store.monitor_remove("m").await.unwrap());
+}
+
+async fn a_connection_that_cannot_be_used_pauses_its_monitors(home: &Home) {
+    let store = with_monitor(home).await;
+    store.connection_move("it", change(State::NeedsReauthorization, 5)).await.unwrap();
+    assert!(row(&*store).await.paused);
+    assert_eq!(store.monitor_next().await.unwrap(), None);
+    assert!(store.monitors_due(at(20), at(300), 5).await.unwrap().is_empty());
+    assert_eq!(store.monitor_claim("m", at(20), at(300)).await.unwrap(), None);
+    // One that is turned on meanwhile is paused from the start.
+    let mut other = new("o", "it");
+    other.options_hash = "q".to_owned();
+    assert!(store.monitor_on(other, subscription("one")).await.unwrap().paused);
+    store.connection_move("it", change(State::Active, 30)).await.unwrap();
+    let given = store.monitors_due(at(40), at(300), 5).await.unwrap();
+    assert_eq!(given.len(), 2, "what was missed is caught up with");
+    store.connection_move("it", change(State::Failing, 50)).await.unwrap();
+    assert!(!row(&*store).await.paused);
+    store.connection_move("it", change(State::Revoked, 60)).await.unwrap();
+    assert!(row(&*store).await.paused);
+}
+
+async fn monitors_and_their_ledgers_go_with_the_connection(home: &Home) {
+    let store = with_monitor(home).await;
+    store.connection_add(connection("it2"), None).await.unwrap();
+    store.monitor_commit(commit(1, 20, &["a"])).await.unwrap();
+    for scope in ["it/event/h", "it2/event/h"] {
+        store.seen_claim(scope, vec!["k".to_owned()], "hook", at(0)).await.unwrap();
+    }
+    assert!(store.connection_remove("it", None).await.unwrap());
+    assert_eq!(store.monitor("m").await.unwrap(), None);
+    assert!(known(&*store, "m", &["a"]).await.is_empty());
+    assert!(known(&*store, "it/event/h", &["k"]).await.is_empty());
+    assert_eq!(known(&*store, "it2/event/h", &["k"]).await, ["k"]);
+}
+
+async fn what_is_kept_of_a_monitor_outlives_the_process(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_commit(commit(1, 20, &["a"])).await.unwrap();
+    let before = row(&*store).await;
+    drop(store);
+    assert_eq!(row(&*home.open().await).await, before);
+}
