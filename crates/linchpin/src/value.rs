@@ -165,7 +165,7 @@ pub struct Polled<T, C> {
     pub cursor: C,
 }
 
-/// What the service delivered to a webhook, as it came.
+#[doc = include_str!("doc/delivery.md")]
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The request's method; POST by default.
