@@ -188,7 +188,7 @@ impl<T, C> Polled<T, C> {
     }
 }
 
-/// What the service delivered to a webhook, as it came.
+#[doc = include_str!("doc/delivery.md")]
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The request's method; POST by default.

@@ -244,6 +244,8 @@ def zoom_vectors():
     answer = {"plainToken": token, "encryptedToken": mac(PLAIN[0], token)}
     reply = {"status": 200, "headers": JSON, "json": answer}
     scheme.add("endpoint.url_validation", sign(PLAIN[0], asked, NOW), [PLAIN[0], PLAIN[2]], "handshake", reply=reply)
+    by_old = {**answer, "encryptedToken": mac(PLAIN[2], token)}
+    scheme.add("endpoint.url_validation, signed with the old key", sign(PLAIN[2], asked, NOW), [PLAIN[0], PLAIN[2]], "handshake", reply={**reply, "json": by_old})
     scheme.add("endpoint.url_validation, wrong key", sign(PLAIN[1], asked, NOW), PLAIN[:1], "refused")
     scheme.write()
 

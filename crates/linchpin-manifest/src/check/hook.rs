@@ -233,8 +233,11 @@ impl Check<'_> {
     }
 
     fn handshakes(&mut self, path: &str, hook: &Hook) {
-        let keyless = hook.signature.as_ref().is_none_or(|signature| signature.key.is_none())
-            || matches!(hook.signature.as_ref().map(|own| &own.key), Some(Some(SignatureKey::Public(_))));
+        // What everybody may know shows nobody.
+        let keyless = hook.signature.as_ref().is_none_or(|signature| {
+            let public = signature.detached().is_some_and(|own| own.algorithm == SignatureAlgorithm::Ed25519);
+            signature.key.is_none() || public
+        });
         for (index, handshake) in hook.handshakes.iter().enumerate() {
             let at = format!("{path}/handshake/{index}");
             // Those that the scheme implies have no place in the file.

@@ -79,7 +79,13 @@ impl Detached {
         self.headers.iter().find(|set| delivery.headers.contains_key(&set.signature))
     }
 
-    pub(super) fn verify(&self, delivery: &Delivery, keys: &[Secret], now: DateTime) -> Result<()> {
+    /// Checks the signature; gives the key that it is by, where that is one of those that were given.
+    pub(super) fn verify<'k>(
+        &self,
+        delivery: &Delivery,
+        keys: &'k [Secret],
+        now: DateTime,
+    ) -> Result<&'k [Secret]> {
         let own = &self.own;
         let set = self.set(delivery).or(self.headers.first()).ok_or_else(unreadable)?;
         let value = text_of(delivery, &set.signature)?;
@@ -129,39 +135,45 @@ impl Detached {
         }
         let id = set.id.as_ref().map_or(Ok(""), |name| text_of(delivery, name))?;
         let parts = Parts { id, timestamp, params: self.params(delivery)? };
-        let genuine = match own.algorithm {
-            SignatureAlgorithm::Ed25519 => self.is_by_public_key(delivery, &parts, keys, &given)?,
-            _ => self.is_by_secret_key(delivery, &parts, keys, &given)?,
-        };
-        match genuine {
-            true => Ok(()),
-            false => Err(refuse("is not that of the delivery under the key")),
+        let wrong = || refuse("is not that of the delivery under the key");
+        match own.algorithm {
+            SignatureAlgorithm::Ed25519 => {
+                let genuine = self.is_by_public_key(delivery, &parts, keys, &given)?;
+                genuine.then_some(&keys[..0]).ok_or_else(wrong)
+            }
+            _ => {
+                let at = self.secret_key_of(delivery, &parts, keys, &given)?.ok_or_else(wrong)?;
+                Ok(&keys[at..=at])
+            }
         }
     }
 
-    fn is_by_secret_key(
+    /// Which of the keys a signature is by. Each is tried, whichever it is.
+    fn secret_key_of(
         &self,
         delivery: &Delivery,
         parts: &Parts<'_>,
         keys: &[Secret],
         given: &[Given],
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let mut usable = false;
-        let mut genuine = false;
-        for key in keys {
+        let mut found = None;
+        for (at, key) in keys.iter().enumerate() {
             let Some(key) = self.secret_key(key) else { continue };
             usable = true;
             for url in self.urls(&delivery.url)? {
                 let mut mac = hmac::Context::with_key(&key);
                 self.write(delivery, &url, parts, &mut |bytes| mac.update(bytes));
                 let tag = mac.sign();
-                genuine |= given.iter().any(|given| bool::from(given.bytes().ct_eq(tag.as_ref())));
+                if given.iter().any(|given| bool::from(given.bytes().ct_eq(tag.as_ref()))) {
+                    found = Some(at);
+                }
             }
         }
         if !usable {
             return Err(keyless());
         }
-        Ok(genuine)
+        Ok(found)
     }
 
     fn is_by_public_key(

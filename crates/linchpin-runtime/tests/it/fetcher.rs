@@ -141,6 +141,9 @@ async fn a_key_set_that_cannot_be_had_anew_stays_good() {
         assert!(matches!(judged, Ok(Judged::Delivery)), "{judged:?}");
         assert_eq!(asked(&server).await, 1);
     }
+    let sent = guard.sign(&pem, Delivery::default(), "1", at(86_400)).unwrap();
+    let error = guard.judge(&fetcher, &sent, &[], at(86_400)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ServiceFailed, "but for a day only");
 }
 
 /// The private key of the vectors.

@@ -230,24 +230,27 @@ fn matching(node: &Node) -> DeliveryMatch {
 }
 
 pub(in crate::spec) fn event(key: &str, node: &Node) -> Event {
-    let mut filter = Vec::new();
-    if let Some(node) = node.get("filter") {
-        let option = |text: String| text.trim_matches(['{', '}']).to_owned();
-        let places: [(&str, fn(String) -> DeliveryPlace); 3] = [
-            ("header", DeliveryPlace::Header),
-            ("query", DeliveryPlace::Query),
-            ("body", DeliveryPlace::Body),
-        ];
-        for (kind, place) in places {
-            filter.extend(pairs(node, kind).into_iter().map(|(name, text)| (place(name), option(text))));
-        }
-    }
+    let filter = node.get("filter").map(|node| {
+        let header = options(node, "header", DeliveryPlace::Header);
+        let query = options(node, "query", DeliveryPlace::Query);
+        header.chain(query).chain(options(node, "body", DeliveryPlace::Body)).collect()
+    });
     Event {
         key: key.to_owned(),
         name: text(node, "name").unwrap_or_else(|| crate::spec::decode::title_case(key)),
         description: text(node, "description"),
         hook: text(node, "hook"),
         matching: node.get("match").map(matching).unwrap_or_default(),
-        filter,
+        filter: filter.unwrap_or_default(),
     }
+}
+
+/// The options of a filter, by their places.
+fn options(
+    node: &Node,
+    kind: &str,
+    place: fn(String) -> DeliveryPlace,
+) -> impl Iterator<Item = (DeliveryPlace, String)> {
+    let pairs = pairs(node, kind).into_iter();
+    pairs.map(move |(name, text)| (place(name), text.trim_matches(['{', '}']).to_owned()))
 }
