@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::connection::{Auth, Serve, StoreArgs};
+use crate::{
+    connection::{Auth, Serve, StoreArgs},
+    hook::Hook,
+};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Global {
@@ -61,7 +64,9 @@ pub(crate) enum Verb {
     Run(Box<Run>),
     /// Make, check, refresh and revoke connections
     Auth(Box<Auth>),
-    /// Look after connections: pings, exchanges that keep grants alive, revocations
+    /// Register, check, renew and deregister webhooks
+    Hook(Box<Hook>),
+    /// Look after connections: pings, exchanges that keep grants alive, webhooks, revocations
     Serve(Serve),
     /// Explain a code, or list all codes
     Explain(Explain),

@@ -117,7 +117,7 @@ fn revocations(left: &[Revocation], format: Format) -> Result<(), Failure> {
     }
 }
 
-fn table<T: ToString>(rows: Vec<Vec<T>>) -> Result<(), Failure> {
+pub(crate) fn table<T: ToString>(rows: Vec<Vec<T>>) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for row in rows {
@@ -273,6 +273,7 @@ pub(crate) fn round(round: &Round, format: Format) -> Result<(), Failure> {
         Format::Json => print(&json!({
             "pings": counts(round.pings),
             "keep_alives": counts(round.keep_alives),
+            "hooks": counts(round.hooks),
             "revocations": round.revocations.iter().map(report).collect::<Value>(),
         })),
         Format::Human => {
@@ -287,11 +288,13 @@ pub(crate) fn round(round: &Round, format: Format) -> Result<(), Failure> {
 pub(crate) fn summary(round: &Round) -> String {
     let done = round.revocations.iter().filter(|report| report.done).count();
     format!(
-        "pings: {} answered, {} not; kept alive: {}, failed: {}; revocations: {done} done, {} left",
+        "pings: {} answered, {} not; kept alive: {}, failed: {}; webhooks: {} well, {} not; revocations: {done} done, {} left",
         round.pings.0,
         round.pings.1,
         round.keep_alives.0,
         round.keep_alives.1,
+        round.hooks.0,
+        round.hooks.1,
         round.revocations.len() - done
     )
 }

@@ -148,16 +148,20 @@ impl Host {
             return Err(Error::coded(Code::ConnectionUnknown, message));
         }
         let mut work = Work::new(self, connection, hook)?;
-        let mut problem = None;
-        if let Err(halt) = work.enroll().await {
-            let error = match halt {
-                Halt::Failed(error) => error,
-                _ => Error::coded(Code::HookUnknown, "the hook was taken away while it was registered"),
-            };
-            self.store().hook_off(&work.row.id, self.0.now()).await?;
-            work.row.stage = Stage::Deregistering;
-            problem = Some(error);
-        }
+        let standing = |hook: Option<Hook>| match hook {
+            Some(hook) if hook.stage != Stage::Deregistering => Ok(hook),
+            _ => Err(Error::coded(Code::HookUnknown, "the hook was taken away while it was registered")),
+        };
+        let problem = match work.enroll().await {
+            Ok(()) => None,
+            Err(Halt::Failed(error)) => {
+                self.store().hook_off(&work.row.id, self.0.now()).await?;
+                work.row.stage = Stage::Deregistering;
+                Some(error)
+            }
+            // Another process has gone on with it.
+            Err(_) => return standing(self.store().hook(&work.row.id).await?),
+        };
         let ended = match work.row.stage {
             Stage::Deregistering => work.deregister().await,
             _ => Ok(()),
@@ -167,10 +171,7 @@ impl Host {
             (Some(error), Some(_)) => Err(error
                 .hint("the service may have registered it; what it has is taken back as soon as it can be")),
             (Some(error), None) => Err(error),
-            (None, Some(hook)) if hook.stage != Stage::Deregistering => Ok(hook),
-            (None, _) => {
-                Err(Error::coded(Code::HookUnknown, "the hook was taken away while it was registered"))
-            }
+            (None, kept) => standing(kept),
         }
     }
 
