@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
     connection::{Auth, Serve, StoreArgs},
+    hook::Hook,
     monitor::MonitorArgs,
 };
 
@@ -64,9 +65,11 @@ pub(crate) enum Verb {
     Run(Box<Run>),
     /// Make, check, refresh and revoke connections
     Auth(Box<Auth>),
+    /// Register, check, renew and deregister webhooks; see what was delivered, and hand it on again
+    Hook(Box<Hook>),
     /// Turn monitors on and off, and look once
     Monitor(Box<MonitorArgs>),
-    /// Look after connections: pings, exchanges that keep grants alive, revocations; and look for monitors
+    /// Take what services deliver, look for monitors, and look after connections and webhooks
     Serve(Serve),
     /// Explain a code, or list all codes
     Explain(Explain),

@@ -15,6 +15,7 @@ mod describe;
 mod egress;
 mod exit;
 mod explain;
+mod hook;
 mod input;
 mod json;
 mod local;
@@ -138,6 +139,7 @@ impl Cli {
             Verb::New(args) => scaffold::new(&args, format),
             Verb::Auth(args) => connection::auth(&self.catalogue, &args, format),
             Verb::Monitor(args) => monitor::monitor(&self.catalogue, &args, format),
+            Verb::Hook(args) => hook::hook(&self.catalogue, &args, format),
             Verb::Serve(args) => connection::serve(&self.catalogue, &args),
             Verb::Descriptors => describe::descriptors(&self.catalogue),
         }

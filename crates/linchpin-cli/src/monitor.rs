@@ -11,7 +11,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     args::Format,
     catalogue::Catalogue,
-    connection::{StoreArgs, executor, open, print, show},
+    connection::{PublicUrl, StoreArgs, executor, open, print, show},
     exit::{Exit, Failure, write_stdout},
     run,
 };
@@ -114,7 +114,7 @@ pub(crate) struct Reset {
 
 pub(crate) fn monitor(catalogue: &Catalogue, args: &MonitorArgs, format: Format) -> Result<Exit, Failure> {
     executor()?.block_on(async {
-        let host = open(catalogue.connectors(), &args.store).await?;
+        let host = open(catalogue.connectors(), &args.store, &PublicUrl::default()).await?;
         let ended = act(&host, &args.verb, format).await;
         // What a token endpoint is about to answer must still be stored.
         host.settle().await;

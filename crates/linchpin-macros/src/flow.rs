@@ -392,7 +392,10 @@ fn companion(raw: &RawFn, flow: &FlowFn, kind: &Kind, krate: &TokenStream) -> To
             let check = quote_spanned!(ident.span()=> const _: () = __p::unconnected(#first::CONNECTED, &[#(#uses::SLOT),*]););
             quote!(impl __p::Helper for #ident {} #check)
         }
-        Kind::Hook { form: HookForm::Register, .. } => quote!(impl __p::Registers for #ident {}),
+        Kind::Hook { form: HookForm::Register, .. } => {
+            let as_what = quote_spanned!(result.span()=> impl __p::RegistersAs<#result> for #ident {});
+            quote!(impl __p::Registers for #ident {} #as_what)
+        }
         _ => TokenStream::new(),
     };
     let once = (uses.len() > 1)

@@ -308,15 +308,12 @@ impl<F: Helper + Flow<Output = Result<Choices>>> ChoiceSource for F {}
 )]
 pub trait Registers: Flow {}
 
-/// A flow with `#[webhook(register)]` that gives what a renewal gives.
+/// A flow with `#[webhook(register)]` that gives `O`, as a renewal does.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not register a webhook and give `{O}`",
-    note = "a renewal gives what the registration gave, so that it can take its place: let both have one result"
+    message = "`{Self}` does not register a webhook that gives `{O}`",
+    note = "what a renewal gives takes the place of what the registration gave: let both have one result"
 )]
 pub trait RegistersAs<O>: Registers {}
-
-#[diagnostic::do_not_recommend]
-impl<F: Registers> RegistersAs<F::Output> for F {}
 
 /// What is inside a `Result`.
 pub trait Gives {

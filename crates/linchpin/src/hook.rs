@@ -6,7 +6,7 @@ use linchpin_macros::fields;
 
 use crate::{
     DateTime, Result,
-    flow::{Flow, Gives, Registers, not_json},
+    flow::{Flow, Gives, not_json},
     shape::FieldType,
 };
 
@@ -90,7 +90,7 @@ impl HookState {
 /// A webhook that a service lists, with what the registering flow `F` would have given for it: what a `#[webhook(list)]` flow gives.
 ///
 /// Others than those of this installation may be among them; the host looks at the URL and leaves them alone.
-pub struct Found<F: Registers>
+pub struct Found<F: Flow>
 where
     F::Output: Gives,
 {
@@ -102,7 +102,7 @@ where
     pub paused: bool,
 }
 
-impl<F: Registers> Found<F>
+impl<F: Flow> Found<F>
 where
     F::Output: Gives,
 {
@@ -127,12 +127,12 @@ where
     }
 }
 
-impl<F: Registers> fmt::Debug for Found<F>
+impl<F: Flow> fmt::Debug for Found<F>
 where
     F::Output: Gives,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Found({} at {})", <F as Flow>::DESCRIPTOR.name, self.url)
+        write!(f, "Found({} at {})", F::DESCRIPTOR.name, self.url)
     }
 }
 

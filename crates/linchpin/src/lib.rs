@@ -113,7 +113,7 @@ pub mod __private {
         extract::{Call, Parameter, ParameterInfo},
         flow::{
             BoxFuture, ChoiceSource, Effect, Flow, FlowDescriptor, FromContext, Helper, Idempotency,
-            KindInfo, Produced, Registers, ResultInfo, Returns, Slot, kind,
+            KindInfo, Produced, Registers, RegistersAs, ResultInfo, Returns, Slot, kind,
         },
         request::{Path, PathPiece, PathValue, build_path},
         shape::{Bounds, ChoiceInfo, FieldInfo, FieldType, Fields, FlatSlot, Shape, StructShape, serial},

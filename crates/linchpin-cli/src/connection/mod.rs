@@ -19,7 +19,10 @@ use linchpin_host::{
 use linchpin_runtime::OAuthClient;
 use serde_json::json;
 
-pub(crate) use self::serve::{Serve, serve};
+pub(crate) use self::{
+    serve::{Serve, serve},
+    show::table,
+};
 use crate::{
     args::Format,
     catalogue::Catalogue,
@@ -46,6 +49,14 @@ pub(crate) struct StoreArgs {
     pub(crate) base_url: Option<String>,
     #[command(flatten)]
     pub(crate) egress: EgressArgs,
+}
+
+/// Where services deliver.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PublicUrl {
+    /// Where services reach this installation from outside, as in https://hooks.example; event URLs stand under it
+    #[arg(long, global = true, value_name = "URL", env = "LINCHPIN_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
 }
 
 /// Which connection.
@@ -89,7 +100,7 @@ pub(crate) enum AuthVerb {
     Revoke(Revoke),
     /// Take a connection away at once, and leave the killing of its tokens to `serve` and `drain`
     Delete(Named),
-    /// Do one round of what `serve` does: revocations, exchanges that keep grants alive, pings
+    /// Do one round of what `serve` does: revocations, exchanges that keep grants alive, webhooks, pings
     Drain,
     /// Give up on a revocation: its tokens may stay alive at the service
     GiveUp {
@@ -152,7 +163,7 @@ pub(crate) fn executor() -> Result<tokio::runtime::Runtime, Failure> {
 
 pub(crate) fn auth(catalogue: &Catalogue, args: &Auth, format: Format) -> Result<Exit, Failure> {
     executor()?.block_on(async {
-        let host = open(catalogue.connectors(), &args.store).await?;
+        let host = open(catalogue.connectors(), &args.store, &PublicUrl::default()).await?;
         let ended = run(catalogue, &host, &args.verb, format).await;
         // What a token endpoint is about to answer must still be stored.
         host.settle().await;
@@ -268,7 +279,11 @@ pub(crate) fn print(value: &serde_json::Value) -> Result<(), Failure> {
 }
 
 /// Opens the store, and makes a host over it that knows the connectors.
-pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<Host, Failure> {
+pub(crate) async fn open(
+    connectors: &[Connector],
+    args: &StoreArgs,
+    public: &PublicUrl,
+) -> Result<Host, Failure> {
     let place = match &args.store {
         Some(place) => place.clone(),
         None => default_store()?.to_string_lossy().into_owned(),
@@ -295,6 +310,9 @@ pub(crate) async fn open(connectors: &[Connector], args: &StoreArgs) -> Result<H
     let mut builder = Host::builder_shared(store, vault).connectors(connectors.iter().cloned()).notices(tell);
     builder = builder.runtime(args.egress.runtime()?);
     builder = builder.clock(std::sync::Arc::new(crate::pause::SpokenClock(crate::args::Format::Human)));
+    if let Some(url) = &public.public_url {
+        builder = builder.public_url(url);
+    }
     for connector in connectors {
         if let Some(client) = client(connector) {
             builder = builder.client(connector.key(), client);
@@ -330,6 +348,9 @@ fn tell(notice: &Notice) {
             format!("is now {}", state.as_str())
         }
         NoticeKind::MonitorStopped => "has a monitor that needs you".to_owned(),
+        NoticeKind::HookFailing => "has trouble with a webhook".to_owned(),
+        NoticeKind::HookGap => "may have missed events".to_owned(),
+        NoticeKind::HookLeft => "may have left a webhook at the service".to_owned(),
         _ => return,
     };
     let owner = notice.owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
@@ -348,7 +369,7 @@ pub(crate) async fn stored(
     tenant: &str,
     name: &str,
 ) -> Result<(Arc<Host>, linchpin_runtime::Connection), Failure> {
-    let host = open(std::slice::from_ref(connector), args).await?;
+    let host = open(std::slice::from_ref(connector), args, &PublicUrl::default()).await?;
     let row = host.kept(tenant, name).await?;
     if row.connector != connector.key() {
         let message =

@@ -4,7 +4,7 @@ use clap::Args;
 use linchpin_host::Round;
 use linchpin_runtime::Cancel;
 
-use super::{StoreArgs, executor, open, show};
+use super::{PublicUrl, StoreArgs, executor, open, show};
 use crate::{
     catalogue::Catalogue,
     exit::{Exit, Failure},
@@ -14,11 +14,13 @@ use crate::{
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) public: PublicUrl,
 }
 
 pub(crate) fn serve(catalogue: &Catalogue, args: &Serve) -> Result<Exit, Failure> {
     executor()?.block_on(async {
-        let host = open(catalogue.connectors(), &args.store).await?;
+        let host = open(catalogue.connectors(), &args.store, &args.public).await?;
         let stop = Cancel::new();
         let asked = stop.clone();
         tokio::spawn(async move {

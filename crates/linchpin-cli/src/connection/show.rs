@@ -274,6 +274,7 @@ pub(crate) fn round(round: &Round, format: Format) -> Result<(), Failure> {
             "pings": counts(round.pings),
             "keep_alives": counts(round.keep_alives),
             "looks": counts((round.looks, round.failed_looks.len())),
+            "hooks": counts(round.hooks),
             "revocations": round.revocations.iter().map(report).collect::<Value>(),
         })),
         Format::Human => {
@@ -288,11 +289,13 @@ pub(crate) fn round(round: &Round, format: Format) -> Result<(), Failure> {
 pub(crate) fn summary(round: &Round) -> String {
     let done = round.revocations.iter().filter(|report| report.done).count();
     format!(
-        "pings: {} answered, {} not; kept alive: {}, failed: {}; revocations: {done} done, {} left; looks: {}, failed: {}",
+        "pings: {} answered, {} not; kept alive: {}, failed: {}; webhooks: {} well, {} not; revocations: {done} done, {} left; looks: {}, failed: {}",
         round.pings.0,
         round.pings.1,
         round.keep_alives.0,
         round.keep_alives.1,
+        round.hooks.0,
+        round.hooks.1,
         round.revocations.len() - done,
         round.looks,
         round.failed_looks.len()

@@ -150,16 +150,20 @@ impl Host {
             return Err(Error::coded(Code::ConnectionUnknown, message));
         }
         let mut work = Work::new(self, connection, hook)?;
-        let mut problem = None;
-        if let Err(halt) = work.enroll().await {
-            let error = match halt {
-                Halt::Failed(error) => error,
-                _ => Error::coded(Code::HookUnknown, "the hook was taken away while it was registered"),
-            };
-            self.store().hook_off(&work.row.id, self.0.now()).await?;
-            work.row.stage = Stage::Deregistering;
-            problem = Some(error);
-        }
+        let standing = |hook: Option<Hook>| match hook {
+            Some(hook) if hook.stage != Stage::Deregistering => Ok(hook),
+            _ => Err(Error::coded(Code::HookUnknown, "the hook was taken away while it was registered")),
+        };
+        let problem = match work.enroll().await {
+            Ok(()) => None,
+            Err(Halt::Failed(error)) => {
+                self.store().hook_off(&work.row.id, self.0.now()).await?;
+                work.row.stage = Stage::Deregistering;
+                Some(error)
+            }
+            // Another process has gone on with it.
+            Err(_) => return standing(self.store().hook(&work.row.id).await?),
+        };
         let ended = match work.row.stage {
             Stage::Deregistering => work.deregister().await,
             _ => Ok(()),
@@ -169,10 +173,7 @@ impl Host {
             (Some(error), Some(_)) => Err(error
                 .hint("the service may have registered it; what it has is taken back as soon as it can be")),
             (Some(error), None) => Err(error),
-            (None, Some(hook)) if hook.stage != Stage::Deregistering => Ok(hook),
-            (None, _) => {
-                Err(Error::coded(Code::HookUnknown, "the hook was taken away while it was registered"))
-            }
+            (None, kept) => standing(kept),
         }
     }
 
@@ -232,7 +233,25 @@ impl Host {
     ///
     /// When the store or the vault fails.
     pub async fn hook_by_token(&self, token: &str) -> Result<Option<LiveHook>> {
-        let Some(hook) = self.store().hook_by_token(hash(token)).await? else { return Ok(None) };
+        match self.store().hook_by_token(hash(token)).await? {
+            Some(hook) => self.live(hook).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The hook of an id, as deliveries come for it; `None` when there is none, or it is off.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the vault fails.
+    pub async fn hook_live(&self, id: &str) -> Result<Option<LiveHook>> {
+        match self.store().hook(id).await? {
+            Some(hook) => self.live(hook).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn live(&self, hook: Hook) -> Result<Option<LiveHook>> {
         if hook.stage == Stage::Deregistering {
             return Ok(None);
         }
@@ -246,7 +265,7 @@ impl Host {
             }
             _ => secrets.valid(self.0.now()).map(Secret::new).collect(),
         };
-        let url = self.event_url(token).unwrap_or(secrets.url);
+        let url = self.event_url(&secrets.token).unwrap_or(secrets.url);
         Ok(Some(LiveHook { hook, connector, url, keys }))
     }
 

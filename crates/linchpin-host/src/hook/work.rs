@@ -173,13 +173,12 @@ impl Work {
 
     /// When somebody is to look after it next.
     fn due(&self, now: DateTime) -> Option<DateTime> {
-        if self.row.stage != Stage::Active {
-            return Some(now);
-        }
         let asks = self.flow(FlowKind::WebhookCheck).or(self.flow(FlowKind::WebhookList)).is_some();
         let look = asks.then(|| later(now, jitter(EVERY, &self.row)));
         let left = (!self.secrets.old.is_empty()).then(|| later(now, PAUSE * 5));
-        [look, left, self.secrets.renew].into_iter().flatten().min()
+        // Whatever a service says of its expiry, it is not asked without a pause.
+        let next = [look, left, self.secrets.renew].into_iter().flatten().min();
+        next.map(|next| next.max(later(now, PAUSE)))
     }
 
     fn now(&self) -> DateTime {
@@ -339,10 +338,12 @@ impl Work {
         }
         (self.secrets.asked, self.secrets.next_key) = (None, None);
         self.secrets.url = url;
-        self.row.expires = self.spec.expires.as_ref().and_then(|expires| {
+        let told = self.spec.expires.as_ref().and_then(|expires| {
             let told = registered.pointer(&expires.at)?;
             time(told, expires.unit)
         });
+        // One that would be over already says nothing.
+        self.row.expires = told.filter(|expires| *expires > now);
         self.secrets.renew = self.row.expires.map(|expires| self.renew_at(expires, now));
         match self.stands().await {
             Err(Halt::Lost) => {
@@ -466,7 +467,12 @@ impl Work {
     async fn listed(&self) -> Step<Option<Vec<Listed>>> {
         let Some(flow) = self.flow(FlowKind::WebhookList) else { return Ok(None) };
         let base = self.base();
-        let output = self.call(flow, |call| call.event_base(base)).await.map_err(Error::from)?;
+        let output = match self.call(flow, |call| call.event_base(base)).await {
+            Ok(output) => output,
+            // What had them is gone, and they with it.
+            Err(failed) if failed.error.code() == Code::NotFound => return Ok(Some(Vec::new())),
+            Err(failed) => return Err(failed.error.into()),
+        };
         let found = serde_json::from_str(&text(output)).map_err(|error| {
             Error::coded(Code::OutputInvalid, format!("`{}` gave no list of hooks: {error}", flow.name))
         })?;
@@ -598,24 +604,19 @@ impl Work {
     /// Takes the registration back, and registers anew.
     async fn replace(&mut self) -> Step {
         self.secrets.old.extend(self.secrets.registered.take());
-        self.begin_again().await
-    }
-
-    /// Registers anew what the service no longer has.
-    async fn again(&mut self, since: DateTime) -> Step {
-        self.secrets.gap.get_or_insert(since);
-        self.secrets.registered = None;
-        self.begin_again().await
-    }
-
-    async fn begin_again(&mut self) -> Step {
         (self.row.stage, self.row.since, self.row.expires) = (Stage::Registering, self.now(), None);
-        (self.secrets.renew, self.secrets.asked) = (None, None);
+        self.secrets.renew = None;
         self.save().await?;
         if self.row.stage == Stage::Deregistering {
             return Ok(());
         }
         self.register().await
+    }
+
+    /// Registers anew what the service no longer has, or says so.
+    async fn again(&mut self, since: DateTime) -> Step {
+        self.secrets.gap.get_or_insert(since);
+        self.replace().await
     }
 }
 
@@ -679,8 +680,12 @@ impl Work {
                 tell(&self.host, &self.row, NoticeKind::HookLeft, reason).await;
             }
             Ok(None) => {}
+            // A service that will not list what it has is not asked without end, once what is known has been taken back.
             Err(Halt::Failed(error))
-                if self.secrets.asked.is_none() && !may_pass(&error) && !is_ours(&error) => {}
+                if self.secrets.asked.is_none()
+                    && self.row.attempts >= WORTH_TELLING
+                    && !may_pass(&error)
+                    && !is_ours(&error) => {}
             Err(halt) => return Err(halt),
         }
         if !self.host.store().hook_remove(&self.row.id, self.row.version).await? {

@@ -13,7 +13,7 @@ use linchpin_host::{
 
 use super::{
     home::Home,
-    sample::{at, attempt, change, connection, ping, place, revocation},
+    sample::{at, attempt, change, connection, hook, ping, place, revocation},
 };
 
 /// Bytes that each encoding writes in another way.
@@ -83,6 +83,15 @@ async fn everything(store: &dyn Store, vault: &Vault) -> String {
         store.client_put(client.clone()).await.unwrap();
         store.client_put(client.clone()).await.unwrap();
         shown += &format!("{client:?} {:?}", store.grant(id).await.unwrap());
+        let mut new = hook(id, id);
+        new.sealed = seal(Kind::Hook, id);
+        shown += &format!("{new:?}");
+        assert!(store.hook_add(new.clone()).await.unwrap());
+        new.sealed = seal(Kind::Hook, id);
+        let put = store.hook_put(new).await.unwrap().unwrap();
+        if id == "goes" {
+            assert!(store.hook_remove(id, put.version).await.unwrap());
+        }
     }
     let renewed = Renewed {
         method: "token".to_owned(),

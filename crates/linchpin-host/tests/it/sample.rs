@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use linchpin::DateTime;
 use linchpin_host::{
-    store::{Account, Attempt, Change, Connection, NewGrant, Ping, Revocation, State, TokenFate},
+    store::{
+        Account, Attempt, Change, Connection, Hook, NewGrant, Ping, Revocation, Stage, State, TokenFate,
+    },
     vault::{Keys, Kind, Place, Sealed, Vault},
 };
 
@@ -72,6 +74,33 @@ pub(crate) fn revocation(id: &str, connection: &str, seconds: i64) -> Revocation
         attempts: 0,
         last: None,
         next: Some(at(seconds)),
+    }
+}
+
+/// A hook of a connection, with nothing in it that may be left out.
+pub(crate) fn hook(id: &str, connection: &str) -> Hook {
+    let mut token_hash = [0; 32];
+    token_hash[..id.len()].copy_from_slice(id.as_bytes());
+    Hook {
+        id: id.to_owned(),
+        tenant: "acme".to_owned(),
+        connection: connection.to_owned(),
+        connector: "tracker".to_owned(),
+        hook: "project".to_owned(),
+        options: r#"{"project":"web"}"#.to_owned(),
+        token_hash,
+        sealed: sealed(Kind::Hook, id),
+        routing: None,
+        stage: Stage::Registering,
+        since: at(0),
+        created: at(0),
+        expires: None,
+        next: Some(at(10)),
+        held: None,
+        seen: None,
+        attempts: 0,
+        problem: None,
+        version: 1,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of a connection: from the form to the last token, over a store on the disk.
 
 mod crash;
+mod hook;
 mod life;
 mod limit;
 mod secret;

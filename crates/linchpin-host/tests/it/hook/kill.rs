@@ -2,14 +2,17 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
 
-use linchpin_host::{Host, store::HookFilter};
+use linchpin_host::{
+    DEFAULT_TENANT, Host,
+    store::{HookFilter, Stage},
+};
 
-use super::{PUBLIC, Variant, World, project};
+use super::{Variant, World, project};
 
 /// Runs something for so many steps; `None` when it was killed before its end.
 async fn killed_after<T>(steps: usize, work: impl Future<Output = T>) -> Option<T> {
@@ -48,6 +51,59 @@ async fn at_every_step(
         }
         assert!(steps < 500, "it never ends");
     }
+}
+
+/// Runs something until the service has done what it was asked, and not further.
+async fn stopped_at<T>(mut work: Pin<&mut impl Future<Output = T>>, done: impl Fn() -> bool) {
+    poll_fn(|cx| match done() {
+        true => Poll::Ready(()),
+        false => work.as_mut().poll(cx).map(|_| panic!("it came to its end")),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_sleeps_through_a_claim_leaves_what_another_adopted() {
+    let mut world = World::new(Variant::Everything).await;
+    let first = world.host.clone();
+    world.restart();
+    let mut work = pin!(first.hook_register(project()));
+    stopped_at(work.as_mut(), || !world.ours().is_empty()).await;
+    world.round(Duration::from_secs(600)).await;
+    assert!(world.is_well().await, "the other process has adopted it");
+    let hook = work.await.unwrap();
+    assert_eq!(world.host.hooks(HookFilter::default()).await.unwrap(), [hook]);
+    assert!(world.is_well().await);
+}
+
+#[tokio::test]
+async fn who_sleeps_through_a_claim_takes_back_what_nobody_knows_of() {
+    let mut world = World::new(Variant::CheckAlone).await;
+    let first = world.host.clone();
+    world.restart();
+    let mut work = pin!(first.hook_register(project()));
+    stopped_at(work.as_mut(), || !world.ours().is_empty()).await;
+    world.clock.advance(Duration::from_secs(600));
+    let id = world.host.hooks(HookFilter::default()).await.unwrap()[0].id.clone();
+    assert!(world.host.hook_deregister(&id).await.unwrap().hook.is_none());
+    assert_eq!(world.ours().len(), 1, "without a list nobody can know of it");
+    assert_eq!(work.await.unwrap_err().code(), linchpin::Code::HookUnknown);
+    assert!(world.ours().is_empty());
+    world.foreign_stands();
+}
+
+#[tokio::test]
+async fn who_is_turned_off_on_the_way_takes_back_what_was_made() {
+    let world = World::new(Variant::CheckAlone).await;
+    let mut work = pin!(world.host.hook_register(project()));
+    stopped_at(work.as_mut(), || !world.ours().is_empty()).await;
+    let id = world.host.hooks(HookFilter::default()).await.unwrap()[0].id.clone();
+    // Somebody has it, so it is only off; whoever has it does the rest.
+    let off = world.host.hook_deregister(&id).await.unwrap();
+    assert_eq!(off.hook.unwrap().stage, Stage::Deregistering);
+    assert_eq!(work.await.unwrap_err().code(), linchpin::Code::HookUnknown);
+    assert!(world.ours().is_empty());
+    assert!(world.host.hooks(HookFilter::default()).await.unwrap().is_empty());
 }
 
 const LISTING: [Variant; 2] = [Variant::Everything, Variant::CheckAndList];
@@ -121,9 +177,9 @@ async fn a_deregistration_that_is_killed_is_finished() {
 #[tokio::test]
 async fn a_deletion_that_is_killed_is_finished() {
     let ready = async |world: &mut World| drop(world.register().await.unwrap());
-    let delete = async |host: Host| drop(host.revoke(linchpin_host::DEFAULT_TENANT, "work").await.unwrap());
+    let delete = async |host: Host| drop(host.revoke(DEFAULT_TENANT, "work").await.unwrap());
     at_every_step(Variant::Everything, ready, delete, async |world, steps| {
-        if world.host.kept(linchpin_host::DEFAULT_TENANT, "work").await.is_ok() {
+        if world.host.kept(DEFAULT_TENANT, "work").await.is_ok() {
             // Killed before anything was noted.
             assert_eq!(world.ours().len(), 1, "killed after {steps} steps");
             return;
@@ -134,7 +190,6 @@ async fn a_deletion_that_is_killed_is_finished() {
         assert!(world.ours().is_empty(), "killed after {steps} steps: {:?}", world.ours());
         assert!(world.store.revocations().await.unwrap().is_empty());
         assert!(world.host.hooks(HookFilter::default()).await.unwrap().is_empty());
-        let _ = PUBLIC;
     })
     .await;
 }
