@@ -70,7 +70,7 @@ pub(crate) enum Verb {
     /// Turn monitors on and off, and look once
     Monitor(Box<MonitorArgs>),
     /// Take what services deliver, look for monitors, and look after connections and webhooks
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Explain a code, or list all codes
     Explain(Explain),
     /// Print a completion script

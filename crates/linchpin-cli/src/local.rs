@@ -9,7 +9,7 @@ use std::{
 };
 
 use linchpin::{
-    Code, Error, FileRef, Result,
+    Code, Error, FileRef, Result, Secret,
     bytes::{Bytes, BytesMut},
     file::{ByteSource, ByteStream, FileSource, Files},
     flow::BoxFuture,
@@ -39,6 +39,25 @@ pub(crate) fn open(path: &str) -> Result<FileRef, Failure> {
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = FileRef::new(name, Local { path: PathBuf::from(path), regular: metadata.is_file() });
     Ok(if metadata.is_file() { file.sized(metadata.len()) } else { file })
+}
+
+/// The secret in a file of its owner's, and whether it was made just now.
+pub(crate) fn secret_file(file: &Path) -> Result<(Secret, bool), Failure> {
+    let shown = file.display();
+    match fs::read_to_string(file) {
+        Ok(text) => Ok((Secret::new(text.trim()), false)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let secret = linchpin_runtime::webhook::signing_secret()?;
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let written = options.open(file).and_then(|mut file| file.write_all(secret.expose().as_bytes()));
+            written.map_err(|error| Failure::usage(format!("`{shown}` cannot be written: {error}")))?;
+            Ok((secret, true))
+        }
+        Err(error) => Err(Failure::usage(format!("`{shown}` cannot be read: {error}"))),
+    }
 }
 
 struct Local {

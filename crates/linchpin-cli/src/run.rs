@@ -17,7 +17,7 @@ use linchpin::{
 use linchpin_runtime::{
     Clock as _, Connection, Invocation, Output, Planned, RecordStream, ResultCheck, Runtime, SystemClock,
     Trace,
-    webhook::{self, Fetcher, Guard, Judged},
+    webhook::{Fetcher, Guard, Judged},
 };
 
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ use crate::{
     catalogue::Catalogue,
     connection::{client, executor, stored},
     exit::{Exit, Failure, note, write_stdout},
-    input, json,
+    input, json, local,
     local::Saver,
     pause::SpokenClock,
 };
@@ -212,25 +212,14 @@ fn deadline(text: &str) -> Result<Duration, Failure> {
 
 /// The key in a file; a registration makes the file when it is not there.
 fn signing_secret(file: &Path, flow: &FlowDescriptor, format: Format) -> Result<Secret, Failure> {
-    let shown = file.display();
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(Secret::new(text.trim())),
-        Err(error)
-            if error.kind() == std::io::ErrorKind::NotFound
-                && matches!(flow.kind, KindInfo::WebhookRegister { .. }) =>
-        {
-            let secret = webhook::signing_secret()?;
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let written = options.open(file).and_then(|mut file| file.write_all(secret.expose().as_bytes()));
-            written.map_err(|error| Failure::usage(format!("`{shown}` cannot be written: {error}")))?;
-            note(format, "note", format!("the key that signs deliveries is in {shown}"));
-            Ok(secret)
-        }
-        Err(error) => Err(Failure::usage(format!("`{shown}` cannot be read: {error}"))),
+    if !file.exists() && !matches!(flow.kind, KindInfo::WebhookRegister { .. }) {
+        return Err(Failure::usage(format!("`{}` is not there", file.display())));
     }
+    let (secret, made) = local::secret_file(file)?;
+    if made {
+        note(format, "note", format!("the key that signs deliveries is in {}", file.display()));
+    }
+    Ok(secret)
 }
 
 fn headers(given: &[String]) -> Result<HeaderMap, Failure> {

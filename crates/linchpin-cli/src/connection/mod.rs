@@ -20,7 +20,7 @@ use linchpin_runtime::OAuthClient;
 use serde_json::json;
 
 pub(crate) use self::{
-    serve::{Serve, serve},
+    serve::{Serve, asked_to_stop, serve},
     show::table,
 };
 use crate::{
@@ -330,6 +330,15 @@ pub(crate) fn client(connector: &Connector) -> Option<OAuthClient> {
         |name: &str| std::env::var(format!("LINCHPIN_{}_CLIENT_{name}", connector.key().to_uppercase())).ok();
     let id = variable("ID")?;
     Some(OAuthClient { id, secret: variable("SECRET").map(Secret::new) })
+}
+
+/// A file beside the store; in the user's data folder where that is on a server.
+pub(crate) fn beside_store(args: &StoreArgs, name: &str) -> Result<PathBuf, Failure> {
+    let store = match &args.store {
+        Some(place) if !place.contains("://") => PathBuf::from(place),
+        _ => default_store()?,
+    };
+    Ok(store.with_file_name(name))
 }
 
 /// `linchpin/store.db` in the user's data folder.

@@ -1,4 +1,4 @@
-//! `linchpin serve`: looks after connections until it is told to stop.
+//! `linchpin serve`: takes deliveries and looks after connections until it is told to stop.
 
 use clap::Args;
 use linchpin_host::Round;
@@ -8,6 +8,7 @@ use super::{PublicUrl, StoreArgs, executor, open, show};
 use crate::{
     catalogue::Catalogue,
     exit::{Exit, Failure},
+    hook::listen::{ListenArgs, Server, SinkArgs},
 };
 
 #[derive(Debug, Args)]
@@ -16,20 +17,19 @@ pub(crate) struct Serve {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) public: PublicUrl,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
 }
 
 pub(crate) fn serve(catalogue: &Catalogue, args: &Serve) -> Result<Exit, Failure> {
     executor()?.block_on(async {
         let host = open(catalogue.connectors(), &args.store, &args.public).await?;
-        let stop = Cancel::new();
-        let asked = stop.clone();
-        tokio::spawn(async move {
-            stopped().await;
-            eprintln!("stopping: what is under way is finished first");
-            asked.cancel();
-        });
+        let server = Server::new(&host, &args.store, &args.listen, &args.public, &args.sink).await?;
+        let stop = asked_to_stop();
         eprintln!("looking after the connections of the store; stop with Ctrl-C or SIGTERM");
-        host.work(&stop, |round| match round {
+        let work = host.work(&stop, |round| match round {
             Ok(round) if round == Round { looks: round.looks, ..Round::default() } => {}
             Ok(round) => {
                 for report in round.revocations.iter().filter(|report| !report.done) {
@@ -43,10 +43,22 @@ pub(crate) fn serve(catalogue: &Catalogue, args: &Serve) -> Result<Exit, Failure
                 eprintln!("{}", show::summary(&round));
             }
             Err(error) => eprintln!("error[{}]: {error}", error.code().as_str()),
-        })
-        .await;
+        });
+        tokio::join!(work, server.run(&stop));
         Ok(Exit::Ok)
     })
+}
+
+/// Is cancelled when somebody asks the process to stop.
+pub(crate) fn asked_to_stop() -> Cancel {
+    let stop = Cancel::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        stopped().await;
+        eprintln!("stopping: what is under way is finished first");
+        asked.cancel();
+    });
+    stop
 }
 
 /// Until somebody asks the process to stop.

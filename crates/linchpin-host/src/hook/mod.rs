@@ -7,12 +7,12 @@ mod route;
 mod secrets;
 mod work;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use linchpin::{
-    Actor, Code, Connector, Error, Result, Secret,
-    flow::{FlowDescriptor, FlowKind},
+    Actor, Code, Connector, Delivery, Error, Result, Secret,
+    flow::{FlowDescriptor, FlowKind, Slot},
     manifest::spec::{self, SignatureKey},
 };
 use linchpin_runtime::{Connection, Invocation, webhook};
@@ -33,6 +33,9 @@ use crate::{
 
 /// So many hooks are looked after at a time.
 const BATCH: usize = 16;
+
+/// How long a flow may take to verify a delivery: whoever delivers waits for it.
+const VERIFIED: Duration = Duration::from_secs(5);
 
 /// The path of event URLs under the public URL, before the token.
 const PATH: &str = "/in/";
@@ -267,6 +270,40 @@ impl Host {
         };
         let url = self.event_url(&secrets.token).unwrap_or(secrets.url);
         Ok(Some(LiveHook { hook, connector, url, keys }))
+    }
+
+    /// Asks the connector's `#[webhook(verify)]` whether a delivery comes from the service, under each key that it may be signed with.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotCarriedOut`] when the connector has no such flow, and what the flow says against the delivery under the last key.
+    pub async fn hook_verify(&self, live: &LiveHook, delivery: &Delivery) -> Result<()> {
+        let Some(flow) = flow(&live.connector, FlowKind::WebhookVerify, &live.hook.hook) else {
+            let message = format!("nothing of `{}` verifies deliveries", live.connector.key());
+            return Err(Error::coded(Code::NotCarriedOut, message));
+        };
+        let Some(row) = self.store().connection(&live.hook.connection).await? else {
+            return Err(unknown(&live.hook.id));
+        };
+        let connection = self.ready(&row).await?;
+        let takes_options = flow.shape_of(Slot::Options).is_some();
+        let mut refused = None;
+        // A flow that takes no key is asked once.
+        let keys = live.keys.iter().map(Some).chain(live.keys.is_empty().then_some(None));
+        for key in keys {
+            let mut call = Invocation::new(&connection, flow).delivery(delivery.clone()).deadline(VERIFIED);
+            if let Some(key) = key {
+                call = call.signing_secret(key.clone());
+            }
+            if takes_options {
+                call = call.options(live.hook.options.clone());
+            }
+            match self.runtime().run(call).await {
+                Ok(_) => return Ok(()),
+                Err(failed) => refused = Some(failed.error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::coded(Code::SignatureInvalid, "there is no key to verify with")))
     }
 
     /// The URL that services deliver to, by its token; `None` where the public URL is not known.

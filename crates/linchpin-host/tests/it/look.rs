@@ -14,8 +14,8 @@ use linchpin::{Connector, extract::ConnectionValues, prelude::*};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder, MonitorKey, NewConnection, Notice, NoticeKind,
     store::{
-        Change, Entries, Monitor, MonitorFilter, MonitorStore, NewMonitor, RunMode, Sqlite,
-        State, Store, Subscription,
+        Change, Entries, Monitor, MonitorFilter, MonitorStore, NewMonitor, RunMode, Sqlite, State, Store,
+        Subscription,
     },
     vault::{KeySource, Vault},
 };

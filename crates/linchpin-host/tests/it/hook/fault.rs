@@ -1,8 +1,10 @@
 //! Every call fails in every way, beside everything that a service does by itself: each ends as it should without a person.
 
+use std::time::Duration;
+
 use linchpin_testing::{HookCall, HookFault, ProvidedHook};
 
-use super::{Variant, World};
+use super::{PUBLIC, Variant, World};
 
 const CALLS: [HookCall; 5] =
     [HookCall::Register, HookCall::Deregister, HookCall::Check, HookCall::Renew, HookCall::List];
@@ -42,8 +44,9 @@ fn turn(world: &World, turn: Turn) {
             hook.url = "https://elsewhere.example/in/1".to_owned();
             true
         }),
+        // With another URL as well it could be anybody's.
         Turn::Renumbers => ours(&|hook| {
-            hook.id += 1000;
+            hook.id += if hook.url.starts_with(PUBLIC) { 1000 } else { 0 };
             true
         }),
     }
@@ -68,7 +71,7 @@ async fn scenario(variant: Variant, call: HookCall, fault: HookFault, then: Turn
     world.service.break_next(call, [fault]);
     turn(&world, then);
     // At the latest by the next look.
-    world.round(std::time::Duration::from_secs(4000)).await;
+    world.round(Duration::from_secs(4000)).await;
     world.settle(&format!("{what}: after the turn")).await;
     assert_eq!(world.ours().len(), 1, "{what}");
     world.foreign_stands();
@@ -122,4 +125,52 @@ matrices! {
 async fn without_a_list_what_can_be_known_ends_well() {
     let turns = [Turn::Nothing, Turn::Forgets, Turn::Pauses, Turn::Moves];
     matrix(Variant::CheckAlone, &[HookFault::Fails, HookFault::Refused, HookFault::Closed], &turns).await;
+}
+
+/// A small generator (Knuth's MMIX), so that what fails once fails again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % most
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_in_whatever_order_ends_well() {
+    let faults = [HookFault::Fails, HookFault::Refused, HookFault::Lost, HookFault::Closed, HookFault::Twice];
+    for seed in 0..16 {
+        let mut dice = Dice(seed);
+        let mut world = World::new([Variant::Everything, Variant::CheckAndList][dice.below(2)]).await;
+        let id = world.register().await.unwrap();
+        let mut story = Vec::new();
+        for _ in 0..16 {
+            match dice.below(4) {
+                0 => {
+                    let then = TURNS[dice.below(TURNS.len())];
+                    story.push(format!("{then:?}"));
+                    turn(&world, then);
+                }
+                1 => {
+                    let (call, fault) = (CALLS[dice.below(CALLS.len())], faults[dice.below(faults.len())]);
+                    story.push(format!("{call:?} {fault:?}"));
+                    world.service.break_next(call, [fault]);
+                }
+                2 => world.restart(),
+                _ => {
+                    let seconds = dice.below(8000);
+                    story.push(format!("{seconds} s"));
+                    world.round(Duration::from_secs(seconds.try_into().unwrap())).await;
+                }
+            }
+        }
+        let what = format!("seed {seed}, {:?}: {story:?}", world.variant);
+        world.service.mend();
+        world.round(Duration::from_secs(4000)).await;
+        world.settle(&what).await;
+        assert_eq!(world.ours().len(), 1, "{what}");
+        world.foreign_stands();
+        world.turn_off(&id, &what).await;
+    }
 }

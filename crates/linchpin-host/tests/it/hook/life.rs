@@ -96,7 +96,11 @@ async fn a_hook_that_expires_is_renewed_with_a_margin_and_nothing_is_missed() {
         world.register().await.unwrap();
         let first = world.ours()[0].clone();
         world.round(DAY * 6).await;
-        assert_eq!(world.ours(), [first.clone()], "{variant:?}: a tenth of its life is left for it");
+        assert_eq!(
+            world.ours(),
+            std::slice::from_ref(&first),
+            "{variant:?}: a tenth of its life is left for it"
+        );
         world.round(DAY / 2).await;
         assert!(world.is_well().await, "{variant:?}");
         let renewed = world.ours()[0].clone();
@@ -222,17 +226,51 @@ async fn a_key_is_rotated_while_deliveries_are_on_their_way() {
 }
 
 #[tokio::test]
+async fn a_connector_verifies_deliveries_under_every_key_that_counts() {
+    let world = World::new(Variant::Everything).await;
+    let id = world.register().await.unwrap();
+    let old = world.ours()[0].secret.clone().unwrap();
+    world.host.hook_renew(&id, true).await.unwrap().outcome.unwrap();
+    let new = world.ours()[0].secret.clone().unwrap();
+    let live = world.host.hook_by_token(&world.ours()[0].url[PUBLIC.len() + 4..]).await.unwrap().unwrap();
+    for (key, wanted) in [(&old, Ok(())), (&new, Ok(())), (&"x".repeat(64), Err(Code::SignatureInvalid))] {
+        let mut delivery = Delivery::default();
+        delivery.headers.insert("x-key", key.parse().unwrap());
+        assert_eq!(world.host.hook_verify(&live, &delivery).await.map_err(|error| error.code()), wanted);
+    }
+    let none = World::new(Variant::Nothing).await;
+    none.register().await.unwrap();
+    let live = none.host.hook_by_token(&none.ours()[0].url[PUBLIC.len() + 4..]).await.unwrap().unwrap();
+    let error = none.host.hook_verify(&live, &Delivery::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotCarriedOut);
+}
+
+#[tokio::test]
+async fn a_service_that_tells_a_past_expiry_is_not_asked_without_a_pause() {
+    let world = World::new(Variant::Everything).await;
+    world.service.lifetime(Some(Duration::from_millis(1)));
+    // What it says is over is over: the hook is made anew, but not more than once a minute.
+    let _ = world.register().await;
+    let before = world.service.calls().len();
+    world.round(Duration::ZERO).await;
+    assert_eq!(world.service.calls().len(), before);
+    for _ in 0..3 {
+        world.round(Duration::from_secs(61)).await;
+    }
+    assert!(world.service.calls().len() - before < 20, "{:?}", world.service.calls());
+}
+
+#[tokio::test]
 async fn one_hook_for_a_url_is_enough_for_services_that_want_it_so() {
     let endpoint = HookEndpoint { shared_urls: false, ..HookEndpoint::at("/hooks") };
     let world = World::with(Variant::CheckAndList, endpoint).await;
     world.service.lifetime(Some(DAY));
     world.register().await.unwrap();
-    world.round(Duration::from_secs(23 * 3600)).await;
+    let first = world.ours()[0].clone();
+    world.round(HOUR * 23).await;
     assert!(world.is_well().await);
-    assert!(
-        world.ours()[0].expires.unwrap() > now(&world).max(world.ours()[0].expires.unwrap())
-            || world.ours()[0].id > 2
-    );
+    let second = world.ours()[0].clone();
+    assert!(second.id > first.id && second.expires > first.expires && second.url == first.url);
 }
 
 #[tokio::test]

@@ -111,6 +111,14 @@ async fn list(cx: Context, _base: EventBase) -> Result<Vec<Found<register>>> {
     Ok(found.collect())
 }
 
+#[webhook(verify, hook = "project")]
+async fn verify(_cx: Context, delivery: linchpin::Delivery, SigningSecret(key): SigningSecret) -> Result<()> {
+    match delivery.header("x-key") {
+        Some(given) if given == key.expose() => Ok(()),
+        _ => Err(Error::coded(Code::SignatureInvalid, "the key is another")),
+    }
+}
+
 /// Which flows a connector has beside those that every one has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Variant {
@@ -132,7 +140,7 @@ fn connector(variant: Variant) -> Connector {
         builder = builder.flow::<list>();
     }
     if variant == Variant::Everything {
-        builder = builder.flow::<renew>();
+        builder = builder.flow::<renew>().flow::<verify>();
     }
     builder.build().unwrap()
 }
