@@ -14,7 +14,6 @@ use crate::{
     event::{self, Event},
     host::Host,
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
-    monitor::Shared,
     sink::Sink,
     store::{self, Entry},
 };
@@ -72,14 +71,13 @@ impl Handling {
             }
             let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
             let Output::Value(json) = ran.output else { continue };
-            let shared =
-                Shared::of(&connection, &row.id, event, head.options.as_ref().map(|json| json.get()))?;
-            for (index, data) in values(flow, &json)?.into_iter().enumerate() {
-                if let Some(shared) = &shared
-                    && !self.is_first(entry, shared, &data).await?
-                {
-                    continue;
-                }
+            let values = values(flow, &json)?;
+            let owner = format!("{}/{}", entry.what.source, entry.what.identity);
+            let options = head.options.as_ref().map_or("{}", |json| json.get());
+            // Whoever comes first hands a record on, this or the look of a monitor; and does so again when it is tried again.
+            let first = self.host.claim_delivered(&row, event, options, &owner, &values).await?;
+            let firsts = values.into_iter().enumerate().zip(first).filter(|(_, first)| *first);
+            for ((index, data), _) in firsts {
                 // By its place, since a flow that is run again makes the same of the same.
                 let id = if index == 0 { run.clone() } else { event::id(&[&run, &index.to_string()]) };
                 self.sink
@@ -97,15 +95,6 @@ impl Handling {
             }
         }
         Ok(())
-    }
-
-    /// Whether no look of a monitor has handed the record on already. Whoever comes first has it, and has it again when it is tried
-    /// again.
-    async fn is_first(&self, entry: &Entry, shared: &Shared, record: &RawValue) -> Result<bool> {
-        let owner = format!("{}/{}", entry.what.source, entry.what.identity);
-        let keys = vec![shared.key(record)?];
-        let first = self.host.store().seen_claim(shared.scope(), keys, &owner, self.host.clock().now());
-        Ok(first.await?.first().copied().unwrap_or(true))
     }
 
     async fn record(&self, entry: &Entry, head: RecordHead) -> Result<()> {

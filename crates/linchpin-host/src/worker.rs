@@ -64,6 +64,19 @@ enum Ended {
     Look(Round),
 }
 
+/// How it is with looking after connections.
+#[derive(Clone, Copy)]
+enum Care {
+    /// It was not done yet.
+    Due,
+    /// It is under way.
+    UnderWay,
+    /// It was done then.
+    Done(Instant),
+    /// It failed, and is not tried again before this.
+    NotBefore(Instant),
+}
+
 impl Host {
     /// Does once whatever is due now.
     ///
@@ -143,9 +156,9 @@ impl Host {
     /// each look; one that fails is, too, and the next is tried.
     pub async fn work(&self, stop: &Cancel, mut each: impl FnMut(Result<Round>)) {
         let mut busy = JoinSet::new();
-        let (mut caring, mut last_care) = (false, None);
+        let mut care = Care::Due;
         loop {
-            let nap = match self.begin(&mut busy, &mut caring, &mut last_care).await {
+            let nap = match self.begin(&mut busy, &mut care).await {
                 Ok(nap) => nap,
                 Err(error) => {
                     each(Err(error));
@@ -155,39 +168,39 @@ impl Host {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(ended) = busy.join_next() => tell(ended, &mut caring, &mut each),
+                Some(ended) = busy.join_next() => tell(ended, &mut care, &mut each),
                 () = self.0.wake.notified() => {}
                 () = tokio::time::sleep(nap) => {}
             }
         }
         while let Some(ended) = busy.join_next().await {
-            tell(ended, &mut caring, &mut each);
+            tell(ended, &mut care, &mut each);
         }
         self.settle().await;
     }
 
     /// Begins what is due; gives for how long nothing else is.
-    async fn begin(
-        &self,
-        busy: &mut JoinSet<Ended>,
-        caring: &mut bool,
-        last_care: &mut Option<Instant>,
-    ) -> Result<Duration> {
+    async fn begin(&self, busy: &mut JoinSet<Ended>, care: &mut Care) -> Result<Duration> {
         let now = self.0.now();
         let is_due = |due: Option<DateTime>| due.is_some_and(|due| due <= now);
         let mut nap = NAP;
-        if !*caring {
-            let next = self.0.store.care_next().await?;
-            if is_due(next) || last_care.is_none_or(|last| last.elapsed() >= CARE) {
-                (*caring, *last_care) = (true, Some(Instant::now()));
-                let host = self.clone();
-                busy.spawn(async move { Ended::Care(host.care().await) });
-            } else {
-                nap = nap.min(until(now, next));
+        match *care {
+            Care::UnderWay => {}
+            Care::NotBefore(time) if time > Instant::now() => nap = nap.min(time - Instant::now()),
+            Care::Due | Care::Done(_) | Care::NotBefore(_) => {
+                let next = self.0.store.care_next().await?;
+                let lately = matches!(*care, Care::Done(last) if last.elapsed() < CARE);
+                if is_due(next) || !lately {
+                    *care = Care::UnderWay;
+                    let host = self.clone();
+                    busy.spawn(async move { Ended::Care(host.care().await) });
+                } else {
+                    nap = nap.min(until(now, next));
+                }
             }
         }
         loop {
-            let free = BATCH.saturating_sub(busy.len() - usize::from(*caring));
+            let free = (BATCH + usize::from(matches!(care, Care::UnderWay))).saturating_sub(busy.len());
             if free == 0 {
                 // Whichever ends first wakes the worker.
                 return Ok(nap);
@@ -218,18 +231,21 @@ impl Round {
 
 fn tell(
     ended: std::result::Result<Ended, tokio::task::JoinError>,
-    caring: &mut bool,
+    care: &mut Care,
     each: &mut impl FnMut(Result<Round>),
 ) {
     match ended {
         Ok(Ended::Look(round)) => each(Ok(round)),
         Ok(Ended::Care(round)) => {
-            *caring = false;
+            *care = match &round {
+                Ok(_) => Care::Done(Instant::now()),
+                Err(_) => Care::NotBefore(Instant::now() + PAUSE),
+            };
             each(round);
         }
         Err(error) => {
             // It may have been the one that cares; then that is begun anew.
-            *caring = false;
+            *care = Care::NotBefore(Instant::now() + PAUSE);
             each(Err(panicked(&error)));
         }
     }

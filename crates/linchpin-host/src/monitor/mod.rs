@@ -11,8 +11,12 @@ mod schedule;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use linchpin::{Actor, Code, Error, Result, flow::BoxFuture, flow::FlowDescriptor};
+use linchpin::{
+    Actor, Code, Error, Result,
+    flow::{BoxFuture, FlowDescriptor, KindInfo},
+};
 use linchpin_runtime::{Connection, Invocation, Output};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -62,6 +66,10 @@ pub struct Looked {
 /// An event that a look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorEvent {
+    /// The event of the spec.
+    pub event: String,
+    /// The `#[monitor]` function.
+    pub flow: String,
     /// Whose it is: a subscription's name.
     pub subscription: String,
     /// What became of the records.
@@ -73,9 +81,12 @@ pub struct MonitorEvent {
 }
 
 impl MonitorEvent {
-    fn of(entry: &NewEntry) -> Option<MonitorEvent> {
+    /// What an entry of the inbox is that a monitor put there; nothing for one of a hook.
+    pub fn of(entry: &NewEntry) -> Option<MonitorEvent> {
         let Head::Record(head) = Head::read(entry).ok()? else { return None };
         Some(MonitorEvent {
+            event: head.event,
+            flow: head.flow,
             subscription: head.subscription,
             mode: head.mode,
             identity: entry.identity.clone(),
@@ -262,6 +273,30 @@ impl Host {
         Ok(looked(monitor, done))
     }
 
+    /// Claims what a hook delivered of an event that a monitor finds, too: which of the records nobody has handed on yet, so that the
+    /// hook, `owner`, does. Claimed again by the same owner, they are still its own. Without such a monitor all of them are.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::RecordUnidentified`], and when the store fails.
+    pub async fn claim_delivered(
+        &self,
+        connection: &store::Connection,
+        event: &str,
+        options: &str,
+        owner: &str,
+        records: &[Box<RawValue>],
+    ) -> Result<Vec<bool>> {
+        let connector = self.0.connector(&connection.connector)?;
+        let flows = connector.flows();
+        let finds = |flow: &&&'static FlowDescriptor| matches!(flow.kind, KindInfo::Monitor { event: found, .. } if found == event);
+        let Some(flow) = flows.iter().find(finds) else { return Ok(vec![true; records.len()]) };
+        let settings = Settings::new(connector.spec()?, flows, flow)?;
+        let keys = records.iter().map(|record| key::of(&settings.dedupe, record)).collect::<Result<_>>()?;
+        let scope = plan::hybrid_scope(&connection.id, event, &hash(&canonical(options)?));
+        self.0.store.seen_claim(&scope, keys, owner, self.0.now()).await
+    }
+
     /// Looks for a monitor that was claimed, and draws the conclusions.
     pub(crate) async fn look(&self, monitor: Monitor) -> Result<Looked> {
         let done = self.look_claimed(&monitor).await;
@@ -375,13 +410,13 @@ fn looked(monitor: Monitor, done: Done) -> Looked {
 fn find(connection: &Connection, name: &str) -> Result<&'static FlowDescriptor> {
     let flow = Invocation::named(connection, name)?.flow();
     match flow.kind {
-        linchpin::flow::KindInfo::Monitor { .. } => Ok(flow),
+        KindInfo::Monitor { .. } => Ok(flow),
         _ => {
             let monitors: BTreeSet<String> = connection
                 .connector()
                 .flows()
                 .iter()
-                .filter(|flow| matches!(flow.kind, linchpin::flow::KindInfo::Monitor { .. }))
+                .filter(|flow| matches!(flow.kind, KindInfo::Monitor { .. }))
                 .map(|flow| format!("`{}`", flow.name))
                 .collect();
             let known = monitors.into_iter().collect::<Vec<_>>().join(", ");
@@ -391,40 +426,6 @@ fn find(connection: &Connection, name: &str) -> Result<&'static FlowDescriptor> 
                 known => format!("it has {known}"),
             }))
         }
-    }
-}
-
-/// What a hook and a monitor of the same event share, for the options of the hook's registration.
-pub(crate) struct Shared {
-    settings: Settings,
-    scope: String,
-}
-
-impl Shared {
-    /// Nothing where no monitor finds the event.
-    pub(crate) fn of(
-        connection: &Connection,
-        row: &str,
-        event: &str,
-        options: Option<&str>,
-    ) -> Result<Option<Shared>> {
-        let flows = connection.connector().flows();
-        let finds = |flow: &&&'static FlowDescriptor| matches!(flow.kind, linchpin::flow::KindInfo::Monitor { event: found, .. } if found == event);
-        let Some(&flow) = flows.iter().find(finds) else { return Ok(None) };
-        let settings = Settings::new(connection.spec(), flows, flow)?;
-        let options = canonical(options.unwrap_or("{}"))?;
-        let scope = plan::hybrid_scope(row, event, &hash(&options));
-        Ok(Some(Shared { settings, scope }))
-    }
-
-    /// The ledger.
-    pub(crate) fn scope(&self) -> &str {
-        &self.scope
-    }
-
-    /// By what the ledger knows a record.
-    pub(crate) fn key(&self, record: &serde_json::value::RawValue) -> Result<String> {
-        key::of(&self.settings.dedupe, record)
     }
 }
 

@@ -192,23 +192,21 @@ impl Book for Faulty<'_> {
         Box::pin(async move {
             let before = identities(self.store).await;
             let entries: Vec<String> = commit.entries.iter().map(|entry| entry.identity.clone()).collect();
-            let committed = self.store.monitor_commit(commit);
-            let ended = self
-                .go(async {
-                    let committed = committed.await?;
-                    if committed == Committed::Done {
-                        let again = entries.into_iter().filter(|identity| before.contains(identity));
-                        self.twice.lock().unwrap().extend(again);
-                    }
-                    Ok(committed)
-                })
-                .await;
-            ended
+            // Not begun before it is known that it is not refused.
+            self.go(async {
+                let committed = self.store.monitor_commit(commit).await?;
+                if committed == Committed::Done {
+                    let again = entries.into_iter().filter(|identity| before.contains(identity));
+                    self.twice.lock().unwrap().extend(again);
+                }
+                Ok(committed)
+            })
+            .await
         })
     }
 
     fn failed(&self, failed: FailedLook) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move { self.go(self.store.monitor_failed(failed)).await })
+        Box::pin(async move { self.go(async { self.store.monitor_failed(failed).await }).await })
     }
 }
 

@@ -37,8 +37,12 @@ kind = "none"
 [event.posted]
 name = "Posted"
 
+[hook.all]
+signature = { scheme = "hmac-sha256", header = "X-Signature" }
+
 [event.counted]
 name = "Counted"
+hook = "all"
 "#;
 
 /// What a service shows, and how often it was asked.
@@ -92,6 +96,23 @@ async fn posts(
     })
 }
 
+/// What the hook tells of, found again
+#[monitor(event = "counted", every = "5m", dedupe = "/id")]
+async fn counts(
+    cx: Context,
+    options: Options<Which>,
+    cursor: Cursor<u64>,
+    since: Since,
+) -> Result<Polled<Post, u64>> {
+    posts(cx, options, cursor, since).await
+}
+
+/// A count
+#[webhook(event = "counted")]
+async fn counted(_cx: Context, Payload(post): Payload<Post>) -> Result<Post> {
+    Ok(post)
+}
+
 /// The same, by another version of the connector, whose cursor is another
 mod newer {
     use super::*;
@@ -110,7 +131,7 @@ fn connector(newer: bool) -> Connector {
     let spec = linchpin::connector::SpecFile { path: "tracker.toml", text: SPEC };
     let builder = Connector::builder(spec);
     let builder = if newer { builder.flow::<newer::posts>() } else { builder.flow::<posts>() };
-    builder.build().unwrap()
+    builder.flow::<counts>().flow::<counted>().build().unwrap()
 }
 
 async fn builder(folder: &Path, newer: bool) -> HostBuilder {
@@ -222,6 +243,36 @@ async fn what_does_not_fit_is_told_when_a_monitor_is_turned_on() {
     assert_eq!(host.monitor("x").await.unwrap_err().code(), Code::MonitorUnknown);
 }
 
+#[tokio::test]
+async fn of_a_hook_and_a_monitor_whoever_comes_first_hands_on() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let host = host(folder.path(), &clock).await;
+    connect(&host).await;
+    let mut hybrid = key("hybrid");
+    hybrid.flow = "counts".to_owned();
+    feed("hybrid", |feed| feed.posts = vec![1, 2]);
+    host.monitor_on(&hybrid, each("ann")).await.unwrap();
+    host.round().await.unwrap();
+    let connection = host.kept(DEFAULT_TENANT, "work").await.unwrap();
+    let delivered = async |event: &str, options: &str, record: &str| {
+        let records = [serde_json::value::RawValue::from_string(record.to_owned()).unwrap()];
+        host.claim_delivered(&connection, event, options, "the hook", &records).await
+    };
+    let options = hybrid.options.as_str();
+    assert_eq!(delivered("counted", options, r#"{"id":1}"#).await.unwrap(), [false], "it was there before");
+    assert_eq!(delivered("counted", options, r#"{"id":3}"#).await.unwrap(), [true]);
+    assert_eq!(delivered("counted", options, r#"{"id":3}"#).await.unwrap(), [true], "again after a crash");
+    feed("hybrid", |feed| feed.posts.extend([3, 4]));
+    clock.advance(TICK);
+    assert_eq!(host.round().await.unwrap().looks, 1);
+    assert_eq!(handed(&host).await, ["ann/[4]"], "the delivery that was lost is healed");
+    assert_eq!(delivered("counted", options, r#"{"id":4}"#).await.unwrap(), [false], "and comes late");
+    // Other options are other subscriptions, and without a monitor nobody else hands on.
+    assert_eq!(delivered("counted", r#"{"feed":"x"}"#, r#"{"id":4}"#).await.unwrap(), [true]);
+    assert_eq!(delivered("unseen", options, r#"{"id":4}"#).await.unwrap(), [true]);
+    assert_eq!(delivered("counted", options, "{}").await.unwrap_err().code(), Code::RecordUnidentified);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hosts_over_one_store_look_once() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
@@ -324,7 +375,7 @@ impl Clock for Virtual {
 async fn pass(store: &dyn Store, span: Duration, step: Duration, rest: usize) -> u64 {
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     // While it runs, time does not move by itself.
-    let hold = tokio::task::spawn_blocking(move || wait.recv().is_ok());
+    let hold = tokio::task::spawn_blocking(move || wait.recv().is_err());
     let (mut left, mut calls) = (span, 0);
     while !left.is_zero() {
         tokio::time::advance(step.min(left)).await;
@@ -395,7 +446,7 @@ async fn ten_thousand_idle_monitors_cost_next_to_nothing() {
     work.await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(86400));
     let grown = before.zip(resident()).map(|(before, after)| after.saturating_sub(before));
-    println!(
+    eprintln!(
         "{MONITORS} idle monitors: {calls} store calls in a virtual day ({:.1} a minute), {} rounds, {} KiB more memory",
         calls as f64 / 1440.0,
         rounds.load(Ordering::Relaxed),

@@ -223,6 +223,44 @@ overlap = "10m"
     }
 
     #[test]
+    fn a_monitor_says_when_and_how_it_looks() {
+        let monitor = r#"
+[event.joined]
+name = "Joined"
+
+[monitor.joined]
+cron = "0 9 * * mon-fri"
+zone = "Europe/Berlin"
+jitter = "30s"
+active = { days = ["mon", "sun"], hours = "08:00-18:00" }
+overlap = "10m"
+dedupe = ["/id", "/updated_at"]
+ledger = { ids = 500, time = "7d" }
+first_run = { last = 10 }
+max_pages = 3
+cursor_max = "1KiB"
+cursor_age = "30d"
+"#;
+        let parsed = parse("specs/tracker.toml", &format!("{TRACKER}{monitor}"));
+        let told: Vec<_> = parsed.diagnostics.iter().map(|found| &found.message).collect();
+        assert!(told.is_empty(), "{told:?}");
+        let spec = parsed.spec.unwrap();
+        let found = spec.monitors.iter().find(|monitor| monitor.key == "joined").unwrap();
+        let mut wanted = Monitor::named("joined");
+        wanted.cron = Some("0 9 * * mon-fri".to_owned());
+        wanted.zone = Some("Europe/Berlin".to_owned());
+        wanted.jitter = Some(Duration::from_secs(30));
+        wanted.active = Some(Active { days: vec![0, 6], hours: Some("08:00-18:00".to_owned()) });
+        wanted.overlap = Some(Duration::from_secs(600));
+        wanted.dedupe = vec!["/id".to_owned(), "/updated_at".to_owned()];
+        (wanted.ledger_ids, wanted.ledger_time) = (Some(500), Some(Duration::from_secs(7 * 86400)));
+        wanted.first_run = FirstRun::Last(10);
+        (wanted.max_pages, wanted.cursor_max) = (3, 1024);
+        wanted.cursor_age = Some(Duration::from_secs(30 * 86400));
+        assert_eq!(*found, wanted);
+    }
+
+    #[test]
     fn defaults_are_as_the_model_says() {
         let text = "schema = 1\nkey = \"a\"\nname = \"A\"\nversion = \"1.0.0\"\n[http]\nbase_url = \"https://a.example\"\n";
         let spec = parse("a.toml", text).spec.unwrap();

@@ -80,6 +80,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hours_are_two_times_of_a_day() {
+        assert_eq!(parse_hours("08:00-18:30"), Some((480, 1110)));
+        assert_eq!(parse_hours("22:00-06:00"), Some((1320, 360)));
+        assert_eq!(parse_hours("00:00-24:00"), Some((0, 1440)));
+        for text in
+            ["8-18", "08:00", "08:00-08:00", "08:60-09:00", "24:00-01:00", "08:00-24:01", "8:00-18:00", "-"]
+        {
+            assert_eq!(parse_hours(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_round_trip() {
         for text in ["500ms", "30s", "5m", "1h", "2d", "90s"] {
             assert_eq!(format_duration(parse_duration(text).unwrap()), text);
