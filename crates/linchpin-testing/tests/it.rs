@@ -25,7 +25,7 @@ macro_rules! spec {
                 "\n[auth.token]\nkind = \"bearer\"\nfields.token = { label = \"Token\", secret = true }\n",
                 "[hook.project]\n",
                 "signature = { scheme = \"hmac-sha256\", header = \"X-Signature\", encoding = \"hex\", key = \"registration\" }\n",
-                "[hook.open]\n",
+                "[hook.open]\nsignature = { scheme = \"code\" }\n",
                 "[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"\n",
                 "match = { header = { X-Event = \"issue\" } }\n",
                 "[event.greeted]\nname = \"Greeted\"\nhook = \"open\"\n",
@@ -298,7 +298,7 @@ async fn a_hook_is_registered_delivers_and_is_deregistered() {
 }
 
 #[tokio::test]
-async fn a_hook_that_does_not_say_how_it_is_trusted_delivers_nothing() {
+async fn of_a_hook_that_only_code_trusts_nothing_is_signed_or_believed() {
     let service = service(LINKS).await;
     let (key, body) = (Secret::new("none"), json!({ "title": "hello" }));
     let error = service.delivery("open", &key, &[], &body).unwrap_err();
