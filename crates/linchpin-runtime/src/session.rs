@@ -129,7 +129,11 @@ pub(crate) struct Policy {
 impl Policy {
     /// What a flow allows by its nature.
     pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
-        let keyed = matches!(flow.kind, KindInfo::Action { idempotency: Some(Idempotency::Key), .. });
+        // A registration whose answer was lost is made again under the same id, and so becomes one where the service knows keys.
+        let keyed = matches!(
+            flow.kind,
+            KindInfo::Action { idempotency: Some(Idempotency::Key), .. } | KindInfo::WebhookRegister { .. }
+        );
         Policy { flow: flow.name, keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
     }
 }

@@ -48,10 +48,18 @@ pub struct HookId {
     pub id: u64,
 }
 
-/// What GitHub says of a new webhook.
+/// What GitHub says of a webhook.
 #[fields]
 struct Hook {
     id: u64,
+    active: bool,
+    config: HookConfig,
+}
+
+#[fields]
+struct HookConfig {
+    /// Webhooks of GitHub's own services have none.
+    url: Option<String>,
 }
 
 /// Register Webhook
@@ -71,7 +79,7 @@ pub async fn register(
         "config": { "url": *url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose() },
     });
     let path = path!("/repos/{repository.owner}/{repository.name}/hooks");
-    let Hook { id } = cx.post(path).json(&hook).send().await?.json()?;
+    let Hook { id, .. } = cx.post(path).json(&hook).send().await?.json()?;
     Ok(HookId { repository, id })
 }
 
@@ -85,6 +93,58 @@ pub async fn deregister(cx: Context, Registered(hook): Registered<register>) -> 
         Err(error) if error.code() != Code::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Check Webhook
+///
+/// GitHub turns a webhook off when somebody does, not after failures.
+#[webhook(check, hook = "repository")]
+pub async fn check(cx: Context, Registered(hook): Registered<register>, url: EventUrl) -> Result<HookState> {
+    let path = path!("/repos/{hook.repository.owner}/{hook.repository.name}/hooks/{hook.id}");
+    let found: Hook = cx.get(path).send().await?.json()?;
+    Ok(match found.active {
+        true => HookState::at(found.config.url.as_deref().unwrap_or_default(), &url),
+        false => HookState::paused(),
+    })
+}
+
+/// Renew Webhook
+///
+/// Turns it on again, with the URL and the key of now.
+#[webhook(renew, hook = "repository")]
+pub async fn renew(
+    cx: Context,
+    Registered(hook): Registered<register>,
+    url: EventUrl,
+    SigningSecret(secret): SigningSecret,
+) -> Result<HookId> {
+    let change = json!({
+        "active": true,
+        "config": { "url": *url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose() },
+    });
+    let path = path!("/repos/{hook.repository.owner}/{hook.repository.name}/hooks/{hook.id}");
+    cx.patch(path).json(&change).send().await?;
+    Ok(hook)
+}
+
+/// List Webhooks
+///
+/// The webhooks of the repository.
+#[webhook(list, hook = "repository")]
+pub async fn list(
+    cx: Context,
+    _ours: EventBase,
+    Options(RepositoryHook { repository, .. }): Options<RepositoryHook>,
+) -> Result<Vec<Found<register>>> {
+    let path = path!("/repos/{repository.owner}/{repository.name}/hooks");
+    let mut hooks = cx.get(path).records::<Hook>();
+    let mut found = Vec::new();
+    while let Some(hook) = hooks.next().await? {
+        let Some(url) = hook.config.url else { continue };
+        let id = HookId { repository: repository.clone(), id: hook.id };
+        found.push(Found::new(id, url).paused(!hook.active));
+    }
+    Ok(found)
 }
 
 /// The repository that a delivery is about; the events name it in one way.

@@ -75,6 +75,12 @@ async fn revoke(cx: Context) -> Result<Revoked> {
     Ok(Revoked::done())
 }
 
+#[webhook(register, hook = "project")]
+async fn register(cx: Context, url: EventUrl) -> Result<u64> {
+    cx.post(path!("/things")).json(&json!({ "url": *url })).send().await?;
+    Ok(7)
+}
+
 async fn world() -> (MockServer, Connection) {
     let connector = linchpin::Connector::builder(KEYED)
         .flow::<keyed>()
@@ -85,6 +91,7 @@ async fn world() -> (MockServer, Connection) {
         .flow::<stubborn>()
         .flow::<search>()
         .flow::<revoke>()
+        .flow::<register>()
         .build()
         .unwrap();
     let server = MockServer::start().await;
@@ -109,6 +116,18 @@ async fn a_call_that_is_made_again_under_its_id_carries_the_same_keys() {
     let keys: Vec<&str> = requests.iter().filter_map(key).collect();
     assert_eq!(keys[..2], keys[2..4]);
     assert!(keys[4..].iter().all(|key| !keys[..4].contains(key)), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_registration_whose_answer_was_lost_is_made_again_with_the_same_key() {
+    let (server, connection) = world().await;
+    for url in ["https://hooks.example/in/1", "https://hooks.example/in/1", "https://hooks.example/in/2"] {
+        let call = invocation(&connection, "register").run_id("run-7").event_url(url);
+        Runtime::new().run(call).await.unwrap();
+    }
+    let requests = server.received_requests().await.unwrap();
+    let keys: Vec<&str> = requests.iter().filter_map(key).collect();
+    assert_eq!((keys.len(), keys[0] == keys[1], keys[0] == keys[2]), (3, true, false), "{keys:?}");
 }
 
 #[tokio::test]

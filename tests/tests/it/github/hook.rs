@@ -88,3 +88,47 @@ async fn a_signed_delivery_becomes_its_event_and_a_forged_one_is_refused() {
     let error = world.call("pushed", |given| given.delivery = Some(delivery)).await.unwrap_err();
     assert_eq!(error.code(), Code::EventMismatch);
 }
+
+#[tokio::test]
+async fn a_hook_is_checked_renewed_and_listed() {
+    let world = World::new().await;
+    let hook = register(&world, "pushed").await.unwrap();
+    let other = register(&world, "issue_opened").await.unwrap();
+    let check = async |url: &str| {
+        world
+            .call("check", |call| {
+                (call.registered, call.event_url) = (Some(hook.to_string()), Some(url.to_owned()));
+            })
+            .await
+    };
+    assert_eq!(check("https://hooks.example/in/1").await.unwrap()["status"], "Healthy");
+    let moved = check("https://new.example/in/1").await.unwrap();
+    assert_eq!(
+        (&moved["status"], &moved["url"]),
+        (&json!("Elsewhere"), &json!("https://hooks.example/in/1"))
+    );
+
+    let renewed = world
+        .call("renew", |call| {
+            (call.registered, call.event_url) =
+                (Some(hook.to_string()), Some("https://new.example/in/1".into()));
+            call.signing_secret = Some(Secret::new("a newer secret"));
+        })
+        .await;
+    assert_eq!(renewed.unwrap(), hook);
+    assert_eq!(check("https://new.example/in/1").await.unwrap()["status"], "Healthy");
+
+    let listed = world
+        .call("list", |call| {
+            call.options = json!({ "repository": HERE, "event": "pushed" }).to_string();
+            call.event_base = Some("https://new.example/in/".into());
+        })
+        .await
+        .unwrap();
+    let urls: Vec<&Value> = listed.as_array().unwrap().iter().map(|found| &found["url"]).collect();
+    assert_eq!(urls, ["https://new.example/in/1", "https://hooks.example/in/1"]);
+    assert_eq!(listed[1]["registered"], other);
+
+    deregister(&world, &hook).await.unwrap();
+    assert_eq!(check("https://new.example/in/1").await.unwrap_err().code(), Code::NotFound);
+}

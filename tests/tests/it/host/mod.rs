@@ -5,6 +5,7 @@ mod hook;
 mod life;
 mod limit;
 mod secret;
+mod serve;
 mod storm;
 
 use std::{path::Path, sync::Arc};

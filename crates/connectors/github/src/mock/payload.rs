@@ -335,13 +335,13 @@ pub(super) fn commit(sha: &str, message: &str, file: Option<Value>) -> Value {
     })
 }
 
-pub(super) fn hook(id: u64, events: &Value, url: &str) -> Value {
+pub(super) fn hook(id: u64, active: bool, events: &Value, url: &str) -> Value {
     let here = format!("{API}/repos/{OWNER}/{REPOSITORY}/hooks/{id}");
     json!({
         "type": "Repository",
         "id": id,
         "name": "web",
-        "active": true,
+        "active": active,
         "events": events,
         "config": { "content_type": "json", "insecure_ssl": "0", "url": url, "secret": "********" },
         "created_at": time(900),

@@ -43,7 +43,27 @@ pub(super) struct Hook {
     pub(super) id: u64,
     pub(super) secret: String,
     pub(super) url: String,
+    pub(super) active: bool,
     events: Value,
+}
+
+impl Hook {
+    fn payload(&self) -> Value {
+        payload::hook(self.id, self.active, &self.events, &self.url)
+    }
+
+    /// Takes over what a request says of it.
+    fn change(&mut self, body: &Value) {
+        if let Some(url) = body["config"]["url"].as_str() {
+            self.url = url.to_owned();
+        }
+        if let Some(secret) = body["config"]["secret"].as_str() {
+            self.secret = secret.to_owned();
+        }
+        if let Some(active) = body["active"].as_bool() {
+            self.active = active;
+        }
+    }
 }
 
 /// An answer before it is written.
@@ -378,7 +398,18 @@ impl State {
                 let blob = self.files.values().find(|content| sha(content) == *wanted);
                 blob.map_or_else(Reply::not_found, |content| Reply::ok(payload::blob(wanted, content)))
             }
+            ("GET", ["hooks"]) => Reply::list(self.hooks.iter().map(Hook::payload).collect()),
             ("POST", ["hooks"]) => self.hook(asked),
+            ("GET" | "PATCH", ["hooks", id]) => {
+                let mut hooks = self.hooks.iter_mut();
+                let Some(hook) = hooks.find(|hook| hook.id.to_string() == *id) else {
+                    return Reply::not_found();
+                };
+                if method == "PATCH" {
+                    hook.change(&asked.body);
+                }
+                Reply::ok(hook.payload())
+            }
             ("DELETE", ["hooks", id]) => {
                 let before = self.hooks.len();
                 self.hooks.retain(|hook| hook.id.to_string() != *id);
@@ -595,9 +626,10 @@ impl State {
         }
         self.next_id += 1;
         let secret = config["secret"].as_str().unwrap_or_default().to_owned();
-        let hook = payload::hook(self.next_id, &events, url);
-        self.hooks.push(Hook { id: self.next_id, secret, url: url.to_owned(), events });
-        Reply::created(hook)
+        let hook = Hook { id: self.next_id, secret, url: url.to_owned(), active: true, events };
+        let created = Reply::created(hook.payload());
+        self.hooks.push(hook);
+        created
     }
 
     fn search_issues(&self, asked: &Asked<'_>) -> Reply {
