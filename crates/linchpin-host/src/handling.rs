@@ -12,7 +12,7 @@ use linchpin_runtime::{Cancel, Invocation, Output};
 
 use crate::{
     event::{self, Event},
-    host::Host,
+    host::{Host, Notice, NoticeKind},
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
     sink::Sink,
     store::{self, Entry},
@@ -31,6 +31,25 @@ impl Handle for Handling {
                 Head::Delivery(head) => self.delivery(entry, &head).await,
                 Head::Record(head) => self.record(entry, head).await,
             }
+        })
+    }
+
+    fn gave_up<'a>(&'a self, entry: &'a Entry, error: &'a Error) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let connection = match Head::read(&entry.what) {
+                Ok(Head::Delivery(head)) => head.connection,
+                Ok(Head::Record(head)) => head.connection,
+                Err(_) => return,
+            };
+            let Ok(Some(row)) = self.host.store().connection(&connection).await else { return };
+            let (code, number) = (error.code().as_str(), entry.number);
+            self.host.0.tell(&Notice {
+                tenant: row.tenant,
+                name: row.name,
+                owner: row.owner,
+                kind: NoticeKind::DeadLetter,
+                reason: format!("the delivery {number} could not be handed on, {code}: {}", error.message()),
+            });
         })
     }
 
@@ -67,13 +86,13 @@ impl Handling {
             if let Some(options) = &head.options
                 && flow.shape_of(linchpin::flow::Slot::Options).is_some()
             {
-                invocation = invocation.options(options.get());
+                invocation = invocation.options(options.as_str());
             }
             let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
             let Output::Value(json) = ran.output else { continue };
             let values = values(flow, &json)?;
             let owner = format!("{}/{}", entry.what.source, entry.what.identity);
-            let options = head.options.as_ref().map_or("{}", |json| json.get());
+            let options = head.options.as_deref().unwrap_or("{}");
             // Whoever comes first hands a record on, this or the look of a monitor; and does so again when it is tried again.
             let first = self.host.claim_delivered(&row, event, options, &owner, &values).await?;
             let firsts = values.into_iter().enumerate().zip(first).filter(|(_, first)| *first);

@@ -103,6 +103,8 @@ pub enum NoticeKind {
     HookLeft,
     /// A monitor stands still until somebody resets it.
     MonitorStopped,
+    /// A delivery or record could not be handed on, and waits for somebody to look at it.
+    DeadLetter,
 }
 
 /// Makes a [`Host`].

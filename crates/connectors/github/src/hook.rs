@@ -152,6 +152,7 @@ pub async fn list(
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     /// Full name
+    #[field(placeholder = "octocat/hello-world")]
     pub full_name: FullName,
 }
 
@@ -231,7 +232,7 @@ pub struct PushDelivery {
     /// Ref
     ///
     /// The branch or tag: `refs/heads/main`.
-    #[field(rename = "ref")]
+    #[field(rename = "ref", placeholder = "refs/heads/main")]
     pub reference: String,
     /// Commits
     pub commits: Vec<DeliveredCommit>,

@@ -357,6 +357,7 @@ fn tell(notice: &Notice) {
             format!("is now {}", state.as_str())
         }
         NoticeKind::MonitorStopped => "has a monitor that needs you".to_owned(),
+        NoticeKind::DeadLetter => "has a dead letter".to_owned(),
         NoticeKind::HookFailing => "has trouble with a webhook".to_owned(),
         NoticeKind::HookGap => "may have missed events".to_owned(),
         NoticeKind::HookLeft => "may have left a webhook at the service".to_owned(),

@@ -255,7 +255,11 @@ fn value(shape: Shape, depth: usize) -> Value {
                         }
                     }
                     (shape, false) if field.required() && depth > 0 => {
-                        object.insert(field.name.to_owned(), value(shape, depth - 1));
+                        let made = match (shape, field.placeholder) {
+                            (Shape::Text, Some(example)) => json!(example),
+                            (shape, _) => value(shape, depth - 1),
+                        };
+                        object.insert(field.name.to_owned(), made);
                     }
                     _ => {}
                 }

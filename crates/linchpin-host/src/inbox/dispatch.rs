@@ -30,6 +30,12 @@ pub trait Handle: Send + Sync + 'static {
     /// Whatever went wrong. What somebody has to mend first makes the entry a dead letter, everything else is tried again.
     fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>>;
 
+    /// Hears that an entry is a dead letter now, and why. By default nobody does.
+    fn gave_up<'a>(&'a self, entry: &'a Entry, error: &'a Error) -> BoxFuture<'a, ()> {
+        let _ = (entry, error);
+        Box::pin(std::future::ready(()))
+    }
+
     /// Waits until something can be handed on at all; nothing is attempted before. By default at once.
     fn ready(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
@@ -167,6 +173,9 @@ async fn attempt(shared: Arc<Shared>, handle: Arc<dyn Handle>, entry: Entry) {
         target: "linchpin::inbox", number = entry.number, source = entry.what.source, code = error.code().as_str(),
         dead = next.is_none(), "an entry was not handed on: {error}"
     );
+    if next.is_none() {
+        handle.gave_up(&entry, &error).await;
+    }
     let problem = format!("{}: {}", error.code().as_str(), error.message());
     if let Err(error) = shared.store.inbox_failed(entry.number, problem, next).await {
         tracing::warn!(target: "linchpin::inbox", "a failure cannot be noted: {error}");

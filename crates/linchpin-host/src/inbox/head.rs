@@ -5,7 +5,7 @@ use std::str::FromStr;
 use linchpin::{
     Code, Delivery, Error, Result,
     http::{HeaderMap, HeaderName, HeaderValue},
-    serde_json::{self, value::RawValue},
+    serde_json,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,9 @@ pub struct DeliveryHead {
     pub connection: String,
     /// The events that it is.
     pub events: Vec<String>,
-    /// The options of the registration.
-    pub options: Option<Box<RawValue>>,
+    /// The options of the registration, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
     /// The request's method.
     pub method: String,
     /// The URL it came to; without what is secret in it.
@@ -96,5 +97,38 @@ impl DeliveryHead {
             all.append(name, value);
         }
         Delivery { headers: all, body: entry.body.clone(), ..Delivery::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_as_it_was_written() {
+        let head = DeliveryHead {
+            connector: "tracker".to_owned(),
+            hook: "project".to_owned(),
+            connection: "1".to_owned(),
+            events: vec!["issue_opened".to_owned()],
+            options: Some(r#"{"project":"web","id":12345678901234567890.10}"#.to_owned()),
+            method: "POST".to_owned(),
+            url: "https://hooks.example/in/***".to_owned(),
+            headers: vec![("x-event".to_owned(), "issue".to_owned())],
+        };
+        let entry = NewEntry {
+            source: "hook".to_owned(),
+            identity: "1".to_owned(),
+            lane: None,
+            head: Head::Delivery(head.clone()).write().unwrap(),
+            body: "{}".into(),
+            received: linchpin::DateTime::from_unix_millis(0).unwrap(),
+        };
+        let Head::Delivery(read) = Head::read(&entry).unwrap() else { panic!("{}", entry.head) };
+        assert_eq!((read.options, read.headers), (head.options, head.headers));
+        assert_eq!(
+            Head::read(&NewEntry { head: "{}".to_owned(), ..entry }).unwrap_err().code(),
+            Code::StoreFailed
+        );
     }
 }

@@ -32,7 +32,6 @@ use linchpin::{
     Code, Delivery, Error, Result, Secret,
     flow::BoxFuture,
     http::{StatusCode, request::Parts},
-    serde_json::value::RawValue,
 };
 use linchpin_runtime::{
     Clock,
@@ -318,9 +317,7 @@ impl Shared {
             delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
         let headers =
             headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
-        let options = (!receiver.options.is_null())
-            .then(|| RawValue::from_string(receiver.options.to_string()).ok())
-            .flatten();
+        let options = (!receiver.options.is_null()).then(|| receiver.options.to_string());
         let head = Head::Delivery(DeliveryHead {
             connector: receiver.connector.clone(),
             hook: receiver.hook.clone(),

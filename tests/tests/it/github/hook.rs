@@ -101,11 +101,11 @@ async fn a_hook_is_checked_renewed_and_listed() {
             })
             .await
     };
-    assert_eq!(check("https://hooks.example/in/1").await.unwrap()["status"], "Healthy");
+    assert_eq!(check("https://hooks.example/in/1").await.unwrap()["status"], "healthy");
     let moved = check("https://new.example/in/1").await.unwrap();
     assert_eq!(
         (&moved["status"], &moved["url"]),
-        (&json!("Elsewhere"), &json!("https://hooks.example/in/1"))
+        (&json!("elsewhere"), &json!("https://hooks.example/in/1"))
     );
 
     let renewed = world
@@ -116,7 +116,7 @@ async fn a_hook_is_checked_renewed_and_listed() {
         })
         .await;
     assert_eq!(renewed.unwrap(), hook);
-    assert_eq!(check("https://new.example/in/1").await.unwrap()["status"], "Healthy");
+    assert_eq!(check("https://new.example/in/1").await.unwrap()["status"], "healthy");
 
     let listed = world
         .call("list", |call| {

@@ -24,6 +24,7 @@ pub(crate) struct Given {
     pub(crate) input: String,
     pub(crate) options: String,
     pub(crate) event_url: Option<String>,
+    pub(crate) event_base: Option<String>,
     pub(crate) signing_secret: Option<Secret>,
     pub(crate) registered: Option<String>,
     pub(crate) delivery: Option<Delivery>,
@@ -66,6 +67,9 @@ impl World {
         }
         if let Some(url) = given.event_url {
             invocation = invocation.event_url(url);
+        }
+        if let Some(base) = given.event_base {
+            invocation = invocation.event_base(base);
         }
         if let Some(secret) = given.signing_secret {
             invocation = invocation.signing_secret(secret);

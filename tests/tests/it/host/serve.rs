@@ -1,9 +1,12 @@
 //! `linchpin serve` from the first delivery to the last signal, as an operator runs it.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
 };
 
 use linchpin_github::mock::{Github, TOKEN};
@@ -54,48 +57,56 @@ impl World {
     async fn serve(&self, args: &[&str]) -> Server {
         let mut command = self.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let told = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let via = tokio::task::spawn_blocking(move || {
-            let via = said.by_ref().map(Result::unwrap).find_map(|line| {
-                let (_, rest) = line.split_once("taking deliveries at ")?;
-                Some(rest.split(';').next()?.to_owned())
-            });
-            // Somebody has to read the rest.
-            std::thread::spawn(move || said.for_each(drop));
-            via.unwrap()
-        });
-        Server { child, told: Some(told), via: via.await.unwrap() }
+        let (told, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        tokio::task::spawn_blocking(move || {
+            let via = loop {
+                let line = said.recv_timeout(LIMIT).expect("the server listens");
+                if let Some((_, rest)) = line.split_once("taking deliveries at ") {
+                    break rest.split(';').next().unwrap().to_owned();
+                }
+            };
+            Server { child, told, said, via }
+        })
+        .await
+        .unwrap()
     }
 }
 
 struct Server {
     child: Child,
-    told: Option<Lines<BufReader<ChildStdout>>>,
+    /// What it tells on stdout.
+    told: Receiver<String>,
+    /// What it says on stderr.
+    said: Receiver<String>,
     via: String,
 }
 
+/// The lines of a pipe, which somebody must read for the process to go on.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
+    lines
+}
+
+/// How long the other process may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
 impl Server {
     /// The next event on stdout.
-    async fn event(&mut self) -> Value {
-        let mut told = self.told.take().unwrap();
-        let (line, told) = tokio::task::spawn_blocking(move || {
-            let line = told.next().unwrap().unwrap();
-            (line, told)
-        })
-        .await
-        .unwrap();
-        self.told = Some(told);
+    fn event(&self) -> Value {
+        let line = self.told.recv_timeout(LIMIT).unwrap_or_else(|_| {
+            panic!("no event came; the server said {:?}", self.said.try_iter().collect::<Vec<_>>())
+        });
         serde_json::from_str(&line).unwrap()
     }
 
     /// Asks it to stop, and gives what it still told.
-    async fn stop(mut self) -> Vec<String> {
+    fn stop(mut self) -> Vec<String> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let told = self.told.take().unwrap();
-        let rest = tokio::task::spawn_blocking(move || told.map(Result::unwrap).collect());
-        let rest = rest.await.unwrap();
+        let rest = std::iter::from_fn(|| self.told.recv_timeout(LIMIT).ok()).collect();
         assert!(self.child.wait().unwrap().success());
         rest
     }
@@ -115,12 +126,12 @@ async fn a_delivery_becomes_an_event_and_a_wrong_one_does_not() {
     let set = ["--set", "repository=octocat/hello-world", "--set", "event=issue_opened"];
     let hook = world.json(&[&["hook", "register", "work"][..], &set].concat()).await;
     let id = hook["id"].as_str().unwrap();
-    let mut server = world.serve(&["--stdout"]).await;
+    let server = world.serve(&["--stdout"]).await;
 
     let via = server.via.clone();
     let send = ["hook", "send", "github.issue_opened", "--hook", id, "--via", &via, "--id", "first"];
     world.ok(&send).await;
-    let event = server.event().await;
+    let event = server.event();
     assert_eq!((&event["type"], &event["connection"]), (&json!("github.issue_opened"), &json!("work")));
     assert_eq!(event["source"], hook["id"]);
     assert!(event["id"].as_str().unwrap().starts_with("evt_"), "{event}");
@@ -133,9 +144,9 @@ async fn a_delivery_becomes_an_event_and_a_wrong_one_does_not() {
     }
     world.ok(&send).await;
     world.ok(&["hook", "send", "github.pushed", "--hook", id, "--via", &via, "--id", "second"]).await;
-    let event = server.event().await;
+    let event = server.event();
     assert_eq!(event["type"], "github.pushed", "the first was not told again");
-    assert_eq!(server.stop().await, [""; 0]);
+    assert_eq!(server.stop(), [""; 0]);
 
     let listed = world.json(&["hook", "deliveries", "--hook", id]).await;
     let of =
@@ -152,16 +163,16 @@ async fn a_delivery_becomes_an_event_and_a_wrong_one_does_not() {
     assert!(!shown.to_string().contains("x-hub-signature"), "{shown}");
 
     world.ok(&["hook", "replay", &number]).await;
-    let mut server = world.serve(&["--stdout"]).await;
-    assert_eq!(server.event().await["type"], "github.issue_opened", "again");
-    server.stop().await;
+    let server = world.serve(&["--stdout"]).await;
+    assert_eq!(server.event()["type"], "github.issue_opened", "again");
+    server.stop();
 
     world.ok(&["hook", "deregister", id]).await;
     let server = world.serve(&["--stdout"]).await;
     let via = server.via.clone();
     let off = world.run(&["hook", "send", "github.issue_opened", "--hook", id, "--via", &via]).await;
     assert_eq!(off.status.code(), Some(2), "{off:?}");
-    server.stop().await;
+    server.stop();
     assert_eq!(world.json(&["hook", "purge", "--state", "done"]).await, json!({ "purged": 2 }));
 }
 
