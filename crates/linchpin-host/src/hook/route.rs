@@ -12,15 +12,14 @@ use std::{
 
 use linchpin::{
     Actor, Code, Delivery, Error, Result, Secret,
-    flow::{BoxFuture, FlowKind},
+    flow::BoxFuture,
     manifest::spec::{HookScope, Template, TemplatePart},
     serde_json::{self, Value},
 };
-use linchpin_runtime::Invocation;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{flow, spec_of};
+use super::spec_of;
 use crate::{
     host::Host,
     ingress::{Accepts, Hooks, Receiver},
@@ -211,37 +210,16 @@ impl StoredHooks {
         rows.map(|row| receiver(connector, &row, Vec::new()).map(Arc::new)).collect()
     }
 
-    /// Asks the connector's own code, under each of the keys that are good.
+    /// Asks the connector's own code.
     async fn by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<()> {
-        let refused = |why: &str| Error::coded(Code::SignatureInvalid, why.to_owned());
-        let connector = self.host.0.connector(&hook.connector)?;
-        let Some(flow) = flow(connector, FlowKind::WebhookVerify, &hook.hook) else {
-            let message = format!("`{}` has no `#[webhook(verify)]` for `{}`", hook.connector, hook.hook);
-            return Err(refused(&message).actor(Actor::Author));
+        let Some(live) = self.host.hook_live(&hook.id).await? else {
+            return Err(Error::coded(Code::ConnectionUnknown, "the hook is off"));
         };
-        let Some(id) = &hook.connection else { return Err(refused("the hook is of no connection")) };
-        let Some(row) = self.host.store().connection(id).await? else {
-            return Err(Error::coded(Code::ConnectionUnknown, "the connection has been taken away"));
-        };
-        let connection = self.host.ready(&row).await?;
-        let mut last = refused("there is no key to check the delivery with");
-        for key in &hook.keys {
-            let invocation =
-                Invocation::new(&connection, flow).delivery(delivery.clone()).signing_secret(key.clone());
-            let invocation = match &hook.options {
-                Value::Object(options) if !options.is_empty() => invocation.options(hook.options.to_string()),
-                _ => invocation,
-            };
-            match self.host.runtime().run(invocation).await {
-                Ok(_) => return Ok(()),
-                Err(failed) => last = failed.error,
-            }
-        }
-        // What went wrong elsewhere may pass, and the service comes again.
-        match last.who_must_act() {
-            Actor::Service | Actor::Nobody | Actor::Operator => Err(last),
-            _ => Err(refused(last.message())),
-        }
+        self.host.hook_verify(&live, delivery).await.map_err(|error| match error.who_must_act() {
+            // What went wrong elsewhere may pass, and the service comes again.
+            Actor::Service | Actor::Nobody | Actor::Operator => error,
+            _ => Error::coded(Code::SignatureInvalid, error.message().to_owned()),
+        })
     }
 }
 

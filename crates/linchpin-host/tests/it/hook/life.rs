@@ -5,6 +5,7 @@ use std::time::Duration;
 use linchpin::prelude::*;
 use linchpin_host::{
     DEFAULT_TENANT, NoticeKind,
+    ingress::Hooks as _,
     store::{HookFilter, Stage},
 };
 use linchpin_testing::{HookCall, HookEndpoint, HookFault};
@@ -237,6 +238,9 @@ async fn a_connector_verifies_deliveries_under_every_key_that_counts() {
         let mut delivery = Delivery::default();
         delivery.headers.insert("x-key", key.parse().unwrap());
         assert_eq!(world.host.hook_verify(&live, &delivery).await.map_err(|error| error.code()), wanted);
+        let hooks = world.host.stored_hooks();
+        let receiver = hooks.find(&world.ours()[0].url[PUBLIC.len() + 4..]).await.unwrap().unwrap();
+        assert_eq!(hooks.trusted(&receiver, &delivery).await.map_err(|error| error.code()), wanted);
     }
     let none = World::new(Variant::Nothing).await;
     none.register().await.unwrap();
@@ -324,4 +328,19 @@ async fn two_processes_do_each_thing_once() {
     assert_eq!(one.unwrap().hooks.0 + two.unwrap().hooks.0, 5);
     let calls = world.service.calls().split_off(before);
     assert_eq!(calls.iter().filter(|call| **call == HookCall::Check).count(), 5, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_hook_that_is_turned_off_is_off_at_once_also_for_who_knew_it() {
+    let world = World::new(Variant::Everything).await;
+    let id = world.register().await.unwrap();
+    let (hooks, url) = (world.host.stored_hooks(), world.ours()[0].url.clone());
+    let token = &url[PUBLIC.len() + 4..];
+    for _ in 0..2 {
+        let receiver = hooks.find(token).await.unwrap().unwrap();
+        assert_eq!((receiver.id.as_str(), receiver.keys.len()), (id.as_str(), 1));
+    }
+    assert!(hooks.find("another").await.unwrap().is_none());
+    world.host.hook_deregister(&id).await.unwrap().outcome.unwrap();
+    assert!(hooks.find(token).await.unwrap().is_none());
 }
