@@ -96,7 +96,8 @@ impl DeliveryHead {
         for (name, value) in headers {
             all.append(name, value);
         }
-        Delivery { headers: all, body: entry.body.clone(), ..Delivery::default() }
+        let method = self.method.parse().unwrap_or_default();
+        Delivery { method, url: self.url.clone(), headers: all, body: entry.body.clone() }
     }
 }
 

@@ -332,8 +332,8 @@ impl Shared {
             .inbox
             .put(NewEntry {
                 source: receiver.id.clone(),
-                identity: hook.guard.identity(delivery),
-                lane: hook.guard.lane(delivery),
+                identity: storable(hook.guard.identity(delivery)),
+                lane: hook.guard.lane(delivery).map(storable),
                 head: head.write()?,
                 body: delivery.body.clone(),
                 received: self.clock.now(),
@@ -345,6 +345,11 @@ impl Shared {
 
 fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A text that every store can keep: PostgreSQL has no NUL in texts.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// Headers that may prove who somebody is, whatever the hook says of them.
