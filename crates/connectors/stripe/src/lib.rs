@@ -8,14 +8,14 @@
 //! | [`payment`], [`refund`] | money that comes and goes back |
 //! | [`invoice`], [`subscription`] | what is owed, once or again and again |
 //! | [`event`] | what happened |
-//! | [`endpoint`] | where Stripe tells of it |
+//! | [`hook`] | events as they happen |
+//! | [`endpoint`] | where Stripe tells others of them |
 //! | [`choice`] | choices of fields |
 //!
 //! Amounts are whole numbers in the smallest unit of their currency: cents of a dollar, yen as they are. API keys are revoked in the
 //! Dashboard only, so there is no `#[revoke]`.
 //!
-//! There are no event flows: a spec cannot say yet how Stripe signs its deliveries, and what is not signed could be forged. What happened
-//! is told by [`list_events`](event::list_events), and endpoints of your own are made by [`create_webhook_endpoint`](endpoint::create_webhook_endpoint).
+//! What happened is told by webhooks, which Stripe signs under a key of its own making, and listed by [`list_events`](event::list_events).
 
 pub mod account;
 pub mod choice;
@@ -23,6 +23,7 @@ pub mod customer;
 pub mod endpoint;
 pub mod event;
 pub mod expand;
+pub mod hook;
 pub mod invoice;
 #[cfg(feature = "mock")]
 pub mod mock;

@@ -7,6 +7,7 @@ mod choice;
 mod customer;
 mod endpoint;
 mod fault;
+mod hook;
 mod list;
 mod payment;
 mod world;

@@ -296,6 +296,14 @@ impl State {
                 endpoint["secret"] = "whsec_mock".into();
                 Ok(endpoint)
             }
+            ("POST", ["webhook_endpoints", id]) => {
+                let endpoint = self.object("webhook_endpoints", id)?;
+                asked.put(endpoint, &["url", "description"]);
+                if let Ok(disabled) = asked.need("disabled") {
+                    endpoint["status"] = if disabled == "true" { "disabled" } else { "enabled" }.into();
+                }
+                Ok(endpoint.clone())
+            }
             ("DELETE", ["webhook_endpoints", id]) => {
                 self.object("webhook_endpoints", id)?;
                 self.kept("webhook_endpoints").retain(|endpoint| endpoint["id"] != *id);
