@@ -20,7 +20,11 @@ mod stripe;
 
 /// How often a flow's request is sent, where what went wrong may pass, and where not.
 fn sent(connector: &linchpin::Connector, flow: &str, may_pass: bool) -> usize {
-    if may_pass && connector.flow(flow).unwrap().repeatable() { 4 } else { 1 }
+    let flow = connector.flow(flow).unwrap();
+    let registers = matches!(flow.kind, linchpin::flow::KindInfo::WebhookRegister { .. });
+    // Registrations carry keys where the service knows any.
+    let keyed = registers && connector.spec().unwrap().http.idempotency_header.is_some();
+    if may_pass && (flow.repeatable() || keyed) { 4 } else { 1 }
 }
 
 /// A connection whose requests are sent again at once where they fail; mocks tell times by the machine's clock.

@@ -119,6 +119,9 @@ fn cases() -> Vec<Case> {
         case("labels", "GET /repos/octocat/hello-world/labels", here()),
         case("register", "POST /repos/octocat/hello-world/hooks", with(json!({ "event": "pushed" }))),
         blind("deregister", "DELETE /repos/octocat/hello-world/hooks/7", with(json!({ "id": 7 }))),
+        case("check", "GET /repos/octocat/hello-world/hooks/7", with(json!({ "id": 7 }))),
+        blind("renew", "PATCH /repos/octocat/hello-world/hooks/7", with(json!({ "id": 7 }))),
+        case("list", "GET /repos/octocat/hello-world/hooks", with(json!({ "event": "pushed" }))),
     ]
 }
 
@@ -135,6 +138,15 @@ impl Case {
                 call.signing_secret = Some(Secret::new("secret"));
             }
             "deregister" => call.registered = Some(self.input.to_string()),
+            "check" | "renew" => {
+                call.registered = Some(self.input.to_string());
+                call.event_url = Some("https://hooks.example/in/1".into());
+                call.signing_secret = (self.flow == "renew").then(|| Secret::new("secret"));
+            }
+            "list" => {
+                call.options = self.input.to_string();
+                call.event_base = Some("https://hooks.example/in/".into());
+            }
             _ => call.input = self.input.to_string(),
         }
     }
