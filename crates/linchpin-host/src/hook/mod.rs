@@ -494,7 +494,7 @@ async fn tell(host: &Host, hook: &Hook, kind: NoticeKind, reason: &str) {
 }
 
 /// By what a token is looked up: whoever reads the store learns no URL.
-fn hash(token: &str) -> [u8; 32] {
+pub(crate) fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::spec_of;
 use crate::{
     host::Host,
-    ingress::{Accepts, Hooks, Receiver},
+    ingress::{Hooks, Receiver},
     store::{self, Client, HookFilter, Stage},
     vault::{Kind, Place},
 };
@@ -167,14 +167,9 @@ impl StoredHooks {
     }
 
     async fn by_token(&self, token: &str) -> Result<Vec<Arc<Receiver>>> {
-        let Some(live) = self.host.hook_by_token(token).await? else { return Ok(Vec::new()) };
-        let accepts = match live.hook.stage {
-            // A delivery may be here before the answer to the registration, and is signed with a key that only the two know.
-            Stage::Registering | Stage::Active => Accepts::Everything,
-            Stage::Deregistering => return Ok(Vec::new()),
-        };
-        let receiver = receiver(&live.connector, &live.hook, live.keys)?;
-        Ok(vec![Arc::new(Receiver { accepts, ..receiver })])
+        // A delivery may be here before the answer to the registration, and is signed with a key that only the two know.
+        let live = self.host.hook_by_token(token).await?;
+        live.map(|live| receiver(&live.connector, &live.hook, live.keys).map(Arc::new)).into_iter().collect()
     }
 
     async fn by_app(&self, connector: &str, hook: &str) -> Result<Vec<Arc<Receiver>>> {

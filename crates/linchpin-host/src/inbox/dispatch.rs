@@ -10,7 +10,7 @@ use linchpin_runtime::Cancel;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Held, Inbox, Shared, lock};
-use crate::{ping::later, store::Entry};
+use crate::{monitor, ping::later, store::Entry};
 
 /// How often the store is asked for what other processes left behind, when nothing is known to be due.
 const LOOK: Duration = Duration::from_secs(30);
@@ -165,7 +165,9 @@ async fn attempt(shared: Arc<Shared>, handle: Arc<dyn Handle>, entry: Entry) {
         Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
     };
     let Err(error) = handled else { return shared.finish(&entry) };
-    let next = match Attempt::after(entry.attempts, &error, &shared.policy.pauses, random()) {
+    // Without random numbers there is none.
+    let jitter = monitor::random().unwrap_or_default();
+    let next = match Attempt::after(entry.attempts, &error, &shared.policy.pauses, jitter) {
         Attempt::Again(pause) => Some(later(shared.clock.now(), pause)),
         Attempt::Dead => None,
     };
@@ -181,13 +183,6 @@ async fn attempt(shared: Arc<Shared>, handle: Arc<dyn Handle>, entry: Entry) {
         tracing::warn!(target: "linchpin::inbox", "a failure cannot be noted: {error}");
     }
     shared.wake.notify_one();
-}
-
-/// Between 0 and 1; without random numbers there is no jitter.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    let _ = getrandom::fill(&mut bytes);
-    f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

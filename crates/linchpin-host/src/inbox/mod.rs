@@ -202,7 +202,7 @@ impl Inbox {
         let policy = &self.0.policy;
         let mut gone = 0;
         for (state, time) in [(EntryState::Done, policy.keep_done), (EntryState::Dead, policy.keep_dead)] {
-            let before = earlier(self.0.clock.now(), time);
+            let before = self.0.clock.now().before(time);
             loop {
                 let some = self.0.store.inbox_purge(state, before, BATCH).await?;
                 gone += some;
@@ -219,11 +219,6 @@ impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inbox({:?})", self.0.store)
     }
-}
-
-fn earlier(time: DateTime, span: Duration) -> DateTime {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    DateTime::from_unix_millis(time.unix_millis().saturating_sub(span)).unwrap_or(time)
 }
 
 /// Commits what has gathered, again and again until there is nothing: meanwhile the next gather, and so share a flush to the disk.

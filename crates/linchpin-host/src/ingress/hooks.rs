@@ -7,7 +7,8 @@ use linchpin::{
     serde_json::Value,
 };
 use linchpin_runtime::webhook::Guard;
-use sha2::{Digest, Sha256};
+
+use crate::hook::hash;
 
 /// Knows the hooks that are on.
 pub trait Hooks: Send + Sync + 'static {
@@ -119,18 +120,13 @@ impl FixedHooks {
     /// A hook under a token; who knows it can deliver unsigned things to be refused, and no more.
     #[must_use]
     pub fn with(mut self, token: &str, hook: Receiver) -> FixedHooks {
-        self.0.insert(digest(token), Arc::new(hook));
+        self.0.insert(hash(token), Arc::new(hook));
         self
     }
 }
 
-/// What a token is looked up by, so that how long a look takes says nothing of it.
-pub(crate) fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
 impl Hooks for FixedHooks {
     fn find<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
-        Box::pin(std::future::ready(Ok(self.0.get(&digest(token)).cloned())))
+        Box::pin(std::future::ready(Ok(self.0.get(&hash(token)).cloned())))
     }
 }

@@ -13,12 +13,12 @@ use std::{
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use linchpin_host::{
     inbox::{Handle, Inbox, InboxPolicy, MemoryInbox},
-    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    store::{Entry, EntryState, InboxStore, NewEntry, Put, Summary},
 };
 use linchpin_runtime::{Cancel, Clock};
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::sample::at;
+use super::{full::Full, sample::at};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -349,39 +349,6 @@ async fn when_it_is_stopped_what_is_under_way_ends_and_nothing_begins() {
     assert_eq!(store.inbox_waiting().await.unwrap(), 1);
     // It is due again for whoever comes next.
     assert_eq!(store.inbox_claim(at(120), at(200), 9).await.unwrap().len(), 1);
-}
-
-/// An inbox whose disk is full for a time.
-#[derive(Debug, Default)]
-struct Full {
-    inbox: MemoryInbox,
-    full: AtomicBool,
-}
-
-macro_rules! while_there_is_room {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
-        $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
-            match self.full.load(Ordering::SeqCst) {
-                true => Box::pin(std::future::ready(Err(Error::coded(Code::StoreFailed, "the disk is full")))),
-                false => self.inbox.$name($($arg),*),
-            }
-        })+
-    };
-}
-
-impl InboxStore for Full {
-    while_there_is_room! {
-        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
-        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
-        inbox_done(numbers: Vec<i64>) -> ();
-        inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
-        inbox_next() -> Option<DateTime>;
-        inbox_waiting() -> u64;
-        inbox_list(which: Entries) -> Vec<Summary>;
-        inbox_entry(number: i64) -> Option<(Entry, Summary)>;
-        inbox_replay(number: i64, now: DateTime) -> bool;
-        inbox_purge(state: EntryState, before: DateTime, most: usize) -> u64;
-    }
 }
 
 #[tokio::test(start_paused = true)]

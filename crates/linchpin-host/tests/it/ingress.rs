@@ -2,21 +2,18 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use linchpin::{
-    Code, Connector, Context, DateTime, Delivery, Error, EventUrl, Payload, Registered, Result, Secret,
-    connector::SpecFile, fields, flow::BoxFuture, serde_json::Value, webhook,
+    Connector, Context, Delivery, EventUrl, Payload, Registered, Result, Secret, connector::SpecFile, fields,
+    serde_json::Value, webhook,
 };
 use linchpin_host::{
     EventStream, Sink,
-    inbox::{Head, Inbox, InboxPolicy, MemoryInbox},
+    inbox::{Head, Inbox, InboxPolicy},
     ingress::{Accepts, FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
-    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    store::{Entries, InboxStore, NewEntry},
 };
 use linchpin_runtime::{
     Cancel, Runtime, SystemClock,
@@ -27,6 +24,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+
+use super::full::Full;
 
 const SPEC: SpecFile = SpecFile {
     path: "specs/tracker.toml",
@@ -102,39 +101,6 @@ fn signed(path: &str, key: &Secret, id: &str, event: &str, body: &str) -> String
         "POST {path} HTTP/1.1\r\nhost: hooks.example\r\nx-event: {event}\r\nauthorization: Basic c2VjcmV0\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     )
-}
-
-/// An inbox whose disk may be full.
-#[derive(Debug, Default)]
-struct Full {
-    inbox: MemoryInbox,
-    full: AtomicBool,
-}
-
-macro_rules! while_there_is_room {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
-        $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
-            match self.full.load(Ordering::SeqCst) {
-                true => Box::pin(std::future::ready(Err(Error::coded(Code::StoreFailed, "the disk is full")))),
-                false => self.inbox.$name($($arg),*),
-            }
-        })+
-    };
-}
-
-impl InboxStore for Full {
-    while_there_is_room! {
-        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
-        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
-        inbox_done(numbers: Vec<i64>) -> ();
-        inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
-        inbox_next() -> Option<DateTime>;
-        inbox_waiting() -> u64;
-        inbox_list(which: Entries) -> Vec<Summary>;
-        inbox_entry(number: i64) -> Option<(Entry, Summary)>;
-        inbox_replay(number: i64, now: DateTime) -> bool;
-        inbox_purge(state: EntryState, before: DateTime, most: usize) -> u64;
-    }
 }
 
 struct Server {

@@ -5,6 +5,7 @@
 #[macro_use]
 mod contract;
 mod dispatch;
+mod full;
 mod home;
 mod hook;
 mod inbox;

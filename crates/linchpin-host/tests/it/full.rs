@@ -1,0 +1,42 @@
+//! A disk that is full when a test says so.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
+use linchpin_host::{
+    inbox::MemoryInbox,
+    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+};
+
+/// An inbox whose disk is full for a time.
+#[derive(Debug, Default)]
+pub(crate) struct Full {
+    pub(crate) inbox: MemoryInbox,
+    pub(crate) full: AtomicBool,
+}
+
+macro_rules! while_there_is_room {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
+        $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
+            match self.full.load(Ordering::SeqCst) {
+                true => Box::pin(std::future::ready(Err(Error::coded(Code::StoreFailed, "the disk is full")))),
+                false => self.inbox.$name($($arg),*),
+            }
+        })+
+    };
+}
+
+impl InboxStore for Full {
+    while_there_is_room! {
+        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
+        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
+        inbox_done(numbers: Vec<i64>) -> ();
+        inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
+        inbox_next() -> Option<DateTime>;
+        inbox_waiting() -> u64;
+        inbox_list(which: Entries) -> Vec<Summary>;
+        inbox_entry(number: i64) -> Option<(Entry, Summary)>;
+        inbox_replay(number: i64, now: DateTime) -> bool;
+        inbox_purge(state: EntryState, before: DateTime, most: usize) -> u64;
+    }
+}
