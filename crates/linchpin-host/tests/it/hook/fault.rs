@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use linchpin_testing::{HookCall, HookFault, ProvidedHook};
+use linchpin_testing::{HookCall, HookEndpoint, HookFault, ProvidedHook};
 
-use super::{PUBLIC, Variant, World};
+use super::{HASTY, PUBLIC, SPEC, Variant, World};
 
 const CALLS: [HookCall; 5] =
     [HookCall::Register, HookCall::Deregister, HookCall::Check, HookCall::Renew, HookCall::List];
@@ -54,17 +54,20 @@ fn turn(world: &World, turn: Turn) {
 
 async fn scenario(variant: Variant, call: HookCall, fault: HookFault, then: Turn) {
     let what = format!("{variant:?}, {call:?} {fault:?}, {then:?}");
-    let world = World::new(variant).await;
+    let (spec, tries) = if fault == HookFault::Slow { (HASTY, 9) } else { (SPEC, 1) };
+    let world = World::with(variant, spec, HookEndpoint::at("/hooks")).await;
     world.service.break_next(call, [fault]);
-    let id = match world.register().await {
-        Ok(id) => id,
-        Err(_) => {
+    let mut registered = world.register().await;
+    // The fault hits once; on a busy machine what is hasty may fail again.
+    for _ in 0..tries {
+        if registered.is_err() {
             // Off, and nothing is left of it.
             world.settle(&format!("{what}: not registered")).await;
             assert!(world.ours().is_empty(), "{what}: {:?}", world.ours());
-            world.register().await.unwrap()
+            registered = world.register().await;
         }
-    };
+    }
+    let id = registered.unwrap();
     world.settle(&format!("{what}: registered")).await;
     assert_eq!(world.ours().len(), 1, "{what}");
 
@@ -150,6 +153,11 @@ async fn whatever_happens_in_whatever_order_ends_well() {
                 0 => {
                     let then = TURNS[dice.below(TURNS.len())];
                     story.push(format!("{then:?}"));
+                    if matches!(then, Turn::Moves) {
+                        // Nobody can know a hook again whose number and URL both changed since it was last looked for.
+                        world.service.mend();
+                        world.round(Duration::from_secs(4000)).await;
+                    }
                     turn(&world, then);
                 }
                 1 => {

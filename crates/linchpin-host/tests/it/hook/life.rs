@@ -53,7 +53,7 @@ async fn what_cannot_be_registered_is_told_before_the_service_is_asked() {
         world.store.clone(),
         linchpin_host::vault::Vault::new(world.keys.clone()),
     )
-    .connector(super::connector(Variant::Everything))
+    .connector(super::connector(Variant::Everything, super::SPEC))
     .build()
     .unwrap();
     assert_eq!(code(&world, |_| {}).await, Code::PublicUrlMissing);
@@ -267,7 +267,7 @@ async fn a_service_that_tells_a_past_expiry_is_not_asked_without_a_pause() {
 #[tokio::test]
 async fn one_hook_for_a_url_is_enough_for_services_that_want_it_so() {
     let endpoint = HookEndpoint { shared_urls: false, ..HookEndpoint::at("/hooks") };
-    let world = World::with(Variant::CheckAndList, endpoint).await;
+    let world = World::with(Variant::CheckAndList, super::SPEC, endpoint).await;
     world.service.lifetime(Some(DAY));
     world.register().await.unwrap();
     let first = world.ours()[0].clone();

@@ -23,9 +23,12 @@ use linchpin_testing::{HookEndpoint, HookProvider, ProvidedHook, TestClock, wire
 
 use super::home::Home;
 
-const SPEC: SpecFile = SpecFile {
-    path: "specs/tracker.toml",
-    text: r#"
+macro_rules! spec {
+    ($timeout:literal) => {
+        SpecFile {
+            path: "specs/tracker.toml",
+            text: concat!(
+                r#"
 schema = 1
 key = "tracker"
 name = "Tracker"
@@ -33,8 +36,10 @@ version = "0.1.0"
 
 [http]
 base_url = "https://tracker.example"
-timeout = "400ms"
 retry = { attempts = 1 }
+timeout = ""#,
+                $timeout,
+                r#""
 
 [hook.project]
 signature = { scheme = "hmac-sha256", header = "X-Signature" }
@@ -43,8 +48,16 @@ expires = { at = "/expires" }
 [event.opened]
 name = "Opened"
 hook = "project"
-"#,
-};
+"#
+            ),
+        }
+    };
+}
+
+const SPEC: SpecFile = spec!("30s");
+
+/// For a service whose answers take a second.
+const HASTY: SpecFile = spec!("400ms");
 
 #[fields]
 struct Project {
@@ -131,8 +144,8 @@ enum Variant {
     Nothing,
 }
 
-fn connector(variant: Variant) -> Connector {
-    let mut builder = Connector::builder(SPEC).flow::<register>().flow::<deregister>();
+fn connector(variant: Variant, spec: SpecFile) -> Connector {
+    let mut builder = Connector::builder(spec).flow::<register>().flow::<deregister>();
     if matches!(variant, Variant::Everything | Variant::CheckAndList | Variant::CheckAlone) {
         builder = builder.flow::<check>();
     }
@@ -153,6 +166,7 @@ struct World {
     clock: TestClock,
     notices: Arc<Mutex<Vec<Notice>>>,
     variant: Variant,
+    spec: SpecFile,
     server: MockServer,
     store: Arc<dyn Store>,
     keys: Keys,
@@ -164,16 +178,16 @@ struct World {
 
 impl World {
     async fn new(variant: Variant) -> World {
-        World::with(variant, HookEndpoint::at("/hooks")).await
+        World::with(variant, SPEC, HookEndpoint::at("/hooks")).await
     }
 
-    async fn with(variant: Variant, endpoint: HookEndpoint) -> World {
+    async fn with(variant: Variant, spec: SpecFile, endpoint: HookEndpoint) -> World {
         let (server, clock, home) = (MockServer::start().await, TestClock::new(), Home::sqlite());
         let service = HookProvider::on(&server, endpoint, clock.clone()).await;
         let foreign = service.add("https://other.example/in/1", Some("another key"));
         let (store, keys) = (home.open().await, Keys::random().unwrap());
         let notices = Arc::new(Mutex::new(Vec::new()));
-        let host = start(&store, &keys, &server, &clock, &notices, variant, PUBLIC);
+        let host = start(&store, &keys, &server, &clock, &notices, connector(variant, spec), PUBLIC);
         let new = NewConnection {
             tenant: DEFAULT_TENANT.to_owned(),
             name: "work".to_owned(),
@@ -182,7 +196,7 @@ impl World {
             values: ConnectionValues::default(),
         };
         host.apply(new).await.unwrap().finish().await.unwrap();
-        World { service, clock, notices, variant, server, store, keys, host, foreign, _home: home }
+        World { service, clock, notices, variant, spec, server, store, keys, host, foreign, _home: home }
     }
 
     /// Another process over the same store.
@@ -191,8 +205,9 @@ impl World {
     }
 
     fn restart_at(&mut self, public: &str) {
+        let connector = connector(self.variant, self.spec);
         self.host =
-            start(&self.store, &self.keys, &self.server, &self.clock, &self.notices, self.variant, public);
+            start(&self.store, &self.keys, &self.server, &self.clock, &self.notices, connector, public);
     }
 
     async fn register(&self) -> Result<String> {
@@ -295,12 +310,12 @@ fn start(
     server: &MockServer,
     clock: &TestClock,
     notices: &Arc<Mutex<Vec<Notice>>>,
-    variant: Variant,
+    connector: Connector,
     public: &str,
 ) -> Host {
     let notices = notices.clone();
     Host::builder_shared(store.clone(), Vault::new(keys.clone()))
-        .connector(connector(variant))
+        .connector(connector)
         .base_url("tracker", server.uri())
         .public_url(public)
         .clock(Arc::new(clock.clone()))
