@@ -82,14 +82,23 @@ impl NewEntry {
 
     /// What an inbox knows it by: half of a digest, since it stands in an index.
     pub(crate) fn key(&self) -> [u8; 16] {
-        let mut hash = Sha256::new();
-        hash.update(self.source.len().to_be_bytes());
-        hash.update(&self.source);
-        hash.update(&self.identity);
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        key
+        digest(&self.source, &self.identity)
     }
+
+    /// What those of its lane are known by together.
+    pub(crate) fn queue(&self) -> Option<[u8; 16]> {
+        self.lane.as_ref().map(|lane| digest(&self.source, lane))
+    }
+}
+
+fn digest(source: &str, name: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(source.len().to_be_bytes());
+    hash.update(source);
+    hash.update(name);
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash.finalize()[..16]);
+    key
 }
 
 /// What became of an entry that was to be put in.

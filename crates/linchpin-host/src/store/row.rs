@@ -23,13 +23,6 @@ pub(super) const MONITOR: &str = "m.id, c.tenant, m.connection, c.name, c.connec
 /// The columns of a grant.
 pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
 
-/// The columns of an entry of the inbox.
-pub(super) const ENTRY: &str = "number, attempts, source, identity, lane, head, body, received";
-
-/// The columns of what is known of an entry.
-pub(super) const SUMMARY: &str =
-    "number, source, identity, received, state, attempts, due, problem, cast(length(body) as bigint)";
-
 /// A row of any database; every column is a text, a number or bytes.
 pub(super) trait Columns {
     fn text_if_any(&self, column: usize) -> Unread<Option<String>>;
@@ -132,7 +125,7 @@ pub(super) fn to_grant(row: &dyn Columns) -> Unread<GrantRow> {
     })
 }
 
-/// An entry of the columns [`ENTRY`].
+/// An entry of number, attempts, source, identity, lane, head, body and time.
 pub(super) fn to_entry(row: &dyn Columns) -> Unread<Entry> {
     Ok(Entry {
         number: number(row, 0)?,
@@ -148,7 +141,7 @@ pub(super) fn to_entry(row: &dyn Columns) -> Unread<Entry> {
     })
 }
 
-/// What is known of an entry, of the columns [`SUMMARY`].
+/// What is known of an entry, of number, source, identity, time, state, attempts, due, problem and size.
 pub(super) fn to_summary(row: &dyn Columns) -> Unread<Summary> {
     let state = number(row, 4)?;
     Ok(Summary {

@@ -152,26 +152,7 @@ const MIGRATIONS: &[&str] = &[
         value blob not null
     ) strict, without rowid;
     ",
-    // An entry waits as long as it has a time when it is due.
-    "
-    create table inbox (
-        number integer primary key,
-        key blob not null unique,
-        source text not null,
-        identity text not null,
-        lane text,
-        received integer not null,
-        state integer not null default 0,
-        attempts integer not null default 0,
-        due integer,
-        problem text,
-        head text not null,
-        body blob not null
-    ) strict;
-    create index inbox_due on inbox (due) where due is not null;
-    create index inbox_lane on inbox (source, lane, number) where lane is not null and due is not null;
-    create index inbox_received on inbox (received);
-    ",
+    inbox::MIGRATION,
     hook::MIGRATION,
     monitor::MIGRATION,
 ];
@@ -234,6 +215,8 @@ struct Write {
     job: Job,
     /// Whether secrets are taken away or replaced.
     forgets: bool,
+    /// Whether it is undone by itself when it fails; what is not takes its neighbours along.
+    alone: bool,
 }
 
 struct Done {
@@ -347,7 +330,16 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T>> {
-        self.change(false, work)
+        self.change(false, true, work)
+    }
+
+    /// A change that is never refused, only kept from the disk, and then with all that are committed beside it. It costs less: SQLite
+    /// keeps no copy of each page for undoing it alone.
+    fn write_plainly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T>> {
+        self.change(false, false, work)
     }
 
     /// A change that takes secrets away or replaces them.
@@ -355,16 +347,17 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T>> {
-        self.change(true, work)
+        self.change(true, true, work)
     }
 
     fn change<T: Send + 'static>(
         &self,
         forgets: bool,
+        alone: bool,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T>> {
         let (job, told) = job(work);
-        self.answer(self.writes.send(Write { job, forgets }), told)
+        self.answer(self.writes.send(Write { job, forgets, alone }), told)
     }
 
     fn read<T: Send + 'static>(
@@ -434,16 +427,22 @@ fn commit_writes(connection: &mut rusqlite::Connection, jobs: &Receiver<Write>) 
         };
         let batch: Vec<Write> = [first].into_iter().chain(jobs.try_iter().take(BATCH - 1)).collect();
         forgotten |= batch.iter().any(|write| write.forgets);
-        commit(connection, batch.into_iter().map(|write| write.job));
+        commit(connection, batch.into_iter());
     }
 }
 
 /// Does jobs in one transaction, and tells each what came of it once that is sure.
-fn commit(connection: &mut rusqlite::Connection, mut jobs: impl Iterator<Item = Job>) {
+fn commit(connection: &mut rusqlite::Connection, mut writes: impl Iterator<Item = Write>) {
     let mut answers = Vec::new();
     let committed = (|| -> Result<(), Trouble> {
         let mut all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for job in &mut jobs {
+        for Write { job, alone, .. } in &mut writes {
+            if !alone {
+                let done = job(Ok(&all));
+                answers.push(done.answer);
+                done.went?;
+                continue;
+            }
             let one = all.savepoint()?;
             let done = job(Ok(&one));
             answers.push(done.answer);
@@ -458,7 +457,7 @@ fn commit(connection: &mut rusqlite::Connection, mut jobs: impl Iterator<Item = 
         Ok(all.commit()?)
     })();
     if let Err(trouble) = &committed {
-        answers.extend(jobs.map(|job| job(Err(trouble.clone())).answer));
+        answers.extend(writes.map(|write| (write.job)(Err(trouble.clone())).answer));
     }
     for answer in answers {
         answer(committed.clone());
@@ -531,6 +530,8 @@ fn connect(path: &Path, synchronous: &str) -> Result<rusqlite::Connection, Troub
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "secure_delete", true)?;
+    // What a savepoint may have to put back.
+    connection.pragma_update(None, "temp_store", "memory")?;
     Ok(connection)
 }
 

@@ -6,8 +6,15 @@ use tokio_postgres::GenericClient;
 use super::{Postgres, count, millis};
 use crate::store::{
     inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
-    row::{ENTRY, SUMMARY, to_entry, to_summary},
+    row::{to_entry, to_summary},
 };
+
+/// The columns of an entry of the inbox.
+const ENTRY: &str = "number, attempts, source, identity, lane, head, body, received";
+
+/// The columns of what is known of an entry.
+const SUMMARY: &str =
+    "number, source, identity, received, state, attempts, due, problem, cast(length(body) as bigint)";
 
 /// Puts entries in by one statement. An entry that is twice in one batch goes in once.
 pub(super) async fn insert(
