@@ -1,6 +1,10 @@
 //! Entries of the inbox become events, and the sink takes them.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use linchpin::{
     Code, Error, Result,
@@ -17,18 +21,34 @@ use crate::{
     sink::Sink,
     store::{self, Entry},
 };
+use tokio::time::Instant;
+
+/// For how long a connection counts as it was last read, so that the store is not asked for it with every delivery.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// So many connections are remembered.
+const REMEMBERED: usize = 10_000;
 
 /// Runs event flows for deliveries, and gives what they make of them to a sink.
 struct Handling {
     host: Host,
     sink: Arc<dyn Sink>,
+    recent: Mutex<HashMap<String, Recent>>,
+}
+
+/// A connection as it was read a moment ago.
+struct Recent {
+    read: Instant,
+    /// How often connections and hooks had been taken away in this process.
+    changes: u64,
+    row: Arc<store::Connection>,
 }
 
 impl Handle for Handling {
     fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            match Head::read(&entry.what)? {
-                Head::Delivery(head) => self.delivery(entry, &head).await,
+            match &*Head::read(&entry.what)? {
+                Head::Delivery(head) => self.delivery(entry, head).await,
                 Head::Record(head) => self.record(entry, head).await,
             }
         })
@@ -36,12 +56,8 @@ impl Handle for Handling {
 
     fn gave_up<'a>(&'a self, entry: &'a Entry, error: &'a Error) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let connection = match Head::read(&entry.what) {
-                Ok(Head::Delivery(head)) => head.connection,
-                Ok(Head::Record(head)) => head.connection,
-                Err(_) => return,
-            };
-            let Ok(Some(row)) = self.host.store().connection(&connection).await else { return };
+            let Ok(head) = Head::read(&entry.what) else { return };
+            let Ok(Some(row)) = self.host.store().connection(head.connection()).await else { return };
             let (code, number) = (error.code().as_str(), entry.number);
             self.host.0.tell(&Notice {
                 tenant: row.tenant,
@@ -67,7 +83,7 @@ impl Host {
     /// Hands what is in an inbox on to a sink, until it is cancelled: event flows make events of deliveries, for the connection that
     /// each came by.
     pub async fn hand_on(&self, inbox: &Inbox, sink: Arc<dyn Sink>, stop: &Cancel) {
-        inbox.dispatch(Arc::new(Handling { host: self.clone(), sink }), stop).await;
+        inbox.dispatch(Arc::new(Handling { host: self.clone(), sink, recent: Mutex::default() }), stop).await;
     }
 }
 
@@ -75,14 +91,14 @@ impl Handling {
     async fn delivery(&self, entry: &Entry, head: &DeliveryHead) -> Result<()> {
         let row = self.row(&head.connection).await?;
         let connection = self.host.ready(&row).await?;
-        let delivery = head.delivery(&entry.what);
         for event in &head.events {
             let flow = serves(connection.connector().flows(), event).ok_or_else(|| {
                 let message = format!("`{}` has no flow that serves the event `{event}`", head.connector);
                 Error::coded(Code::EventMismatch, message).actor(linchpin::Actor::Author)
             })?;
             let run = event::id(&[&entry.what.source, &entry.what.identity, event]);
-            let mut invocation = Invocation::new(&connection, flow).delivery(delivery.clone()).run_id(&run);
+            let mut invocation =
+                Invocation::new(&connection, flow).delivery(head.delivery(&entry.what)).run_id(&run);
             if let Some(options) = &head.options
                 && flow.shape_of(linchpin::flow::Slot::Options).is_some()
             {
@@ -116,7 +132,7 @@ impl Handling {
         Ok(())
     }
 
-    async fn record(&self, entry: &Entry, head: RecordHead) -> Result<()> {
+    async fn record(&self, entry: &Entry, head: &RecordHead) -> Result<()> {
         let row = self.row(&head.connection).await?;
         let json = String::from_utf8(entry.what.body.to_vec()).ok();
         let data = json.and_then(|json| RawValue::from_string(json).ok()).ok_or_else(|| {
@@ -126,22 +142,37 @@ impl Handling {
         let RecordHead { connector, event, subscription, .. } = head;
         self.sink
             .take(&Event {
-                id: event::id(&[&entry.what.source, &entry.what.identity, &event]),
+                id: event::id(&[&entry.what.source, &entry.what.identity, event]),
                 kind: format!("{connector}.{event}"),
                 received: entry.what.received,
-                tenant: row.tenant,
-                connection: row.name,
+                tenant: row.tenant.clone(),
+                connection: row.name.clone(),
                 source: entry.what.source.clone(),
-                subscription: Some(subscription),
+                subscription: Some(subscription.clone()),
                 data,
             })
             .await
     }
 
-    async fn row(&self, id: &str) -> Result<store::Connection> {
-        self.host.store().connection(id).await?.ok_or_else(|| {
+    /// A connection as it is now, or was a moment ago.
+    async fn row(&self, id: &str) -> Result<Arc<store::Connection>> {
+        let changes = self.host.0.changes.count();
+        let fresh = |recent: &&Recent| recent.read.elapsed() < FRESH && recent.changes == changes;
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recent) = recent().get(id).filter(fresh) {
+            return Ok(recent.row.clone());
+        }
+        let read = Instant::now();
+        let row = self.host.store().connection(id).await?.ok_or_else(|| {
             Error::coded(Code::ConnectionUnknown, "the connection that this came by has been taken away")
-        })
+        })?;
+        let row = Arc::new(row);
+        let mut recent = recent();
+        if recent.len() >= REMEMBERED {
+            recent.clear();
+        }
+        recent.insert(id.to_owned(), Recent { read, changes, row: row.clone() });
+        Ok(row)
     }
 }
 

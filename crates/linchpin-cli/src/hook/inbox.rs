@@ -120,7 +120,7 @@ pub(crate) async fn show(host: &Host, args: &Numbered) -> Result<Exit, Failure> 
         return Err(unknown(args.number));
     };
     let mut shown = value(&summary);
-    shown["head"] = match Head::read(&entry.what)? {
+    shown["head"] = match &*Head::read(&entry.what)? {
         Head::Delivery(head) => serde_json::to_value(head),
         Head::Record(head) => serde_json::to_value(head),
         _ => Ok(Value::Null),

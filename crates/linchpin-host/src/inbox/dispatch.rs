@@ -80,6 +80,13 @@ impl Inbox {
         let mut look = Instant::now();
         let mut tidy = Instant::now() + TIDY;
         let mut count = Instant::now();
+        let begin = |running: &mut JoinSet<()>, Held { entry, until }| {
+            shared.held.fetch_sub(entry.what.size(), Ordering::Relaxed);
+            // One that waited for too long is due for everybody before an attempt would be over.
+            if later(shared.clock.now(), shared.policy.attempt) <= until {
+                running.spawn(attempt(shared.clone(), handle.clone(), entry));
+            }
+        };
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -89,16 +96,18 @@ impl Inbox {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = running.join_next(), if !running.is_empty() => {}
-                Some(Held { entry, until }) = fresh.recv(), if room > 0 => {
-                    shared.held.fetch_sub(entry.what.size(), Ordering::Relaxed);
-                    // One that waited for too long is due for everybody before an attempt would be over.
-                    if later(shared.clock.now(), shared.policy.attempt) <= until {
-                        running.spawn(attempt(shared.clone(), handle.clone(), entry));
-                    }
-                }
+                Some(held) = fresh.recv(), if room > 0 => begin(&mut running, held),
                 () = shared.wake.notified(), if room > 0 => look = Instant::now(),
                 () = tokio::time::sleep_until(look.min(tidy).min(count)), if room > 0 => {}
             }
+            // Under load many end and many come between two turns of this loop.
+            while running.try_join_next().is_some() {}
+            while running.len() < shared.policy.concurrency
+                && let Ok(held) = fresh.try_recv()
+            {
+                begin(&mut running, held);
+            }
+            let room = shared.policy.concurrency.saturating_sub(running.len());
             if room > 0 && Instant::now() >= look {
                 for entry in shared.claim(room, &mut look).await {
                     running.spawn(attempt(shared.clone(), handle.clone(), entry));

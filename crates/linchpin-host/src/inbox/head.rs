@@ -1,19 +1,64 @@
 //! What stands at the head of an entry.
 
-use std::str::FromStr;
+use std::{borrow::Cow, sync::Arc};
 
-use linchpin::{
-    Code, Delivery, Error, Result,
-    http::{HeaderMap, HeaderName, HeaderValue},
-    serde_json,
-};
+use linchpin::{Code, Delivery, Error, Result, http::HeaderMap, serde_json};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{NewEntry, RunMode};
 
+/// The head of an entry, as it was made here or as a store has kept it. It is written only for a store, and read only for who asks.
+#[derive(Debug, Clone)]
+pub struct KeptHead(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    Made(Arc<Head>),
+    Text(String),
+}
+
+impl KeptHead {
+    /// As it is kept: JSON.
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.0 {
+            // Texts and numbers cannot fail to be written.
+            Form::Made(head) => serde_json::to_string(&**head).unwrap_or_default().into(),
+            Form::Text(text) => text.into(),
+        }
+    }
+
+    /// How much of the memory it takes, in bytes; roughly.
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Form::Made(head) => head.size(),
+            Form::Text(text) => text.len(),
+        }
+    }
+}
+
+impl From<Head> for KeptHead {
+    fn from(head: Head) -> KeptHead {
+        KeptHead(Form::Made(Arc::new(head)))
+    }
+}
+
+impl From<String> for KeptHead {
+    fn from(text: String) -> KeptHead {
+        KeptHead(Form::Text(text))
+    }
+}
+
+impl PartialEq for KeptHead {
+    fn eq(&self, other: &KeptHead) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for KeptHead {}
+
 /// What an entry is, beside its body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Head {
     /// A request that a service sent.
@@ -41,7 +86,8 @@ pub struct DeliveryHead {
     /// The URL it came to; without what is secret in it.
     pub url: String,
     /// Its headers, without those that prove where it comes from. A value that is no text is left out.
-    pub headers: Vec<(String, String)>,
+    #[serde(with = "texts")]
+    pub headers: HeaderMap,
 }
 
 /// A record that a monitor found, shaped already.
@@ -61,48 +107,78 @@ pub struct RecordHead {
     pub mode: RunMode,
 }
 
-impl Head {
-    /// As it is kept.
-    ///
-    /// # Errors
-    ///
-    /// [`Code::StoreFailed`] when it cannot be written.
-    pub fn write(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| {
-            Error::coded(Code::StoreFailed, format!("the head of an entry cannot be written: {error}"))
-        })
+/// Headers as pairs of texts.
+mod texts {
+    use std::str::FromStr;
+
+    use linchpin::http::{HeaderMap, HeaderName, HeaderValue};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(headers: &HeaderMap, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))))
     }
 
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<HeaderMap, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(from)?;
+        let header = |(name, value): (String, String)| {
+            Some((HeaderName::from_str(&name).ok()?, HeaderValue::from_str(&value).ok()?))
+        };
+        let mut headers = HeaderMap::with_capacity(pairs.len());
+        for (name, value) in pairs.into_iter().filter_map(header) {
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+impl Head {
     /// The head of an entry.
     ///
     /// # Errors
     ///
     /// [`Code::StoreFailed`] when it is none: another version of linchpin wrote it.
-    pub fn read(entry: &NewEntry) -> Result<Head> {
-        serde_json::from_str(&entry.head).map_err(|error| {
-            let message = format!("the entry `{}` has a head that cannot be read: {error}", entry.identity);
-            Error::coded(Code::StoreFailed, message)
-        })
+    pub fn read(entry: &NewEntry) -> Result<Arc<Head>> {
+        match &entry.head.0 {
+            Form::Made(head) => Ok(head.clone()),
+            Form::Text(text) => serde_json::from_str(text).map(Arc::new).map_err(|error| {
+                let message =
+                    format!("the entry `{}` has a head that cannot be read: {error}", entry.identity);
+                Error::coded(Code::StoreFailed, message)
+            }),
+        }
+    }
+
+    /// The id of the connection that the entry is for.
+    pub fn connection(&self) -> &str {
+        match self {
+            Head::Delivery(head) => &head.connection,
+            Head::Record(head) => &head.connection,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Head::Delivery(head) => {
+                let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+                head.url.len() + head.options.as_ref().map_or(0, String::len) + headers.sum::<usize>() + 256
+            }
+            Head::Record(_) => 256,
+        }
     }
 }
 
 impl DeliveryHead {
     /// The delivery, with its body.
     pub fn delivery(&self, entry: &NewEntry) -> Delivery {
-        let headers = self.headers.iter().filter_map(|(name, value)| {
-            Some((HeaderName::from_str(name).ok()?, HeaderValue::from_str(value).ok()?))
-        });
-        let mut all = HeaderMap::new();
-        for (name, value) in headers {
-            all.append(name, value);
-        }
         let method = self.method.parse().unwrap_or_default();
-        Delivery { method, url: self.url.clone(), headers: all, body: entry.body.clone() }
+        Delivery { method, url: self.url.clone(), headers: self.headers.clone(), body: entry.body.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use linchpin::http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -115,20 +191,23 @@ mod tests {
             options: Some(r#"{"project":"web","id":12345678901234567890.10}"#.to_owned()),
             method: "POST".to_owned(),
             url: "https://hooks.example/in/***".to_owned(),
-            headers: vec![("x-event".to_owned(), "issue".to_owned())],
+            headers: HeaderMap::from_iter([(
+                HeaderName::from_static("x-event"),
+                HeaderValue::from_static("issue"),
+            )]),
         };
         let entry = NewEntry {
             source: "hook".to_owned(),
             identity: "1".to_owned(),
             lane: None,
-            head: Head::Delivery(head.clone()).write().unwrap(),
+            head: KeptHead::from(Head::Delivery(head.clone())).text().into_owned().into(),
             body: "{}".into(),
             received: linchpin::DateTime::from_unix_millis(0).unwrap(),
         };
-        let Head::Delivery(read) = Head::read(&entry).unwrap() else { panic!("{}", entry.head) };
-        assert_eq!((read.options, read.headers), (head.options, head.headers));
+        let Head::Delivery(read) = &*Head::read(&entry).unwrap() else { panic!("{:?}", entry.head) };
+        assert_eq!((&read.options, &read.headers), (&head.options, &head.headers));
         assert_eq!(
-            Head::read(&NewEntry { head: "{}".to_owned(), ..entry }).unwrap_err().code(),
+            Head::read(&NewEntry { head: "{}".to_owned().into(), ..entry }).unwrap_err().code(),
             Code::StoreFailed
         );
     }

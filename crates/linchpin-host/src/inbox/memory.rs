@@ -33,6 +33,7 @@ struct Kept {
 
 struct Row {
     entry: Entry,
+    key: [u8; 16],
     due: Option<DateTime>,
     problem: Option<String>,
 }
@@ -74,7 +75,7 @@ impl Kept {
         self.numbers.insert(key, number);
         self.rows.insert(
             number,
-            Row { entry: Entry { number, attempts: 0, what }, due: Some(due), problem: None },
+            Row { entry: Entry { number, attempts: 0, what }, key, due: Some(due), problem: None },
         );
         self.due.insert((due, number));
         Put::New(number)
@@ -83,7 +84,7 @@ impl Kept {
     fn finish(&mut self, number: i64) {
         self.put_off(number, None);
         let Some(row) = self.rows.remove(&number) else { return };
-        self.done.insert(number, row.entry.what.key());
+        self.done.insert(number, row.key);
         if self.done.len() > REMEMBERED
             && let Some((_, key)) = self.done.pop_first()
         {
@@ -211,7 +212,7 @@ impl InboxStore for MemoryInbox {
             };
             for number in &gone {
                 if let Some(row) = kept.rows.remove(number) {
-                    kept.numbers.remove(&row.entry.what.key());
+                    kept.numbers.remove(&row.key);
                 }
             }
             u64::try_from(gone.len()).unwrap_or(u64::MAX)

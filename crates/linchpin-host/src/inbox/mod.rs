@@ -25,7 +25,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::{
     dispatch::{Attempt, Handle},
-    head::{DeliveryHead, Head, RecordHead},
+    head::{DeliveryHead, Head, KeptHead, RecordHead},
     memory::MemoryInbox,
 };
 use crate::{

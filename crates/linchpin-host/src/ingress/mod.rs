@@ -31,7 +31,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use linchpin::{
     Code, Delivery, Error, Result, Secret,
     flow::BoxFuture,
-    http::{StatusCode, request::Parts},
+    http::{HeaderName, StatusCode, header, request::Parts},
 };
 use linchpin_runtime::{
     Clock,
@@ -313,10 +313,10 @@ impl Shared {
             return Ok(None);
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
-        let headers =
-            delivery.headers.iter().filter(|(name, _)| !secret.contains(name) && !is_credential(name));
-        let headers =
-            headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let mut headers = delivery.headers.clone();
+        for name in secret.into_iter().chain(&CREDENTIALS) {
+            headers.remove(name);
+        }
         let options = (!receiver.options.is_null()).then(|| receiver.options.to_string());
         let head = Head::Delivery(DeliveryHead {
             connector: receiver.connector.clone(),
@@ -326,7 +326,7 @@ impl Shared {
             options,
             method: delivery.method.to_string(),
             url: without_token(&delivery.url),
-            headers: headers.collect(),
+            headers,
         });
         let put = self
             .inbox
@@ -334,7 +334,7 @@ impl Shared {
                 source: receiver.id.clone(),
                 identity: storable(hook.guard.identity(delivery)),
                 lane: hook.guard.lane(delivery).map(storable),
-                head: head.write()?,
+                head: head.into(),
                 body: delivery.body.clone(),
                 received: self.clock.now(),
             })
@@ -353,10 +353,7 @@ fn storable(text: String) -> String {
 }
 
 /// Headers that may prove who somebody is, whatever the hook says of them.
-fn is_credential(name: &linchpin::http::HeaderName) -> bool {
-    use linchpin::http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
-    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name)
-}
+const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// The URL as it is kept: the token in it is as good as a password.
 fn without_token(url: &str) -> String {

@@ -83,11 +83,12 @@ pub struct MonitorEvent {
 impl MonitorEvent {
     /// What an entry of the inbox is that a monitor put there; nothing for one of a hook.
     pub fn of(entry: &NewEntry) -> Option<MonitorEvent> {
-        let Head::Record(head) = Head::read(entry).ok()? else { return None };
+        let head = Head::read(entry).ok()?;
+        let Head::Record(head) = &*head else { return None };
         Some(MonitorEvent {
-            event: head.event,
-            flow: head.flow,
-            subscription: head.subscription,
+            event: head.event.clone(),
+            flow: head.flow.clone(),
+            subscription: head.subscription.clone(),
             mode: head.mode,
             identity: entry.identity.clone(),
             json: String::from_utf8_lossy(&entry.body).into_owned(),

@@ -361,7 +361,7 @@ impl World {
                 source: "hook".to_owned(),
                 identity: key,
                 lane: None,
-                head: String::new(),
+                head: String::new().into(),
                 body: Bytes::from(json!({ "id": id }).to_string()),
                 received: self.now(),
             };

@@ -401,7 +401,7 @@ fn entry(look: &Look<'_>, subscription: &Subscription, identity: String, body: B
         source: look.monitor.id.clone(),
         identity,
         lane: None,
-        head: head.write()?,
+        head: head.into(),
         body,
         received: look.at,
     })

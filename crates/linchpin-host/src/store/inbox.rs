@@ -6,6 +6,8 @@ use bytes::Bytes;
 use linchpin::{DateTime, Result, flow::BoxFuture};
 use sha2::{Digest, Sha256};
 
+use crate::inbox::KeptHead;
+
 /// Entries on their way to whoever is told of them. An entry that is reported as put in survives a crash of the process and of
 /// the machine, unless the inbox says that it keeps nothing.
 ///
@@ -66,8 +68,8 @@ pub struct NewEntry {
     pub identity: String,
     /// Entries of one lane of a source are handed on one after the other.
     pub lane: Option<String>,
-    /// What it is, as JSON: how the request came, or which event a record is.
-    pub head: String,
+    /// What it is: how the request came, or which event a record is.
+    pub head: KeptHead,
     /// The raw body of a request, or a record as JSON.
     pub body: Bytes,
     /// When it came.
@@ -77,7 +79,7 @@ pub struct NewEntry {
 impl NewEntry {
     /// How much of the memory it takes, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.head.len() + self.body.len()
+        self.head.size() + self.body.len()
     }
 
     /// What an inbox knows it by: half of a digest, since it stands in an index.
@@ -203,7 +205,7 @@ mod tests {
             source: source.to_owned(),
             identity: identity.to_owned(),
             lane: None,
-            head: String::new(),
+            head: String::new().into(),
             body: Bytes::new(),
             received: DateTime::from_unix_millis(0).unwrap(),
         }

@@ -134,7 +134,7 @@ pub(super) fn to_entry(row: &dyn Columns) -> Unread<Entry> {
             source: text(row, 2)?,
             identity: text(row, 3)?,
             lane: row.text_if_any(4)?,
-            head: text(row, 5)?,
+            head: text(row, 5)?.into(),
             body: bytes(row, 6)?.into(),
             received: time(row, 7)?,
         },

@@ -147,7 +147,7 @@ fn entry(identity: &str) -> NewEntry {
         source: "hook".to_owned(),
         identity: identity.to_owned(),
         lane: None,
-        head: String::new(),
+        head: String::new().into(),
         body: "body".into(),
         received: at(0),
     }

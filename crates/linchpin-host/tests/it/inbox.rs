@@ -30,7 +30,7 @@ fn entry(identity: &str) -> NewEntry {
         source: "hook".to_owned(),
         identity: identity.to_owned(),
         lane: None,
-        head: r#"{"method":"POST"}"#.to_owned(),
+        head: r#"{"method":"POST"}"#.to_owned().into(),
         body: format!("the body of {identity}\0\u{fffd}").into_bytes().into(),
         received: at(0),
     }

@@ -67,7 +67,7 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
         source: "m".to_owned(),
         identity: format!("one/{key}"),
         lane: None,
-        head: "{}".to_owned(),
+        head: "{}".to_owned().into(),
         body: (*key).to_owned().into_bytes().into(),
         received: at(seconds),
     });

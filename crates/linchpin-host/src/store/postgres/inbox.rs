@@ -1,5 +1,7 @@
 //! The inbox in PostgreSQL.
 
+use std::borrow::Cow;
+
 use linchpin::{DateTime, Result, flow::BoxFuture};
 use tokio_postgres::GenericClient;
 
@@ -28,6 +30,7 @@ pub(super) async fn insert(
     let lanes: Vec<Option<&str>> = entries.iter().map(|entry| entry.lane.as_deref()).collect();
     let received: Vec<i64> = entries.iter().map(|entry| entry.received.unix_millis()).collect();
     let bodies: Vec<&[u8]> = entries.iter().map(|entry| &entry.body[..]).collect();
+    let heads: Vec<Cow<'_, str>> = entries.iter().map(|entry| entry.head.text()).collect();
     let sql = "
         insert into linchpin_inbox (key, source, identity, lane, received, head, body, due)
         select key, source, identity, lane, received, head, body,
@@ -51,7 +54,7 @@ pub(super) async fn insert(
                 &column(|entry| &entry.identity),
                 &lanes,
                 &received,
-                &column(|entry| &entry.head),
+                &heads,
                 &bodies,
                 &millis(held_until),
             ],

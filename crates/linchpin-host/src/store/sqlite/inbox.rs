@@ -62,7 +62,7 @@ pub(super) fn insert(
     let mut put = |entry: &NewEntry| {
         let due = held_until.filter(|_| entry.lane.is_none()).unwrap_or(entry.received).unix_millis();
         let NewEntry { source, identity, lane, received, head, body } = entry;
-        if !one(insert.execute((source, identity, lane, received.unix_millis(), head, &body[..]))?) {
+        if !one(insert.execute((source, identity, lane, received.unix_millis(), head.text(), &body[..]))?) {
             return revive(connection, entry, due);
         }
         let number = connection.last_insert_rowid();
