@@ -361,7 +361,7 @@ async fn a_cursor_of_another_type_stops_the_monitor_until_it_is_reset() {
 
 /// The time that passes for sleepers, too.
 #[derive(Debug)]
-struct Virtual(tokio::time::Instant);
+pub(crate) struct Virtual(pub(crate) tokio::time::Instant);
 
 impl Clock for Virtual {
     fn now(&self) -> DateTime {
@@ -372,7 +372,7 @@ impl Clock for Virtual {
 
 /// Lets time pass in steps. After each, whoever waits for the store gets its answers: those come from threads, for which time that
 /// stands still does not wait by itself. Gives how many calls that took.
-async fn pass(store: &dyn Store, span: Duration, step: Duration, rest: usize) -> u64 {
+pub(crate) async fn pass(store: &dyn Store, span: Duration, step: Duration, rest: usize) -> u64 {
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     // While it runs, time does not move by itself.
     let hold = tokio::task::spawn_blocking(move || wait.recv().is_err());
@@ -394,7 +394,7 @@ async fn pass(store: &dyn Store, span: Duration, step: Duration, rest: usize) ->
 }
 
 /// Resident memory of this process, in KiB; none where that is not told.
-fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse().ok()

@@ -1,8 +1,10 @@
 //! The life of webhooks at a service that does all that services do.
 
 mod fault;
+mod idle;
 mod kill;
 mod life;
+mod taken;
 
 use std::{
     sync::{Arc, Mutex},
@@ -24,7 +26,7 @@ use linchpin_testing::{HookEndpoint, HookProvider, ProvidedHook, TestClock, wire
 use super::home::Home;
 
 macro_rules! spec {
-    ($timeout:literal) => {
+    ($timeout:literal, $signature:literal) => {
         SpecFile {
             path: "specs/tracker.toml",
             text: concat!(
@@ -42,7 +44,9 @@ timeout = ""#,
                 r#""
 
 [hook.project]
-signature = { scheme = "hmac-sha256", header = "X-Signature" }
+signature = "#,
+                $signature,
+                r#"
 expires = { at = "/expires" }
 
 [event.opened]
@@ -54,10 +58,13 @@ hook = "project"
     };
 }
 
-const SPEC: SpecFile = spec!("30s");
+const SPEC: SpecFile = spec!("30s", r#"{ scheme = "hmac-sha256", header = "X-Signature" }"#);
 
 /// For a service whose answers take a second.
-const HASTY: SpecFile = spec!("400ms");
+const HASTY: SpecFile = spec!("400ms", r#"{ scheme = "hmac-sha256", header = "X-Signature" }"#);
+
+/// Of which only the connector's own code can tell whether a delivery is to be trusted.
+const BY_CODE: SpecFile = spec!("30s", r#"{ scheme = "code" }"#);
 
 #[fields]
 struct Project {
@@ -76,6 +83,11 @@ struct Shown {
     url: String,
     active: bool,
     expires: Option<DateTime>,
+}
+
+#[fields]
+struct Opened {
+    number: u64,
 }
 
 #[webhook(register, hook = "project")]
@@ -124,10 +136,16 @@ async fn list(cx: Context, _base: EventBase) -> Result<Vec<Found<register>>> {
     Ok(found.collect())
 }
 
+#[webhook(event = "opened")]
+async fn opened(_cx: Context, Payload(what): Payload<Opened>) -> Result<Opened> {
+    Ok(what)
+}
+
 #[webhook(verify, hook = "project")]
-async fn verify(_cx: Context, delivery: linchpin::Delivery, SigningSecret(key): SigningSecret) -> Result<()> {
+async fn verify(cx: Context, delivery: linchpin::Delivery, SigningSecret(key): SigningSecret) -> Result<()> {
     match delivery.header("x-key") {
         Some(given) if given == key.expose() => Ok(()),
+        Some("ask") => cx.get(path!("/nowhere")).send().await.map(drop),
         _ => Err(Error::coded(Code::SignatureInvalid, "the key is another")),
     }
 }
@@ -153,7 +171,7 @@ fn connector(variant: Variant, spec: SpecFile) -> Connector {
         builder = builder.flow::<list>();
     }
     if variant == Variant::Everything {
-        builder = builder.flow::<renew>().flow::<verify>();
+        builder = builder.flow::<renew>().flow::<verify>().flow::<opened>();
     }
     builder.build().unwrap()
 }
