@@ -14,6 +14,7 @@ mod host;
 pub mod inbox;
 pub mod ingress;
 mod monitor;
+mod observe;
 mod ping;
 mod private_file;
 mod revoke;

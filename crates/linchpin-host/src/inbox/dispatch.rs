@@ -10,7 +10,7 @@ use linchpin_runtime::Cancel;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Held, Inbox, Shared, lock};
-use crate::{monitor, ping::later, store::Entry};
+use crate::{monitor, observe, ping::later, store::Entry};
 
 /// How often the store is asked for what other processes left behind, when nothing is known to be due.
 const LOOK: Duration = Duration::from_secs(30);
@@ -117,6 +117,7 @@ impl Inbox {
                 count = Instant::now() + COUNT;
                 if let Ok(waiting) = shared.store.inbox_waiting().await {
                     shared.waiting.store(waiting, Ordering::Relaxed);
+                    observe::waiting(waiting);
                 }
             }
             if Instant::now() >= tidy {
@@ -173,13 +174,17 @@ async fn attempt(shared: Arc<Shared>, handle: Arc<dyn Handle>, entry: Entry) {
         Ok(handled) => handled,
         Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
     };
-    let Err(error) = handled else { return shared.finish(&entry) };
+    let Err(error) = handled else {
+        observe::attempt("done");
+        return shared.finish(&entry);
+    };
     // Without random numbers there is none.
     let jitter = monitor::random().unwrap_or_default();
     let next = match Attempt::after(entry.attempts, &error, &shared.policy.pauses, jitter) {
         Attempt::Again(pause) => Some(later(shared.clock.now(), pause)),
         Attempt::Dead => None,
     };
+    observe::attempt(if next.is_some() { "again" } else { "dead" });
     tracing::warn!(
         target: "linchpin::inbox", number = entry.number, source = entry.what.source, code = error.code().as_str(),
         dead = next.is_none(), "an entry was not handed on: {error}"

@@ -46,6 +46,7 @@ pub use self::{
 };
 use crate::{
     inbox::{DeliveryHead, Head, Inbox},
+    observe,
     sink::EventStream,
     store::{NewEntry, Put},
 };
@@ -255,7 +256,7 @@ impl Shared {
         };
         let judged = judged.inspect_err(|error| {
             if error.code() == Code::SignatureInvalid {
-                add(&self.counts.refused);
+                self.count(hook, |counts| &counts.refused, "refused");
             }
             tracing::warn!(
                 target: "linchpin::ingress", hook = hook.id, code = error.code().as_str(), "a delivery was refused: {error}"
@@ -266,7 +267,7 @@ impl Shared {
                 if let Some(url) = &reply.confirm {
                     self.fetcher.confirm(url).await?;
                 }
-                add(&self.counts.handshakes);
+                self.count(hook, |counts| &counts.handshakes, "handshake");
                 return Ok(reply);
             }
             Judged::Delivery if hook.accepts == Accepts::Handshakes => {
@@ -286,16 +287,21 @@ impl Shared {
             let put = self.keep(&receiver, hook, &delivery).await?;
             kept |= put.is_some();
             match put {
-                Some(Put::New(_)) => add(&self.counts.accepted),
-                Some(Put::Known) => add(&self.counts.repeated),
+                Some(Put::New(_)) => self.count(hook, |counts| &counts.accepted, "accepted"),
+                Some(Put::Known) => self.count(hook, |counts| &counts.repeated, "repeated"),
                 None => {}
             }
         }
         if !kept {
-            add(&self.counts.passed_over);
+            self.count(hook, |counts| &counts.passed_over, "passed_over");
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
         Ok(hook.guard.response())
+    }
+
+    fn count(&self, hook: &Receiver, of: fn(&Counts) -> &AtomicU64, outcome: &'static str) {
+        of(&self.counts).fetch_add(1, Ordering::Relaxed);
+        observe::delivery(&hook.connector, &hook.hook, outcome);
     }
 
     async fn judge_by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
@@ -341,10 +347,6 @@ impl Shared {
             .await?;
         Ok(Some(put))
     }
-}
-
-fn add(count: &AtomicU64) {
-    count.fetch_add(1, Ordering::Relaxed);
 }
 
 /// A text that every store can keep: PostgreSQL has no NUL in texts.

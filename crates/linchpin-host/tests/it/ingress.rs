@@ -84,12 +84,12 @@ fn connector() -> Connector {
     Connector::builder(SPEC).flow::<register>().flow::<deregister>().flow::<issue_opened>().build().unwrap()
 }
 
-fn key() -> Secret {
+pub(crate) fn key() -> Secret {
     Secret::new("a key that only the service and we know")
 }
 
 /// A delivery as it goes over the wire.
-fn signed(path: &str, key: &Secret, id: &str, event: &str, body: &str) -> String {
+pub(crate) fn signed(path: &str, key: &Secret, id: &str, event: &str, body: &str) -> String {
     let guard = Guard::new(&connector().shared_spec().unwrap().hooks[0]).unwrap();
     let unsigned = Delivery { body: body.to_owned().into(), ..Delivery::default() };
     let now = std::time::SystemTime::now().into();
@@ -103,7 +103,7 @@ fn signed(path: &str, key: &Secret, id: &str, event: &str, body: &str) -> String
     )
 }
 
-struct Server {
+pub(crate) struct Server {
     at: SocketAddr,
     store: Arc<Full>,
     ingress: Ingress,
@@ -113,7 +113,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         Server::with(IngressPolicy::default(), InboxPolicy::default(), ServeLimits::default()).await
     }
 
@@ -143,7 +143,7 @@ impl Server {
     }
 
     /// The whole answer to something that is sent, after which the sender is silent.
-    async fn send(&self, request: &str) -> String {
+    pub(crate) async fn send(&self, request: &str) -> String {
         let mut stream = self.connect().await;
         // One that is refused early may be closed before all of it is sent.
         let _ = stream.write_all(request.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await;
@@ -319,6 +319,45 @@ async fn a_full_inbox_asks_senders_to_come_again() {
     few.concurrency = 0;
     let server = Server::with(few, InboxPolicy::default(), ServeLimits::default()).await;
     assert_eq!(server.status(&signed("/in/token", &key(), "d1", "issue", "{}")).await, 503);
+}
+
+#[tokio::test]
+async fn in_a_flood_everybody_is_answered_and_what_was_taken_is_kept() {
+    let (mut policy, mut inbox, mut limits) =
+        (IngressPolicy::default(), InboxPolicy::default(), ServeLimits::default());
+    policy.concurrency = 4;
+    inbox.waiting = 60;
+    limits.connections = 64;
+    let server = Arc::new(Server::with(policy, inbox, limits).await);
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..200 {
+        let server = server.clone();
+        senders.spawn(async move {
+            let mut answers = Vec::new();
+            for turn in 0..3 {
+                let id = format!("{sender}-{turn}");
+                let answer = server.send(&signed("/in/token", &key(), &id, "issue", r#"{"number":7}"#)).await;
+                answers.push((id, answer));
+            }
+            answers
+        });
+    }
+    let answers: Vec<(String, String)> = senders.join_all().await.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 600, "nobody waits for ever");
+    let (taken, sent_away): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(_, answer)| status(answer) == 200);
+    for (_, answer) in &sent_away {
+        assert!([429, 503].contains(&status(answer)) && answer.contains("retry-after: "), "{answer}");
+    }
+    // As many as there is room for, and those that were under way when it became full.
+    assert!((60..=64).contains(&taken.len()), "{}", taken.len());
+    let most = Entries { most: 1000, ..Entries::default() };
+    let kept = server.store.inbox.inbox_list(most).await.unwrap();
+    let mut kept: Vec<String> = kept.into_iter().map(|entry| entry.identity).collect();
+    let mut taken: Vec<String> = taken.into_iter().map(|(id, _)| id).collect();
+    kept.sort_unstable();
+    taken.sort_unstable();
+    assert_eq!(kept, taken);
 }
 
 #[tokio::test]

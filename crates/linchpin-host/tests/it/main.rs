@@ -12,6 +12,7 @@ mod inbox;
 mod ingress;
 mod lease_model;
 mod look;
+mod measure;
 mod monitor;
 mod planted;
 mod process;
