@@ -106,7 +106,7 @@ impl Handling {
             }
             let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
             let Output::Value(json) = ran.output else { continue };
-            let values = values(flow, &json)?;
+            let values = values(flow, json)?;
             let owner = format!("{}/{}", entry.what.source, entry.what.identity);
             let options = head.options.as_deref().unwrap_or("{}");
             // Whoever comes first hands a record on, this or the look of a monitor; and does so again when it is tried again.
@@ -183,14 +183,14 @@ fn serves(flows: &[&'static FlowDescriptor], event: &str) -> Option<&'static Flo
 }
 
 /// The events that an event flow gave: one, none where it gave nothing, or several.
-fn values(flow: &FlowDescriptor, json: &str) -> Result<Vec<Box<RawValue>>> {
+fn values(flow: &FlowDescriptor, json: String) -> Result<Vec<Box<RawValue>>> {
     let unread = |error: serde_json::Error| {
         let message = format!("the result of `{}` cannot be read: {error}", flow.name);
         Error::coded(Code::OutputInvalid, message)
     };
     match (flow.result)().shape.map(|shape| shape()) {
-        Some(Shape::List { .. }) => serde_json::from_str(json).map_err(unread),
+        Some(Shape::List { .. }) => serde_json::from_str(&json).map_err(unread),
         _ if json == "null" => Ok(Vec::new()),
-        _ => Ok(vec![serde_json::from_str(json).map_err(unread)?]),
+        _ => Ok(vec![RawValue::from_string(json).map_err(unread)?]),
     }
 }

@@ -14,7 +14,7 @@ use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, I
 use crate::spec;
 use crate::spec::{
     AuthKind, AuthMethod, ClientOwner, ConfigSource, ConnectionFieldKind, DeliveryPlace, HookScope, KeyPlace,
-    Literal, SignatureKey, SigningScheme, Spec, Template, unit,
+    Literal, Proof, SignatureKey, SigningScheme, Spec, Template, unit,
 };
 
 /// A connector's manifest; the schemas of one that was just joined are those of the descriptor.
@@ -290,7 +290,8 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Signature {
-    /// Where the key comes from: `registration`, `app`, `{field}`, or `public` for one that everybody may know.
+    /// Where the key comes from: `registration`, `app`, `{field}`, `public` for one that everybody may know, or `code` where the
+    /// connector's own code has what it needs.
     pub key: String,
     /// The scheme.
     pub scheme: String,
@@ -609,6 +610,7 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
                 Some(SignatureKey::Registration) => "registration".to_owned(),
                 Some(SignatureKey::App) => "app".to_owned(),
                 Some(SignatureKey::Field(key)) => format!("{{{key}}}"),
+                None if signature.proof == Proof::Code => "code".to_owned(),
                 Some(SignatureKey::Public(_)) | None => "public".to_owned(),
             },
         }),

@@ -250,7 +250,7 @@ pub fn manifest() -> String {
         &["scheme", "key"],
         json!({
             "scheme": words("How a delivery proves where it comes from, by the spec's word."),
-            "key": words("Whose key that needs: `registration`, `app`, the `{field}` of the connection, or `public`."),
+            "key": words("Whose key that needs: `registration`, `app`, the `{field}` of the connection, `public`, or `code` where the connector's code knows."),
         }),
     );
     let place = closed(

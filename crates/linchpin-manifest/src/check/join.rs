@@ -12,7 +12,9 @@ use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, I
 use crate::diagnostic::{self, Diagnostic, Location};
 use crate::rules::{self, Rule};
 use crate::source::{Source, join as join_path};
-use crate::spec::{AuthKind, Config, ConfigSource, FirstRun, Monitor, Parsed, Spec, list, nearest, unit};
+use crate::spec::{
+    AuthKind, Config, ConfigSource, FirstRun, Monitor, Parsed, Proof, Spec, list, nearest, unit,
+};
 
 /// The longest time between two looks of a monitor.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86400);
@@ -554,6 +556,7 @@ impl<'a> Check<'a> {
         }
         let register = served.remove(&FlowKind::WebhookRegister).unwrap_or_default();
         let deregister = served.remove(&FlowKind::WebhookDeregister).unwrap_or_default();
+        let verify = served.remove(&FlowKind::WebhookVerify).unwrap_or_default();
         for (hook, flow) in &register {
             if !deregister.contains_key(hook) {
                 let message = format!("`{hook}` is registered, but never deregistered");
@@ -632,6 +635,23 @@ impl<'a> Check<'a> {
                 }
             }
             let key = hook.key.as_str();
+            let by_code = hook.signature.as_ref().is_some_and(|signature| signature.proof == Proof::Code);
+            match verify.get(key) {
+                None if by_code => {
+                    let message = format!("no function verifies the deliveries of `{key}`");
+                    let at = join_path(&join_path("/hook", key), "signature");
+                    let diagnostic = Diagnostic::new(&rules::LP380, message)
+                        .label(self.source.value(&at), "only code can tell")
+                        .help(format!("add `#[webhook(verify, hook = \"{key}\")]`"));
+                    self.found.push(diagnostic);
+                }
+                Some(flow) if !by_code => {
+                    let message = format!("`{}` is never asked about deliveries of `{key}`", flow.key);
+                    let help = "say `scheme = \"code\"` in the spec, or take the function away";
+                    self.at(&rules::LP381, flow, message, help.to_owned());
+                }
+                _ => {}
+            }
             let served = register.contains_key(key) || of_registered.iter().any(|(_, _, of, _)| *of == key);
             // Whoever runs the connector registers the one URL of an app with the service.
             if !served && !hook.is_app() {

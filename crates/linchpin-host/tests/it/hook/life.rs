@@ -228,7 +228,7 @@ async fn a_key_is_rotated_while_deliveries_are_on_their_way() {
 
 #[tokio::test]
 async fn a_connector_verifies_deliveries_under_every_key_that_counts() {
-    let world = World::new(Variant::Everything).await;
+    let world = World::with(Variant::Everything, super::BY_CODE, HookEndpoint::at("/hooks")).await;
     let id = world.register().await.unwrap();
     let old = world.ours()[0].secret.clone().unwrap();
     world.host.hook_renew(&id, true).await.unwrap().outcome.unwrap();

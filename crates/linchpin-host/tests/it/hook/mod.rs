@@ -171,7 +171,10 @@ fn connector(variant: Variant, spec: SpecFile) -> Connector {
         builder = builder.flow::<list>();
     }
     if variant == Variant::Everything {
-        builder = builder.flow::<renew>().flow::<verify>().flow::<opened>();
+        builder = builder.flow::<renew>().flow::<opened>();
+    }
+    if spec.text == BY_CODE.text {
+        builder = builder.flow::<verify>();
     }
     builder.build().unwrap()
 }
