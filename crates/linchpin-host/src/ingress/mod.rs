@@ -281,18 +281,20 @@ impl Shared {
                 None => Vec::new(),
             },
         };
-        let mut kept = false;
-        for receiver in receivers {
-            let put = self.keep(&receiver, hook, &delivery).await?;
-            kept |= put.is_some();
-            match put {
-                Some(Put::New(_)) => add(&self.counts.accepted),
-                Some(Put::Known) => add(&self.counts.repeated),
-                None => {}
-            }
-        }
-        if !kept {
+        let entries =
+            receivers.iter().filter_map(|receiver| self.entry(receiver, hook, &delivery).transpose());
+        let entries: Vec<NewEntry> = entries.collect::<Result<_>>()?;
+        let kept = entries.len();
+        if entries.is_empty() {
             add(&self.counts.passed_over);
+        } else {
+            // For all connections or for none: the service is answered once, and comes again for all of them.
+            for put in self.inbox.put_all(entries).await? {
+                match put {
+                    Put::New(_) => add(&self.counts.accepted),
+                    Put::Known => add(&self.counts.repeated),
+                }
+            }
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
         Ok(hook.guard.response())
@@ -306,8 +308,8 @@ impl Shared {
         hook.guard.accepted(delivery, &hook.keys)
     }
 
-    /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
-    async fn keep(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<Put>> {
+    /// What is put into the inbox of a delivery for the connection of a hook; nothing when it is of no event there.
+    fn entry(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<NewEntry>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
@@ -328,18 +330,14 @@ impl Shared {
             url: without_token(&delivery.url),
             headers: headers.collect(),
         });
-        let put = self
-            .inbox
-            .put(NewEntry {
-                source: receiver.id.clone(),
-                identity: storable(hook.guard.identity(delivery)),
-                lane: hook.guard.lane(delivery).map(storable),
-                head: head.write()?,
-                body: delivery.body.clone(),
-                received: self.clock.now(),
-            })
-            .await?;
-        Ok(Some(put))
+        Ok(Some(NewEntry {
+            source: receiver.id.clone(),
+            identity: storable(hook.guard.identity(delivery)),
+            lane: hook.guard.lane(delivery).map(storable),
+            head: head.write()?,
+            body: delivery.body.clone(),
+            received: self.clock.now(),
+        }))
     }
 }
 
