@@ -42,7 +42,7 @@ pub(crate) enum HookVerb {
     Renew(life::Renew),
     /// List webhooks; never a secret
     List(life::List),
-    /// Turn the one URL of a connector on, to which a service delivers for all connections of an app, and print it
+    /// Keep the key with which a service signs what it delivers to an app, turn the one URL of the app on, and print it
     App(App),
     /// List what was delivered, and what monitors found
     Deliveries(inbox::Deliveries),
@@ -79,7 +79,9 @@ async fn app(host: &Host, args: &App, format: Format) -> Result<Exit, Failure> {
     match (format, url) {
         (Format::Json, url) => print(&json!({ "hook": args.hook, "url": url }))?,
         (Format::Human, Some(url)) => eprintln!("give the service this URL: {url}"),
-        (Format::Human, None) => eprintln!("it is on; `--public-url URL` says which URL to give the service"),
+        (Format::Human, None) => {
+            eprintln!("it is on; where it has one URL, `--public-url URL` says which to give the service");
+        }
     }
     Ok(Exit::Ok)
 }
