@@ -155,8 +155,10 @@ impl Host {
             let message = format!("the connection `{}` is being taken away", new.connection);
             return Err(Error::coded(Code::ConnectionUnknown, message));
         }
-        // Who shares a routing key with others is among them from now on.
-        self.0.changes.note();
+        if spec.is_app() {
+            // Who shares a routing key with others is among them from now on.
+            self.0.changes.note();
+        }
         let mut work = Work::new(self, connection, hook)?;
         let standing = |hook: Option<Hook>| match hook {
             Some(hook) if hook.stage != Stage::Deregistering => Ok(hook),
@@ -458,13 +460,17 @@ impl Host {
     /// Gives the hooks of a connection, which may be another account's by now, what is delivered for that one.
     pub(crate) async fn hooks_rerouted(&self, row: &store::Connection) -> Result<()> {
         for hook in self.of_connection(&row.id).await? {
-            match self.routing(row, &hook.hook) {
-                Ok(Some(routing)) if hook.routing.as_ref() != Some(&routing) => {
-                    self.store().hook_route(&hook.id, &routing).await?;
-                    self.0.changes.note();
+            let routing = match self.routing(row, &hook.hook) {
+                Ok(routing) => routing,
+                Err(error) => {
+                    tell(self, &hook, NoticeKind::HookFailing, error.message()).await;
+                    // Of no delivery: it gets nothing, and above all nothing of whose it was.
+                    Some(String::new())
                 }
-                Ok(_) => {}
-                Err(error) => tell(self, &hook, NoticeKind::HookFailing, error.message()).await,
+            };
+            if let Some(routing) = routing.filter(|routing| hook.routing.as_ref() != Some(routing)) {
+                self.store().hook_route(&hook.id, &routing).await?;
+                self.0.changes.note();
             }
         }
         Ok(())

@@ -218,8 +218,10 @@ async fn what_proves_nothing_is_refused_and_what_is_for_nobody_is_answered() {
     unsigned.headers.remove("x-slack-signature");
     let mut untimed = good.clone();
     untimed.headers.remove("x-slack-request-timestamp");
-    let (stale, future) =
-        (slack.delivery(TEAM, Happening::Posted, ago(301)), slack.delivery(TEAM, Happening::Posted, ago(-302)));
+    let (stale, future) = (
+        slack.delivery(TEAM, Happening::Posted, ago(301)),
+        slack.delivery(TEAM, Happening::Posted, ago(-302)),
+    );
     for wrong in [tampered, unsigned, untimed, stale, future] {
         assert_eq!(app.send(&wrong).await.0, 401);
     }
@@ -240,7 +242,10 @@ async fn a_registration_gets_what_its_options_ask_for() {
     assert_eq!(wrong.code(), Code::OptionsInvalid);
     let cases: [(Value, &[Happening]); 5] = [
         (json!({ "events": ["message"], "channel": CHANNEL }), &[Happening::Posted]),
-        (json!({ "channel": OUTSIDE }), &[Happening::PostedElsewhere, Happening::Created]),
+        (
+            json!({ "channel": OUTSIDE }),
+            &[Happening::PostedElsewhere, Happening::Created, Happening::TeamJoined],
+        ),
         (json!({ "events": ["reaction_added"], "emoji": "thumbsup" }), &[Happening::Reacted]),
         (json!({ "events": ["reaction_added"], "emoji": "tada" }), &[]),
         (json!({ "events": ["team_join", "channel_created"] }), &[Happening::Created, Happening::TeamJoined]),
@@ -261,8 +266,10 @@ async fn a_registration_gets_what_its_options_ask_for() {
     }
     let entries = app.entries().await;
     for (id, (options, expected)) in wanted.iter().zip(&cases) {
-        let got: Vec<&String> = entries.iter().filter(|(of, _)| of == id).map(|(_, identity)| identity).collect();
-        let expected: Vec<String> = expected.iter().map(|happening| format!("Ev{TEAM}{happening:?}")).collect();
+        let got: Vec<&String> =
+            entries.iter().filter(|(of, _)| of == id).map(|(_, identity)| identity).collect();
+        let expected: Vec<String> =
+            expected.iter().map(|happening| format!("Ev{TEAM}{happening:?}")).collect();
         assert_eq!(got, expected.iter().collect::<Vec<_>>(), "{options}");
     }
 }
