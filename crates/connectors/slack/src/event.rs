@@ -1,6 +1,6 @@
 //! What Slack tells of by itself: the Events API, at one URL of the whole app.
 //!
-//! The app is set up once, by whoever runs linchpin. `linchpin hook app slack.events --key-file FILE`, with the Signing Secret of the
+//! The app is set up once, by whoever runs linchpin. `linchpin hook app slack.events --signing-key FILE`, with the Signing Secret of the
 //! app's Basic Information in the file, prints the URL to enter under Event Subscriptions; Slack asks there at once whether
 //! `linchpin serve` answers. Below it the app subscribes to bot events, those of [`HookEvent`] and `message.channels` and
 //! `message.groups` for messages: <https://docs.slack.dev/apis/events-api/>. Then `linchpin hook register CONNECTION` says what a

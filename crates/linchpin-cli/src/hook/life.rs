@@ -79,7 +79,7 @@ pub(crate) async fn register(host: &Host, args: &Register, format: Format) -> Re
     if hook.routing.is_some() && !host.app_hook_is_on(&hook.connector, &hook.hook).await? {
         let name = format!("{}.{}", hook.connector, hook.hook);
         eprintln!(
-            "nothing comes before `linchpin hook app {name} --key-file FILE` has turned the app's URL on"
+            "nothing comes before `linchpin hook app {name} --signing-key FILE` has turned the app's URL on"
         );
     }
     Ok(Exit::Ok)

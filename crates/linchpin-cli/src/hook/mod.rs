@@ -67,14 +67,14 @@ pub(crate) struct App {
     /// The file with the key that the service signs with; several lines are several keys that count. Not for keys that the service
     /// publishes
     #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
 }
 
 async fn app(host: &Host, args: &App, format: Format) -> Result<Exit, Failure> {
     let (connector, hook) = args.hook.split_once('.').ok_or_else(|| {
         Failure::usage(format!("`{}` is no hook", args.hook)).help("write `CONNECTOR.HOOK`")
     })?;
-    let keys = args.key_file.as_deref().map(listen::keys).transpose()?.unwrap_or_default();
+    let keys = args.signing_key.as_deref().map(listen::keys).transpose()?.unwrap_or_default();
     let url = host.app_hook_on(connector, hook, &keys).await?;
     match (format, url) {
         (Format::Json, url) => print(&json!({ "hook": args.hook, "url": url }))?,

@@ -37,12 +37,12 @@ pub(crate) struct Send {
     /// To a registered webhook, under its key: its id, or as much of it as no other has
     #[arg(long, value_name = "ID", required_unless_present = "url")]
     hook: Option<String>,
-    /// To this URL, under the key of `--key-file`
-    #[arg(long, value_name = "URL", conflicts_with = "hook", requires = "key_file")]
+    /// To this URL, under the key of `--signing-key`
+    #[arg(long, value_name = "URL", conflicts_with = "hook", requires = "signing_key")]
     url: Option<String>,
     /// The file with the key that signs; of a scheme with public keys the private one
     #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
     /// Where the server listens, in place of its public URL, which is still what is signed
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787", conflicts_with = "url")]
     via: String,
@@ -134,7 +134,7 @@ fn lookup<'h>(host: &'h Host, name: &str) -> Result<Found<'h>, Failure> {
 
 /// Where it is sent to, the URL that is signed, the key, and what says whom it is for where many share the URL.
 async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret, Option<String>), Failure> {
-    let given = args.key_file.as_deref().map(keys).transpose()?.and_then(|keys| keys.into_iter().next());
+    let given = args.signing_key.as_deref().map(keys).transpose()?.and_then(|keys| keys.into_iter().next());
     if let Some(url) = &args.url {
         let key = given.ok_or_else(|| Failure::usage("there is no key to sign with"))?;
         return Ok((url.clone(), url.clone(), key, None));
@@ -145,7 +145,8 @@ async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret, Opt
             .help("`linchpin hook list` shows them")
     })?;
     let key = given.or_else(|| live.keys.first().cloned()).ok_or_else(|| {
-        let help = "give the key that signs by `--key-file`; that of an app is kept by `linchpin hook app`";
+        let help =
+            "give the key that signs by `--signing-key`; that of an app is kept by `linchpin hook app`";
         Failure::usage("the key of this webhook is not here").help(help)
     })?;
     let target = format!("{}{}", args.via.trim_end_matches('/'), live.path);

@@ -92,8 +92,9 @@ impl Host {
         }
         if keyed && keys.iter().all(|key| key.expose().is_empty()) {
             let message = format!("nobody has said with which key `{connector}` signs what it delivers");
-            return Err(Error::coded(Code::HookKeyMissing, message)
-                .hint("take it from the app's settings at the service, and give it by `--key-file FILE`"));
+            return Err(Error::coded(Code::HookKeyMissing, message).hint(
+                "take it from the app's settings at the service, and give it by `--signing-key FILE`",
+            ));
         }
         let text: Vec<&str> = keys.iter().map(Secret::expose).collect();
         let text = Zeroizing::new(serde_json::to_vec(&text).map_err(|error| {

@@ -203,7 +203,8 @@ async fn what_slack_tells_an_app_becomes_an_event_and_a_wrong_delivery_does_not(
     assert!(String::from_utf8_lossy(&keyless.stderr).contains("LP568"), "{keyless:?}");
     let secret = world.folder.path().join("slack.key");
     std::fs::write(&secret, SIGNING_SECRET).unwrap();
-    let app = world.json(&["hook", "app", "slack.events", "--key-file", &secret.display().to_string()]).await;
+    let app =
+        world.json(&["hook", "app", "slack.events", "--signing-key", &secret.display().to_string()]).await;
     assert_eq!(app, json!({ "hook": "slack.events", "url": "https://hooks.example/app/slack/events" }));
     let set = ["--set", "events=[\"message\"]", "--set", "channel=C012AB3CD"];
     let register = world.ok(&[&["hook", "register", "team", "--format", "json"][..], &set].concat()).await;
