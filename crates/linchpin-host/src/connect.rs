@@ -185,7 +185,7 @@ impl Application {
         let grant = kept.map(|grant| grants::seal(&inner.vault, &id, &grant, idle)).transpose()?;
         let fields = inner.seal_fields(&id, &new.values)?;
         let next_ping = host.next_ping(now);
-        match again {
+        match &again {
             Some(_) => {
                 let renewed = Renewed {
                     method: new.values.method.clone(),
@@ -219,12 +219,16 @@ impl Application {
                 inner.store.connection_add(row, grant).await?;
             }
         }
+        let other = again.is_some() && ping.is_some();
         if let Some(ping) = ping {
             inner.store.connection_pinged(&id, ping, Some(next_ping)).await?;
         }
         let Some(connection) = inner.store.connection(&id).await? else {
             return Err(Error::coded(Code::ConnectionUnknown, "the connection was taken away at once"));
         };
+        if other {
+            host.hooks_rerouted(&connection).await?;
+        }
         let twins = host.twins(&connection).await?;
         Ok(Connected { connection, twins })
     }

@@ -46,11 +46,15 @@ impl Host {
             Err(error) => self.heard(Duration::ZERO, Err(error)),
         };
         let next = self.next_ping(ping.at);
+        let other = ping.account.is_some() && ping.account != row.identity;
         self.0.store.connection_pinged(&row.id, ping, Some(next)).await?;
         if let Some((state, reason)) = verdict(row.state, outcome.as_ref().err()) {
             self.0.move_to(&row.id, state, reason).await?;
         }
         let connection = self.0.store.connection(&row.id).await?.unwrap_or_else(|| row.clone());
+        if other {
+            self.hooks_rerouted(&connection).await?;
+        }
         Ok(Pinged { connection, outcome })
     }
 

@@ -239,15 +239,18 @@ pub struct Hook {
     /// The flow that lists what is registered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub list: Option<String>,
+    /// The flow whose options a registration has: the one that registers, or where there is none, one that serves an event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub options_of: Option<String>,
     /// The flow that registers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub register: Option<String>,
     /// The flow that renews a registration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub renew: Option<String>,
-    /// Where deliveries to the one URL of an app say whom they are for.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub route: Option<Place>,
+    /// Where deliveries to the one URL of an app say whom they are for: of several places the values together, with `/` between.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub route: Vec<Place>,
     /// Whose URL deliveries come to: `registration` or `app`.
     pub scope: String,
     /// How a delivery proves where it comes from.
@@ -461,7 +464,7 @@ impl<'a> Manifest<'a> {
             },
             auth: spec.auth.iter().map(auth).collect(),
             config: spec.config.iter().map(Config::from).collect(),
-            hooks: spec.hooks.iter().map(|own| hook(own, flows)).collect(),
+            hooks: spec.hooks.iter().map(|own| hook(spec, own, flows)).collect(),
             events: spec.events.iter().map(|own| event(own, flows)).collect(),
             monitors: Vec::new(),
             flows: Vec::new(),
@@ -597,7 +600,7 @@ impl From<&crate::spec::Config> for Config {
     }
 }
 
-fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
+fn hook(spec: &Spec, hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
     let served = |kind: FlowKind| {
         let flow = flows.iter().find(|flow| flow.kind == kind && flow.hook.as_ref() == Some(&hook.key));
         flow.map(|flow| flow.key.clone())
@@ -616,8 +619,8 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
         }),
         delivery_id: hook.delivery_id.as_ref().map(place),
         route: match &hook.scope {
-            HookScope::App { route, .. } => Some(place(route)),
-            HookScope::Registration => None,
+            HookScope::App { route, .. } => route.iter().map(place).collect(),
+            HookScope::Registration => Vec::new(),
         },
         scope: if hook.is_app() { "app" } else { "registration" }.to_owned(),
         key_at: hook.key_at.clone(),
@@ -631,8 +634,39 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
         check: served(FlowKind::WebhookCheck),
         renew: served(FlowKind::WebhookRenew),
         list: served(FlowKind::WebhookList),
+        options_of: options_of(spec, &hook.key, flows)
+            .find(|flow| has_options(flow))
+            .map(|flow| flow.key.clone()),
         verify: served(FlowKind::WebhookVerify),
     }
+}
+
+/// The flows whose options a registration of a hook has: the one that registers, or where there is none, those of its events that
+/// take any.
+pub(crate) fn options_of<'f>(
+    spec: &Spec,
+    hook: &str,
+    flows: &'f [FlowDescriptor],
+) -> impl Iterator<Item = &'f FlowDescriptor> {
+    let registers =
+        |flow: &&FlowDescriptor| flow.kind == FlowKind::WebhookRegister && flow.hook.as_deref() == Some(hook);
+    let register = flows.iter().find(registers);
+    let events = spec.events.iter().filter(move |event| event.hook.as_deref() == Some(hook));
+    let served = events.filter_map(|event| {
+        let serves = |flow: &&FlowDescriptor| {
+            flow.kind == FlowKind::WebhookEvent && flow.event.as_ref() == Some(&event.key)
+        };
+        flows.iter().find(serves)
+    });
+    let served: Vec<_> = match register {
+        Some(_) => Vec::new(),
+        None => served.filter(|flow| has_options(flow)).collect(),
+    };
+    register.into_iter().chain(served)
+}
+
+fn has_options(flow: &FlowDescriptor) -> bool {
+    flow.options.get("properties").and_then(Value::as_object).is_some_and(|options| !options.is_empty())
 }
 
 fn place(place: &DeliveryPlace) -> Place {

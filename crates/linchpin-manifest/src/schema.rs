@@ -283,7 +283,12 @@ pub fn manifest() -> String {
                 "enum": ["registration", "app"],
                 "description": "Whether each registration has a URL of its own, or the whole connector has one."
             },
-            "route": at("Where a delivery to the one URL of an app says whom it is for."),
+            "route": {
+                "description": "Where deliveries to the one URL of an app say whom they are for: of several places the values together, with `/` between.",
+                "items": at("One of these places."),
+                "minItems": 1,
+                "type": "array"
+            },
             "delivery_id": at("What tells deliveries apart."),
             "key_at": words("Where the service makes the key itself: JSON pointer into what the registering flow gives."),
             "expires": expiry,
@@ -292,6 +297,7 @@ pub fn manifest() -> String {
             "check": words("The flow that asks the service how a registration is."),
             "renew": words("The flow that renews a registration."),
             "list": words("The flow that lists what is registered."),
+            "options_of": words("The flow whose options a registration has: the one that registers, or where there is none, one that serves an event."),
             "verify": words("The flow that checks where a delivery comes from."),
         }),
     );

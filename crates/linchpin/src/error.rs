@@ -237,6 +237,9 @@ codes! {
     /// It is not known where services can deliver.
     PublicUrlMissing = "LP567", Operator, "it is not known where services can deliver",
         "A webhook needs a URL at which this installation can be reached from outside: `--public-url https://..`, an absolute URL without query and fragment.";
+    /// It is not known with which key a service signs what it delivers to an app.
+    HookKeyMissing = "LP568", Operator, "it is not known with which key a service signs what it delivers",
+        "What comes to the one URL of an app is signed with a key of the app, which the service shows in the app's settings. Give it once: `linchpin hook app CONNECTOR.HOOK --signing-key FILE`.";
     /// A login was not completed.
     LoginFailed = "LP570", Owner, "the login was not completed",
         "The service, or the person in front of it, did not grant access. The message has the service's own words. Start the login again.";

@@ -147,7 +147,13 @@ async fn apply(catalogue: &Catalogue, host: &Host, args: &Login) -> Result<Appli
 /// The form, filled in from all that there is.
 fn form(connector: &Connector, args: &Login) -> Result<ConnectionValues, Failure> {
     let spec = connector.spec()?;
-    let mut values = auth::connection(connector, args.auth.as_deref(), &|name| std::env::var(name).ok())?;
+    // The method that is named decides which fields the environment is asked for.
+    let named = format!("LINCHPIN_{}_METHOD", connector.key().to_uppercase());
+    let environment = |name: &str| match &args.method {
+        Some(method) if name == named => Some(method.clone()),
+        _ => std::env::var(name).ok(),
+    };
+    let mut values = auth::connection(connector, args.auth.as_deref(), &environment)?;
     if let Some(method) = &args.method {
         values.method.clone_from(method);
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use linchpin::flow::{KindInfo, Slot};
+use linchpin::flow::Slot;
 use linchpin_host::{
-    Attended, DEFAULT_TENANT, Host, NewHook,
+    Attended, DEFAULT_TENANT, Host, NewHook, options_flow,
     store::{Filter, Hook, HookFilter},
 };
 use serde_json::{Value, json};
@@ -76,6 +76,12 @@ pub(crate) async fn register(host: &Host, args: &Register, format: Format) -> Re
     };
     let hook = host.hook_register(new).await?;
     show(host, &hook, format).await?;
+    if hook.routing.is_some() && !host.app_hook_is_on(&hook.connector, &hook.hook).await? {
+        let name = format!("{}.{}", hook.connector, hook.hook);
+        eprintln!(
+            "nothing comes before `linchpin hook app {name} --signing-key FILE` has turned the app's URL on"
+        );
+    }
     Ok(Exit::Ok)
 }
 
@@ -92,15 +98,10 @@ fn only_hook(host: &Host, connector: &str) -> Result<String, Failure> {
     }
 }
 
-/// The options, single ones read by the types of the registering flow.
+/// The options, single ones read by the types of the flow that takes them.
 fn options(host: &Host, args: &Register, connector: &str, hook: &str) -> Result<String, Failure> {
     let connector = host.connectors().find(|known| known.key() == connector);
-    let flow = connector.and_then(|connector| {
-        let mut flows = connector.flows().iter();
-        flows.find(|flow| {
-            matches!(flow.kind, KindInfo::WebhookRegister { .. }) && flow.kind.hook() == Some(hook)
-        })
-    });
+    let flow = connector.and_then(|connector| options_flow(connector, hook));
     let shape = flow.and_then(|flow| flow.shape_of(Slot::Options));
     input::build(args.options.as_deref(), &args.set, shape, &mut Vec::new())
 }

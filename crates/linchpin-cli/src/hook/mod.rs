@@ -42,7 +42,7 @@ pub(crate) enum HookVerb {
     Renew(life::Renew),
     /// List webhooks; never a secret
     List(life::List),
-    /// Turn the one URL of a connector on, to which a service delivers for all connections of an app, and print it
+    /// Keep the key with which a service signs what it delivers to an app, turn the one URL of the app on, and print it
     App(App),
     /// List what was delivered, and what monitors found
     Deliveries(inbox::Deliveries),
@@ -67,19 +67,21 @@ pub(crate) struct App {
     /// The file with the key that the service signs with; several lines are several keys that count. Not for keys that the service
     /// publishes
     #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
 }
 
 async fn app(host: &Host, args: &App, format: Format) -> Result<Exit, Failure> {
     let (connector, hook) = args.hook.split_once('.').ok_or_else(|| {
         Failure::usage(format!("`{}` is no hook", args.hook)).help("write `CONNECTOR.HOOK`")
     })?;
-    let keys = args.key_file.as_deref().map(listen::keys).transpose()?.unwrap_or_default();
+    let keys = args.signing_key.as_deref().map(listen::keys).transpose()?.unwrap_or_default();
     let url = host.app_hook_on(connector, hook, &keys).await?;
     match (format, url) {
         (Format::Json, url) => print(&json!({ "hook": args.hook, "url": url }))?,
         (Format::Human, Some(url)) => eprintln!("give the service this URL: {url}"),
-        (Format::Human, None) => eprintln!("it is on; `--public-url URL` says which URL to give the service"),
+        (Format::Human, None) => {
+            eprintln!("it is on; where it has one URL, `--public-url URL` says which to give the service");
+        }
     }
     Ok(Exit::Ok)
 }

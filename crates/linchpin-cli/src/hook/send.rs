@@ -37,12 +37,12 @@ pub(crate) struct Send {
     /// To a registered webhook, under its key: its id, or as much of it as no other has
     #[arg(long, value_name = "ID", required_unless_present = "url")]
     hook: Option<String>,
-    /// To this URL, under the key of `--key-file`
-    #[arg(long, value_name = "URL", conflicts_with = "hook", requires = "key_file")]
+    /// To this URL, under the key of `--signing-key`
+    #[arg(long, value_name = "URL", conflicts_with = "hook", requires = "signing_key")]
     url: Option<String>,
     /// The file with the key that signs; of a scheme with public keys the private one
     #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
     /// Where the server listens, in place of its public URL, which is still what is signed
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787", conflicts_with = "url")]
     via: String,
@@ -78,7 +78,7 @@ pub(crate) enum Wrong {
 
 pub(crate) async fn send(host: &Host, args: &Send, format: Format) -> Result<Exit, Failure> {
     let (connector, event, hook, flow) = lookup(host, &args.event)?;
-    let (target, signed_url, key) = target(host, args).await?;
+    let (target, signed_url, key, routing) = target(host, args).await?;
     let now = host.clock().now();
     let id = match &args.id {
         Some(id) => id.clone(),
@@ -88,8 +88,11 @@ pub(crate) async fn send(host: &Host, args: &Send, format: Format) -> Result<Exi
         Some(file) => input::read(file)?,
         None => sample(event, flow).to_string(),
     };
-    let unsigned = unsigned(event, args, body, signed_url)?;
+    let mut unsigned = unsigned(event, args, body, signed_url)?;
     let guard = Guard::new(hook)?;
+    if let Some(routing) = routing {
+        guard.address(&mut unsigned, &routing)?;
+    }
     let delivery = signed(&guard, &key, unsigned, &id, now, args.wrong)?;
     if args.dry_run {
         print(&shown(&target, &delivery))?;
@@ -129,12 +132,12 @@ fn lookup<'h>(host: &'h Host, name: &str) -> Result<Found<'h>, Failure> {
     Ok((connector, event, hook, connector.flows().iter().find(serves).copied()))
 }
 
-/// Where it is sent to, the URL that is signed, and the key.
-async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret), Failure> {
-    let given = args.key_file.as_deref().map(keys).transpose()?.and_then(|keys| keys.into_iter().next());
+/// Where it is sent to, the URL that is signed, the key, and what says whom it is for where many share the URL.
+async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret, Option<String>), Failure> {
+    let given = args.signing_key.as_deref().map(keys).transpose()?.and_then(|keys| keys.into_iter().next());
     if let Some(url) = &args.url {
         let key = given.ok_or_else(|| Failure::usage("there is no key to sign with"))?;
-        return Ok((url.clone(), url.clone(), key));
+        return Ok((url.clone(), url.clone(), key, None));
     }
     let id = find(host, args.hook.as_deref().unwrap_or_default()).await?;
     let live = host.hook_live(&id).await?.ok_or_else(|| {
@@ -142,10 +145,12 @@ async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret), Fa
             .help("`linchpin hook list` shows them")
     })?;
     let key = given.or_else(|| live.keys.first().cloned()).ok_or_else(|| {
-        Failure::usage("the key of this webhook is not here").help("give the key that signs by `--key-file`")
+        let help =
+            "give the key that signs by `--signing-key`; that of an app is kept by `linchpin hook app`";
+        Failure::usage("the key of this webhook is not here").help(help)
     })?;
-    let path = live.url.find("/in/").map_or("", |at| &live.url[at..]);
-    Ok((format!("{}{path}", args.via.trim_end_matches('/')), live.url.clone(), key))
+    let target = format!("{}{}", args.via.trim_end_matches('/'), live.path);
+    Ok((target, live.url, key, live.hook.routing))
 }
 
 fn unsigned(event: &Event, args: &Send, body: String, url: String) -> Result<Delivery, Failure> {

@@ -12,7 +12,7 @@ use std::{fmt, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use linchpin::{
     Actor, Code, Connector, Delivery, Error, Result, Secret,
-    flow::{FlowDescriptor, FlowKind, Slot},
+    flow::{FlowDescriptor, FlowKind, KindInfo, Slot},
     manifest::spec::{self, SignatureKey},
 };
 use linchpin_runtime::{Connection, Invocation, webhook};
@@ -28,7 +28,7 @@ use self::{
 use crate::{
     host::{Host, Notice, NoticeKind, new_id},
     ping::later,
-    store::{Hook, HookFilter, Stage, State},
+    store::{self, Hook, HookFilter, Stage, State},
 };
 
 /// So many hooks are looked after at a time.
@@ -71,8 +71,9 @@ pub struct LiveHook {
     pub connector: Connector,
     /// The URL that services deliver to.
     pub url: String,
-    /// The keys that a delivery may be signed with now, the current one first. None where the spec's key is none of a registration
-    /// or a connection.
+    /// The part of it behind the public URL.
+    pub path: String,
+    /// The keys that a delivery may be signed with now, the current one first. None where the service publishes them.
     pub keys: Vec<Secret>,
 }
 
@@ -108,14 +109,16 @@ impl Host {
         let connection = self.connection(&new.tenant, &new.connection).await?;
         let row = self.kept(&new.tenant, &new.connection).await?;
         let connector = connection.connector();
-        spec_of(connector, &new.hook)?;
+        let spec = spec_of(connector, &new.hook)?;
         let flow = flow(connector, FlowKind::WebhookRegister, &new.hook);
-        if let Some(flow) = flow {
-            Invocation::new(&connection, flow).options(&*new.options).validate()?;
+        if let Some(taking) = options_flow(connector, &new.hook) {
+            Invocation::new(&connection, taking).options(&*new.options).validate()?;
         }
         let routing = self.routing(&row, &new.hook)?;
         let (token, id, now) = (token()?, new_id()?, self.0.now());
-        let Some(url) = self.event_url(&token) else {
+        // Of an app's hook the service was told before, by whoever set the app up.
+        let url = self.event_url(connector.key(), spec, &token).or(spec.is_app().then(String::new));
+        let Some(url) = url else {
             return Err(Error::coded(
                 Code::PublicUrlMissing,
                 "nobody has said at which URL services reach this installation",
@@ -151,6 +154,10 @@ impl Host {
         if !self.store().hook_add(hook.clone()).await? {
             let message = format!("the connection `{}` is being taken away", new.connection);
             return Err(Error::coded(Code::ConnectionUnknown, message));
+        }
+        if spec.is_app() {
+            // Who shares a routing key with others is among them from now on.
+            self.0.changes.note();
         }
         let mut work = Work::new(self, connection, hook)?;
         let standing = |hook: Option<Hook>| match hook {
@@ -236,10 +243,10 @@ impl Host {
     ///
     /// When the store or the vault fails.
     pub async fn hook_by_token(&self, token: &str) -> Result<Option<LiveHook>> {
-        match self.store().hook_by_token(hash(token)).await? {
-            Some(hook) => self.live(hook).await,
-            None => Ok(None),
-        }
+        let Some(hook) = self.store().hook_by_token(hash(token)).await? else { return Ok(None) };
+        let live = self.live(hook).await?;
+        // What is for an app's hook comes to the one URL of the app.
+        Ok(live.filter(|live| live.spec().is_ok_and(|spec| !spec.is_app())))
     }
 
     /// The hook of an id, as deliveries come for it; `None` when there is none, or it is off.
@@ -260,16 +267,18 @@ impl Host {
         }
         let connector = self.0.connector(&hook.connector)?.clone();
         let secrets = Secrets::open(self.vault(), &hook)?;
-        let signature = spec_of(&connector, &hook.hook)?.signature.as_ref();
-        let keys = match signature.and_then(|signature| signature.key.as_ref()) {
+        let spec = spec_of(&connector, &hook.hook)?;
+        let keys = match spec.signature.as_ref().and_then(|signature| signature.key.as_ref()) {
             Some(SignatureKey::Field(field)) => {
                 let Some(row) = self.store().connection(&hook.connection).await? else { return Ok(None) };
                 self.0.values(&row)?.get(field).cloned().into_iter().collect()
             }
+            Some(SignatureKey::App) => self.app_keys(connector.key(), &hook.hook).await?.unwrap_or_default(),
             _ => secrets.valid(self.0.now()).map(Secret::new).collect(),
         };
-        let url = self.event_url(&secrets.token).unwrap_or(secrets.url);
-        Ok(Some(LiveHook { hook, connector, url, keys }))
+        let url = self.event_url(connector.key(), spec, &secrets.token).unwrap_or(secrets.url);
+        let path = event_path(connector.key(), spec, &secrets.token);
+        Ok(Some(LiveHook { hook, connector, url, path, keys }))
     }
 
     /// Asks the connector's `#[webhook(verify)]` whether a delivery comes from the service, under each key that it may be signed with.
@@ -306,9 +315,9 @@ impl Host {
         Err(refused.unwrap_or_else(|| Error::coded(Code::SignatureInvalid, "there is no key to verify with")))
     }
 
-    /// The URL that services deliver to, by its token; `None` where the public URL is not known.
-    pub(crate) fn event_url(&self, token: &str) -> Option<String> {
-        Some(format!("{}{PATH}{token}", self.0.public_url.as_ref()?))
+    /// The URL that services deliver to, by its token or of the whole app; `None` where the public URL is not known.
+    fn event_url(&self, connector: &str, spec: &spec::Hook, token: &str) -> Option<String> {
+        Some(format!("{}{}", self.0.public_url.as_ref()?, event_path(connector, spec, token)))
     }
 
     async fn claim(&self, id: &str) -> Result<Hook> {
@@ -448,6 +457,25 @@ impl Host {
         self.store().hooks(HookFilter { connection: Some(id.to_owned()), ..HookFilter::default() }).await
     }
 
+    /// Gives the hooks of a connection, which may be another account's by now, what is delivered for that one.
+    pub(crate) async fn hooks_rerouted(&self, row: &store::Connection) -> Result<()> {
+        for hook in self.of_connection(&row.id).await? {
+            let routing = match self.routing(row, &hook.hook) {
+                Ok(routing) => routing,
+                Err(error) => {
+                    tell(self, &hook, NoticeKind::HookFailing, error.message()).await;
+                    // Of no delivery: it gets nothing, and above all nothing of whose it was.
+                    Some(String::new())
+                }
+            };
+            if let Some(routing) = routing.filter(|routing| hook.routing.as_ref() != Some(routing)) {
+                self.store().hook_route(&hook.id, &routing).await?;
+                self.0.changes.note();
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets the hooks of a connection that is gone, whatever the service still has of them.
     pub(crate) async fn hooks_given_up(&self, id: &str, reason: &str) -> Result<()> {
         for hook in self.of_connection(id).await? {
@@ -471,6 +499,28 @@ fn spec_of<'c>(connector: &'c Connector, key: &str) -> Result<&'c spec::Hook> {
         };
         Error::coded(Code::HookUnknown, message).hint(hint)
     })
+}
+
+/// The flow whose options a registration of a hook has: the one that registers, or where there is none, one that serves an event.
+pub fn options_flow(connector: &Connector, hook: &str) -> Option<&'static FlowDescriptor> {
+    let registers = flow(connector, FlowKind::WebhookRegister, hook);
+    let of_hook = |event: &str| {
+        let events = connector.spec().map(|spec| &spec.events[..]).unwrap_or_default();
+        events.iter().any(|known| known.key == event && known.hook.as_deref() == Some(hook))
+    };
+    let served = |flow: &&FlowDescriptor| {
+        matches!(flow.kind, KindInfo::WebhookEvent { event } if of_hook(event))
+            && flow.shape_of(Slot::Options).is_some()
+    };
+    registers.or_else(|| connector.flows().iter().copied().find(served))
+}
+
+/// The path of a URL that services deliver to, under the public URL.
+fn event_path(connector: &str, spec: &spec::Hook, token: &str) -> String {
+    match spec.is_app() {
+        true => format!("/app/{connector}/{}", spec.key),
+        false => format!("{PATH}{token}"),
+    }
 }
 
 /// The one flow of a kind for a hook.

@@ -13,7 +13,7 @@ use std::{
 use linchpin::{
     Actor, Code, Delivery, Error, Result, Secret,
     flow::BoxFuture,
-    manifest::spec::{HookScope, Template, TemplatePart},
+    manifest::spec::{HookScope, SignatureKey, Template, TemplatePart},
     serde_json::{self, Value},
 };
 use tokio::time::Instant;
@@ -75,17 +75,26 @@ impl Host {
         StoredHooks { host: self.clone(), recent: Mutex::default() }
     }
 
-    /// Turns the one URL of a connector on: the service signs what it delivers there with one of these keys, or with one that it
-    /// publishes. Gives the URL, for whoever sets the app up with the service; none where the public URL is not known.
+    /// Keeps the keys with which a service signs what it delivers to an app, and turns the one URL of the app on. Gives the URL, for
+    /// whoever sets the app up with the service; none where the public URL is not known, or each registration has a URL of its own.
     ///
     /// # Errors
     ///
-    /// [`Code::HookUnknown`] when the spec has no such hook, or each of its registrations has a URL of its own.
+    /// [`Code::HookUnknown`] when the spec has no such hook, or it has neither a URL nor keys of an app. [`Code::HookKeyMissing`]
+    /// without a key where the service publishes none.
     pub async fn app_hook_on(&self, connector: &str, hook: &str, keys: &[Secret]) -> Result<Option<String>> {
         let spec = spec_of(self.0.connector(connector)?, hook)?;
-        if !spec.is_app() {
-            let message = format!("each registration of the hook `{hook}` has a URL of its own");
+        let signature = spec.signature.as_ref();
+        let keyed = signature.is_some_and(|signature| signature.key == Some(SignatureKey::App));
+        if !spec.is_app() && !keyed {
+            let message = format!("each registration of the hook `{hook}` has a URL and a key of its own");
             return Err(Error::coded(Code::HookUnknown, message).hint("use `linchpin hook register`"));
+        }
+        if keyed && keys.iter().all(|key| key.expose().is_empty()) {
+            let message = format!("nobody has said with which key `{connector}` signs what it delivers");
+            return Err(Error::coded(Code::HookKeyMissing, message).hint(
+                "take it from the app's settings at the service, and give it by `--signing-key FILE`",
+            ));
         }
         let text: Vec<&str> = keys.iter().map(Secret::expose).collect();
         let text = Zeroizing::new(serde_json::to_vec(&text).map_err(|error| {
@@ -96,7 +105,28 @@ impl Host {
         let row = Client { connector: connector.to_owned(), method, id: "app".to_owned(), secret };
         self.store().client_put(row).await?;
         self.0.changes.note();
-        Ok(self.0.public_url.as_ref().map(|base| format!("{base}/app/{connector}/{hook}")))
+        Ok(self.event_url(connector, spec, "").filter(|_| spec.is_app()))
+    }
+
+    /// Whether the one URL of a connector is on: without it no registration of an app's hook gets anything.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the vault fails.
+    pub async fn app_hook_is_on(&self, connector: &str, hook: &str) -> Result<bool> {
+        Ok(self.app_keys(connector, hook).await?.is_some())
+    }
+
+    /// The keys with which the service signs what it delivers to an app; none where its URL is not on.
+    pub(super) async fn app_keys(&self, connector: &str, hook: &str) -> Result<Option<Vec<Secret>>> {
+        let (method, place) = app_place(connector, hook);
+        let Some(kept) = self.store().client(connector, &method).await? else { return Ok(None) };
+        let Some(sealed) = &kept.secret else { return Ok(Some(Vec::new())) };
+        let opened = self.vault().open(&place, sealed)?;
+        let keys: Vec<String> = serde_json::from_slice(&opened).map_err(|_| {
+            Error::coded(Code::SealBroken, format!("the keys of `{connector}.{hook}` are none"))
+        })?;
+        Ok(Some(keys.into_iter().map(Secret::new).collect()))
     }
 
     /// By what deliveries to the one URL of an app are told to be for a connection.
@@ -177,17 +207,7 @@ impl StoredHooks {
         if !spec_of(known, hook).is_ok_and(|spec| spec.is_app()) {
             return Ok(Vec::new());
         }
-        let (method, place) = app_place(connector, hook);
-        let Some(kept) = self.host.store().client(connector, &method).await? else { return Ok(Vec::new()) };
-        let keys: Vec<String> = match &kept.secret {
-            Some(sealed) => {
-                serde_json::from_slice(&self.host.vault().open(&place, sealed)?).map_err(|_| {
-                    Error::coded(Code::SealBroken, format!("the keys of `{connector}.{hook}` are none"))
-                })?
-            }
-            None => Vec::new(),
-        };
-        let keys = keys.into_iter().map(Secret::new).collect();
+        let Some(keys) = self.host.app_keys(connector, hook).await? else { return Ok(Vec::new()) };
         let id = format!("{connector}/{hook}");
         Ok(vec![Arc::new(Receiver::new(known, hook, id, None, keys, Value::Null)?)])
     }

@@ -187,7 +187,8 @@ impl Work {
 
     /// Where the service shall deliver; as it did where this process does not know its public URL.
     fn url(&self) -> String {
-        self.host.event_url(&self.secrets.token).unwrap_or_else(|| self.secrets.url.clone())
+        let url = self.host.event_url(&self.row.connector, &self.spec, &self.secrets.token);
+        url.unwrap_or_else(|| self.secrets.url.clone())
     }
 
     /// What event URLs of this installation begin with.
@@ -465,7 +466,9 @@ impl Work {
 
     /// What the service lists; `None` where the connector cannot ask.
     async fn listed(&self) -> Step<Option<Vec<Listed>>> {
-        let Some(flow) = self.flow(FlowKind::WebhookList) else { return Ok(None) };
+        // Registrations that share one URL cannot be told apart.
+        let flow = self.flow(FlowKind::WebhookList).filter(|_| !self.spec.is_app());
+        let Some(flow) = flow else { return Ok(None) };
         let base = self.base();
         let output = match self.call(flow, |call| call.event_base(base)).await {
             Ok(output) => output,

@@ -117,10 +117,17 @@ struct Held {
 #[derive(Default)]
 struct Gathered {
     entries: Vec<NewEntry>,
-    told: Vec<oneshot::Sender<Result<Put>>>,
+    /// Who waits for them, in their order.
+    told: Vec<Told>,
     bytes: usize,
     /// Whether somebody is committing, and will look here again afterwards.
     busy: bool,
+}
+
+/// Who waits for so many entries that go in together.
+struct Told {
+    count: usize,
+    tell: oneshot::Sender<Result<Vec<Put>>>,
 }
 
 #[derive(Default)]
@@ -133,6 +140,10 @@ struct Finished {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn stopped() -> Error {
+    Error::coded(Code::StoreFailed, "the inbox has stopped")
 }
 
 impl Inbox {
@@ -166,11 +177,22 @@ impl Inbox {
     ///
     /// [`Code::InboxFull`] with the time after which to come again, and [`Code::StoreFailed`]; then the entry is not in.
     pub async fn put(&self, entry: NewEntry) -> Result<Put> {
+        let put = self.put_all(vec![entry]).await?;
+        put.into_iter().next().ok_or_else(stopped)
+    }
+
+    /// Puts entries in by one commit: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Inbox::put); then none of them is in.
+    pub async fn put_all(&self, entries: Vec<NewEntry>) -> Result<Vec<Put>> {
         let (tell, told) = oneshot::channel();
         {
             let mut gathered = lock(&self.0.gathered);
             let policy = &self.0.policy;
-            let bytes = gathered.bytes.saturating_add(entry.size());
+            let size: usize = entries.iter().map(NewEntry::size).sum();
+            let bytes = gathered.bytes.saturating_add(size);
             if self.0.waiting.load(Ordering::Relaxed) >= policy.waiting || bytes > policy.gathered {
                 return Err(Error::coded(
                     Code::InboxFull,
@@ -179,13 +201,13 @@ impl Inbox {
                 .retry_after(STAY_AWAY));
             }
             gathered.bytes = bytes;
-            gathered.entries.push(entry);
-            gathered.told.push(tell);
+            gathered.told.push(Told { count: entries.len(), tell });
+            gathered.entries.extend(entries);
             if !std::mem::replace(&mut gathered.busy, true) {
                 tokio::spawn(commit(self.0.clone()));
             }
         }
-        told.await.unwrap_or_else(|_| Err(Error::coded(Code::StoreFailed, "the inbox has stopped")))
+        told.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Says that something is due now that the inbox was not told of: an entry that was put in beside it, or replayed.
@@ -226,12 +248,19 @@ async fn commit(shared: Arc<Shared>) {
     loop {
         let (entries, told) = {
             let mut gathered = lock(&shared.gathered);
-            if gathered.entries.is_empty() {
+            if gathered.told.is_empty() {
                 gathered.busy = false;
                 return;
             }
-            let most = gathered.entries.len().min(BATCH);
-            let told: Vec<_> = gathered.told.drain(..most).collect();
+            // What goes in together is never torn apart, however many they are.
+            let (mut some, mut most) = (0, 0);
+            for told in &gathered.told {
+                if some > 0 && most + told.count > BATCH {
+                    break;
+                }
+                (some, most) = (some + 1, most + told.count);
+            }
+            let told: Vec<_> = gathered.told.drain(..some).collect();
             let entries: Vec<NewEntry> = gathered.entries.drain(..most).collect();
             let size: usize = entries.iter().map(NewEntry::size).sum();
             gathered.bytes = gathered.bytes.saturating_sub(size);
@@ -241,7 +270,7 @@ async fn commit(shared: Arc<Shared>) {
     }
 }
 
-async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<oneshot::Sender<Result<Put>>>) {
+async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<Told>) {
     // With room for all of them here nobody else need look at them, unless this process dies.
     let size: usize = entries.iter().map(NewEntry::size).sum();
     let small = shared.held.load(Ordering::Relaxed).saturating_add(size) <= shared.policy.gathered;
@@ -252,8 +281,8 @@ async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<oneshot::Send
     match shared.store.inbox_put(entries, held).await {
         Ok(put) => {
             let mut others = room.is_none();
-            for ((what, put), tell) in stays.into_iter().zip(put).zip(told) {
-                if let Put::New(number) = put {
+            for (what, put) in stays.into_iter().zip(&put) {
+                if let Put::New(number) = *put {
                     shared.waiting.fetch_add(1, Ordering::Relaxed);
                     match room.as_mut().and_then(Iterator::next).filter(|_| what.lane.is_none()) {
                         Some(place) => {
@@ -263,15 +292,18 @@ async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<oneshot::Send
                         None => others = true,
                     }
                 }
+            }
+            let mut put = put.into_iter();
+            for Told { count, tell } in told {
                 // Whoever sent it may have gone.
-                let _ = tell.send(Ok(put));
+                let _ = tell.send(Ok(put.by_ref().take(count).collect()));
             }
             if others {
                 shared.wake.notify_one();
             }
         }
         Err(error) => {
-            for tell in told {
+            for Told { tell, .. } in told {
                 let mut copy = Error::coded(error.code(), error.message().to_owned());
                 if let Some(hint) = error.details().hint {
                     copy = copy.hint(hint.to_owned());

@@ -282,18 +282,20 @@ impl Shared {
                 None => Vec::new(),
             },
         };
-        let mut kept = false;
-        for receiver in receivers {
-            let put = self.keep(&receiver, hook, &delivery).await?;
-            kept |= put.is_some();
-            match put {
-                Some(Put::New(_)) => self.count(hook, |counts| &counts.accepted, "accepted"),
-                Some(Put::Known) => self.count(hook, |counts| &counts.repeated, "repeated"),
-                None => {}
-            }
-        }
-        if !kept {
+        let entries =
+            receivers.iter().filter_map(|receiver| self.entry(receiver, hook, &delivery).transpose());
+        let entries: Vec<NewEntry> = entries.collect::<Result<_>>()?;
+        let kept = entries.len();
+        if entries.is_empty() {
             self.count(hook, |counts| &counts.passed_over, "passed_over");
+        } else {
+            // For all connections or for none: the service is answered once, and comes again for all of them.
+            for put in self.inbox.put_all(entries).await? {
+                match put {
+                    Put::New(_) => self.count(hook, |counts| &counts.accepted, "accepted"),
+                    Put::Known => self.count(hook, |counts| &counts.repeated, "repeated"),
+                }
+            }
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
         Ok(hook.guard.response())
@@ -312,8 +314,8 @@ impl Shared {
         hook.guard.accepted(delivery, &hook.keys)
     }
 
-    /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
-    async fn keep(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<Put>> {
+    /// What is put into the inbox of a delivery for the connection of a hook; nothing when it is of no event there.
+    fn entry(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<NewEntry>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
@@ -334,18 +336,14 @@ impl Shared {
             url: without_token(&delivery.url),
             headers,
         });
-        let put = self
-            .inbox
-            .put(NewEntry {
-                source: receiver.id.clone(),
-                identity: storable(hook.guard.identity(delivery)),
-                lane: hook.guard.lane(delivery).map(storable),
-                head: head.into(),
-                body: delivery.body.clone(),
-                received: self.clock.now(),
-            })
-            .await?;
-        Ok(Some(put))
+        Ok(Some(NewEntry {
+            source: receiver.id.clone(),
+            identity: storable(hook.guard.identity(delivery)),
+            lane: hook.guard.lane(delivery).map(storable),
+            head: head.into(),
+            body: delivery.body.clone(),
+            received: self.clock.now(),
+        }))
     }
 }
 

@@ -38,6 +38,9 @@ pub trait HookStore: fmt::Debug + Send + Sync + 'static {
     /// another, or it is gone. One that was turned off meanwhile stays off, and due as it was.
     fn hook_put(&self, hook: Hook) -> BoxFuture<'_, Result<Option<Hook>>>;
 
+    /// Gives deliveries of this routing key to a hook, whoever has claimed it; `false` when there is none.
+    fn hook_route(&self, id: &str, routing: &str) -> BoxFuture<'_, Result<bool>>;
+
     /// Turns a hook off, whoever has claimed it, and makes it due; `false` when there is none. One that is off stays as it is.
     fn hook_off(&self, id: &str, now: DateTime) -> BoxFuture<'_, Result<bool>>;
 

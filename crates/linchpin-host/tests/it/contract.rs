@@ -65,6 +65,7 @@ contract! {
     the_cells_of_a_connection_go_with_it
     a_hook_is_kept_as_it_was_added
     hooks_are_filtered_and_in_order
+    a_hook_is_given_another_routing_key_whoever_has_claimed_it
     hooks_that_are_due_are_claimed
     a_hook_is_changed_under_its_claim_alone
     a_hook_that_is_off_stays_off
@@ -742,6 +743,21 @@ async fn a_hook_is_kept_as_it_was_added(home: &Home) {
     assert!(!store.hook_add(hook("late", "gone")).await.unwrap());
     store.connection_move("it", change(State::Revoked, 5)).await.unwrap();
     assert!(!store.hook_add(hook("late", "it")).await.unwrap());
+}
+
+async fn a_hook_is_given_another_routing_key_whoever_has_claimed_it(home: &Home) {
+    let store = with_grant(home).await;
+    let new = Hook { routing: Some("T024".to_owned()), ..hook("a", "it") };
+    assert!(store.hook_add(new).await.unwrap());
+    let claimed = store.hook_claim("a", at(10), at(20)).await.unwrap().unwrap();
+    assert!(store.hook_route("a", "T025").await.unwrap());
+    // Whoever has it says nothing of where deliveries go.
+    let put = store.hook_put(claimed).await.unwrap().unwrap();
+    assert_eq!(put.routing.as_deref(), Some("T025"));
+    let at_key = |key: &str| HookFilter { routing: Some(key.to_owned()), ..HookFilter::default() };
+    assert_eq!(store.hooks(at_key("T024")).await.unwrap(), []);
+    assert_eq!(store.hooks(at_key("T025")).await.unwrap(), [put]);
+    assert!(!store.hook_route("gone", "T025").await.unwrap());
 }
 
 async fn hooks_are_filtered_and_in_order(home: &Home) {

@@ -301,6 +301,31 @@ async fn senders_are_asked_to_come_again_when_there_is_no_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_put_in_together_goes_in_by_one_commit_or_not_at_all() {
+    let store = Arc::new(Full::default());
+    let world = World::over(store.clone(), InboxPolicy::default(), |_| Box::pin(async { Ok(()) }));
+    let many = |name: &str, count: usize| -> Vec<NewEntry> {
+        (0..count).map(|number| entry(&format!("{name}{number}"))).collect()
+    };
+    let inbox = &world.inbox;
+    let (a, b, c) =
+        tokio::join!(inbox.put_all(many("a", 200)), inbox.put_all(many("b", 200)), inbox.put(entry("c")));
+    let new = |put: &[Put]| put.iter().filter(|put| matches!(put, Put::New(_))).count();
+    assert_eq!((new(&a.unwrap()), new(&b.unwrap()), new(&[c.unwrap()])), (200, 200, 1));
+    assert_eq!(*store.commits.lock().unwrap(), [200, 201], "none is torn apart");
+    let known = inbox.put_all([many("b", 1), many("d", 400)].concat()).await.unwrap();
+    assert_eq!((known[0], known.len(), new(&known)), (Put::Known, 401, 400));
+    assert_eq!(store.commits.lock().unwrap().last(), Some(&401));
+    assert_eq!(inbox.put_all(Vec::new()).await.unwrap(), []);
+
+    store.full.store(true, Ordering::SeqCst);
+    let refused = inbox.put_all(many("e", 3)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::StoreFailed);
+    store.full.store(false, Ordering::SeqCst);
+    assert_eq!(inbox.store().inbox_waiting().await.unwrap(), 801);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_attempted_before_the_sink_is_ready() {
     let world = World::new(policy(), |_| taken());
     world.told.ready.store(false, Ordering::SeqCst);

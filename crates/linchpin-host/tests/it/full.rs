@@ -1,6 +1,9 @@
 //! A disk that is full when a test says so.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use linchpin_host::{
@@ -13,13 +16,19 @@ use linchpin_host::{
 pub(crate) struct Full {
     pub(crate) inbox: MemoryInbox,
     pub(crate) full: AtomicBool,
+    /// How many entries each commit put in.
+    pub(crate) commits: Mutex<Vec<usize>>,
+}
+
+fn full() -> Error {
+    Error::coded(Code::StoreFailed, "the disk is full")
 }
 
 macro_rules! while_there_is_room {
     ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)+) => {
         $(fn $name(&self, $($arg: $type),*) -> BoxFuture<'_, Result<$result>> {
             match self.full.load(Ordering::SeqCst) {
-                true => Box::pin(std::future::ready(Err(Error::coded(Code::StoreFailed, "the disk is full")))),
+                true => Box::pin(std::future::ready(Err(full()))),
                 false => self.inbox.$name($($arg),*),
             }
         })+
@@ -27,8 +36,19 @@ macro_rules! while_there_is_room {
 }
 
 impl InboxStore for Full {
+    fn inbox_put(
+        &self,
+        entries: Vec<NewEntry>,
+        held_until: Option<DateTime>,
+    ) -> BoxFuture<'_, Result<Vec<Put>>> {
+        if self.full.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(full())));
+        }
+        self.commits.lock().unwrap().push(entries.len());
+        self.inbox.inbox_put(entries, held_until)
+    }
+
     while_there_is_room! {
-        inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
         inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
         inbox_done(numbers: Vec<i64>) -> ();
         inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;

@@ -7,12 +7,12 @@ use std::{
 
 use linchpin::{
     Connector, Context, Delivery, EventUrl, Payload, Registered, Result, Secret, connector::SpecFile, fields,
-    serde_json::Value, webhook,
+    flow::BoxFuture, serde_json::Value, webhook,
 };
 use linchpin_host::{
     EventStream, Sink,
     inbox::{Head, Inbox, InboxPolicy},
-    ingress::{Accepts, FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
+    ingress::{Accepts, FixedHooks, Hooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
     store::{Entries, InboxStore, NewEntry},
 };
 use linchpin_runtime::{
@@ -126,6 +126,15 @@ impl Server {
         let hooks = FixedHooks::new()
             .with("token", live(Accepts::Everything))
             .with("registering", live(Accepts::Handshakes));
+        Server::over(hooks, policy, inbox, limits).await
+    }
+
+    async fn over(
+        hooks: impl Hooks,
+        policy: IngressPolicy,
+        inbox: InboxPolicy,
+        limits: ServeLimits,
+    ) -> Server {
         let (store, events) = (Arc::new(Full::default()), EventStream::new());
         let inbox = Inbox::new(store.clone(), Arc::new(SystemClock), inbox);
         let fetcher = Fetcher::new(&Runtime::new());
@@ -288,6 +297,77 @@ async fn senders_that_are_slow_are_cut_off() {
     .await
     .unwrap();
     assert_eq!(status(&read(&mut body).await), 408);
+}
+
+/// One URL for two connections, by which one team is known.
+struct Shared {
+    app: Arc<Receiver>,
+    connections: Vec<Arc<Receiver>>,
+}
+
+impl Hooks for Shared {
+    fn find<'a>(&'a self, _token: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn app<'a>(&'a self, _connector: &'a str, hook: &'a str) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        Box::pin(std::future::ready(Ok((hook == "project").then(|| self.app.clone()))))
+    }
+
+    fn routed<'a>(&'a self, _app: &'a Receiver, key: &'a str) -> BoxFuture<'a, Result<Vec<Arc<Receiver>>>> {
+        let found = if key == "T1" { self.connections.clone() } else { Vec::new() };
+        Box::pin(std::future::ready(Ok(found)))
+    }
+}
+
+#[tokio::test]
+async fn what_many_share_a_url_for_goes_in_for_all_of_them_or_for_none() {
+    let text = SPEC.text.replace(
+        "key = \"registration\" }",
+        "key = \"app\" }\nscope = \"app\"\nroute = { body = \"/team\", connection = \"{account}\" }",
+    );
+    let spec = SpecFile { path: SPEC.path, text: text.leak() };
+    let connector = Connector::builder(spec).flow::<issue_opened>().build().unwrap();
+    let receiver = |id: &str, connection: Option<&str>, keys| {
+        let connection = connection.map(str::to_owned);
+        Arc::new(Receiver::new(&connector, "project", id, connection, keys, Value::Null).unwrap())
+    };
+    let hooks = Shared {
+        app: receiver("app", None, vec![key()]),
+        connections: vec![receiver("h1", Some("c1"), Vec::new()), receiver("h2", Some("c2"), Vec::new())],
+    };
+    let server =
+        Server::over(hooks, IngressPolicy::default(), InboxPolicy::default(), ServeLimits::default()).await;
+    let sent = |id: &str, team: &str| {
+        let body = format!(r#"{{"number":7,"team":"{team}"}}"#);
+        signed("/app/tracker/project", &key(), id, "issue", &body)
+    };
+    server.store.full.store(true, Ordering::SeqCst);
+    assert_eq!(server.status(&sent("d1", "T1")).await, 503);
+    server.store.full.store(false, Ordering::SeqCst);
+    assert_eq!(server.entries().await, []);
+
+    assert_eq!(server.status(&sent("d1", "T1")).await, 200);
+    assert_eq!(server.status(&sent("d1", "T1")).await, 200, "again");
+    assert_eq!(*server.store.commits.lock().unwrap(), [2, 2], "each by one commit");
+    let entries = server.entries().await;
+    let of: Vec<_> = entries.iter().map(|entry| (entry.source.as_str(), entry.identity.as_str())).collect();
+    assert_eq!(of, [("h1", "d1"), ("h2", "d1")]);
+    // Services turn off what answers with errors, and a team that nobody here has is none.
+    assert_eq!(server.status(&sent("d2", "T2")).await, 200);
+    assert_eq!(server.status(&sent("d3", "T1").replace(":7,", ":8,")).await, 401);
+    let counts = server.ingress.counts();
+    let count = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+    assert_eq!(
+        (
+            count(&counts.accepted),
+            count(&counts.repeated),
+            count(&counts.passed_over),
+            count(&counts.refused)
+        ),
+        (2, 2, 1, 1)
+    );
+    assert_eq!(server.status(&signed("/app/tracker/other", &key(), "d1", "issue", "{}")).await, 404);
 }
 
 #[tokio::test]

@@ -207,6 +207,9 @@ impl Check<'_> {
 
     fn scope(&mut self, path: &str, hook: &Hook) {
         let (scope, route) = (format!("{path}/scope"), format!("{path}/route"));
+        // A route without any place is told by another rule.
+        let empty = matches!(&hook.scope, HookScope::App { route, .. } if route.is_empty())
+            && self.has(&format!("{route}/body"));
         let problem = match (hook.is_app(), self.has(&route)) {
             (true, false) => {
                 (&scope, "nothing says whom deliveries are for", "add `route = { .., connection = \"..\" }`")
@@ -216,6 +219,9 @@ impl Check<'_> {
                 "deliveries are for the registration to whose URL they come",
                 "say `scope = \"app\"`, or take `route` away",
             ),
+            (true, true) if self.clean && empty => {
+                (&route, "no place says whom deliveries are for", "name one, as in `body = \"/team\"`")
+            }
             _ => {
                 let own =
                     |key: &SignatureKey| matches!(key, SignatureKey::Registration | SignatureKey::Field(_));

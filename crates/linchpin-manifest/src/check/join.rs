@@ -10,6 +10,7 @@ use super::field::{self, Field};
 use super::{LABEL_HELP, is_label, schedule};
 use crate::descriptor::{ConnectorDescriptor, Effect, FlowDescriptor, FlowKind, Idempotency, ResultShape};
 use crate::diagnostic::{self, Diagnostic, Location};
+use crate::manifest::options_of;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join as join_path};
 use crate::spec::{
@@ -46,6 +47,7 @@ pub fn join(
         check.costs();
         check.hooks();
         check.events();
+        check.options();
         check.filters();
         check.monitors();
         check.idempotency();
@@ -615,6 +617,17 @@ impl<'a> Check<'a> {
                 }
             }
         }
+        for hook in spec.hooks.iter().filter(|hook| hook.is_app()) {
+            let listed = |flow: &&FlowDescriptor| {
+                flow.kind == FlowKind::WebhookList && flow.hook.as_ref() == Some(&hook.key)
+            };
+            if let Some(flow) = self.connector.flows.iter().find(listed) {
+                let message = format!("`{}` lists what shares one URL", flow.key);
+                let help =
+                    "take it away, or give each registration a URL of its own: `scope = \"registration\"`";
+                self.at(&rules::LP374, flow, message, help);
+            }
+        }
         for hook in &spec.hooks {
             let pointers = [
                 ("expires/at", hook.expires.as_ref().map(|expires| &expires.at)),
@@ -668,17 +681,32 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// The events of a hook that no flow registers have one type of options.
+    fn options(&mut self) {
+        let (spec, flows) = (self.spec, &self.connector.flows);
+        for hook in &spec.hooks {
+            let mut taking = options_of(spec, &hook.key, flows);
+            let Some(first) = taking.next() else { continue };
+            let others: Vec<_> = taking.filter(|flow| flow.options != first.options).collect();
+            for flow in others {
+                let message = format!("`{}` takes other options than `{}`", flow.key, first.key);
+                let diagnostic = Diagnostic::new(&rules::LP373, message)
+                    .label(self.place(flow), "this flow")
+                    .label(self.place(first), "of one hook with this one")
+                    .help("let both take one type, or leave the options out where only the spec filters by them");
+                self.found.push(diagnostic);
+            }
+        }
+    }
+
     /// What a filter names is an option of whoever registers.
     fn filters(&mut self) {
         let flows = &self.connector.flows;
         for event in self.spec.events.iter().filter(|event| !event.filter.is_empty()) {
-            let registers = |flow: &&FlowDescriptor| {
-                flow.kind == FlowKind::WebhookRegister && flow.hook.is_some() && flow.hook == event.hook
-            };
+            let Some(hook) = &event.hook else { continue };
             let serves = |flow: &&FlowDescriptor| flow.event.as_ref() == Some(&event.key);
-            let Some(flow) = flows.iter().find(registers).or_else(|| flows.iter().find(serves)) else {
-                continue;
-            };
+            let flow = options_of(self.spec, hook, flows).next().or_else(|| flows.iter().find(serves));
+            let Some(flow) = flow else { continue };
             let options = flow.options.get("properties").and_then(Value::as_object);
             let known: Vec<&str> =
                 options.into_iter().flat_map(|options| options.keys().map(String::as_str)).collect();

@@ -532,7 +532,7 @@ pub(super) fn pointer(node: &Node, key: &str) -> Option<String> {
 }
 
 /// One pointer, or a list of them.
-fn pointers(node: &Node, key: &str) -> Vec<String> {
+pub(super) fn pointers(node: &Node, key: &str) -> Vec<String> {
     let mut pointers = list(node, key);
     pointers.extend(text(node, key));
     pointers.retain(|text| is_pointer(text));

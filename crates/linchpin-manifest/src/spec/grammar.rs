@@ -891,7 +891,11 @@ static ROUTE: Table = Table {
     keys: &[
         may("header", HEADER, "The header that says whom a delivery is for."),
         may("query", TEXT, "The query parameter that says it."),
-        may("body", POINTER, "JSON pointer to what says it."),
+        may(
+            "body",
+            Shape::OneOrList(&POINTER),
+            "JSON pointer to what says it; of several the values together, with `/` between.",
+        ),
         must(
             "connection",
             TEMPLATE,

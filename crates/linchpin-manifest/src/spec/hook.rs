@@ -77,8 +77,8 @@ pub enum HookScope {
     Registration,
     /// `scope = "app"`: one URL of the whole connector, whose deliveries go to the connections that they are for.
     App {
-        /// What a delivery says of whom it is for.
-        route: DeliveryPlace,
+        /// What a delivery says of whom it is for: of several places the values together, with `/` between.
+        route: Vec<DeliveryPlace>,
         /// What a connection says of itself: of its fields, and `{account}`, the id that its `#[authping]` gave.
         connection: Template,
     },

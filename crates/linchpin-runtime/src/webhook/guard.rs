@@ -87,7 +87,7 @@ pub struct Guard {
     /// Whether what tells deliveries apart is signed with them.
     signed_id: bool,
     order_by: Option<Place>,
-    route: Option<Place>,
+    route: Vec<Place>,
     response: Reply,
     secret_headers: Vec<HeaderName>,
 }
@@ -160,8 +160,8 @@ impl Guard {
             signed_id,
             order_by: place(&hook.order_by)?,
             route: match &hook.scope {
-                HookScope::App { route, .. } => Some(Place::of(route)?),
-                _ => None,
+                HookScope::App { route, .. } => route.iter().map(Place::of).collect::<Result<_>>()?,
+                _ => Vec::new(),
             },
             response: response(&hook.response)?,
             secret_headers,
@@ -256,11 +256,32 @@ impl Guard {
         self.order_by.as_ref()?.text(delivery).map(|value| bounded(&value))
     }
 
-    /// Whom a delivery to the one URL of an app is for: what the spec's `route` names. Nothing where there is none, or it is longer than any
-    /// account's id.
+    /// Whom a delivery to the one URL of an app is for: what the spec's `route` names, of several places with `/` between. Nothing where
+    /// one of them has nothing, or it is longer than any account's id.
     pub fn routing_key(&self, delivery: &Delivery) -> Option<String> {
-        let value = self.route.as_ref()?.text(delivery)?;
-        (!value.is_empty() && value.len() <= LONGEST_VALUE).then(|| value.into_owned())
+        let values: Option<Vec<_>> = self.route.iter().map(|place| place.text(delivery)).collect();
+        let values = values.filter(|values| values.iter().all(|value| !value.is_empty()))?;
+        let (_, first) = values.split_last()?;
+        // Two addressees must never have one key.
+        if first.iter().any(|value| value.contains('/')) {
+            return None;
+        }
+        let key = values.join("/");
+        (key.len() <= LONGEST_VALUE).then_some(key)
+    }
+
+    /// Says in a delivery whom it is for, where it says nothing of that: for samples and stand-ins, before it is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::InputInvalid`] when the body is none in which it could stand, or the key is none of the spec's `route`.
+    pub fn address(&self, delivery: &mut Delivery, routing_key: &str) -> Result<()> {
+        let values: Vec<&str> = routing_key.splitn(self.route.len().max(1), '/').collect();
+        if values.len() != self.route.len() {
+            let message = format!("`{}` has other places to say whom a delivery is for", self.hook);
+            return Err(Error::coded(Code::InputInvalid, message));
+        }
+        self.route.iter().zip(values).try_for_each(|(place, value)| place.put(delivery, value))
     }
 
     /// What a delivery is answered with at once.

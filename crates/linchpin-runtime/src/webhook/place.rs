@@ -145,7 +145,10 @@ fn put_into(value: &mut Value, tokens: &[String], text: &str) -> Option<bool> {
         Value::Array(items) => put_into(items.get_mut(index(first)?)?, rest, text),
         Value::Object(members) => put_into(members.entry(first.clone()).or_insert(Value::Null), rest, text),
         Value::Null => {
-            *value = Value::Object(serde_json::Map::new());
+            *value = match first.as_str() {
+                "0" => Value::Array(vec![Value::Null]),
+                _ => Value::Object(serde_json::Map::new()),
+            };
             put_into(value, tokens, text)
         }
         _ => None,

@@ -318,6 +318,34 @@ fn deliveries_are_told_apart_ordered_and_routed() {
 }
 
 #[test]
+fn who_a_delivery_is_for_may_stand_in_several_places() {
+    let own = guard(
+        "scope = \"app\"\nroute = { body = [\"/to/0/team\", \"/to/0/user\"], connection = \"{account}\" }",
+    );
+    let key = |body: &str| own.routing_key(&delivery(&[], body));
+    assert_eq!(key(r#"{"to":[{"team":"T1","user":"U1"}]}"#).as_deref(), Some("T1/U1"));
+    assert_eq!(key(r#"{"to":[{"team":"T1","user":"U/1"}]}"#).as_deref(), Some("T1/U/1"));
+    for nobody in [
+        r#"{"to":[{"team":"T1"}]}"#,
+        r#"{"to":[{"team":"T1","user":""}]}"#,
+        r#"{"to":[{"team":null,"user":"U1"}]}"#,
+        // It would be the key of somebody else.
+        r#"{"to":[{"team":"T1/U","user":"1"}]}"#,
+        r#"{"to":[]}"#,
+        "no JSON",
+    ] {
+        assert_eq!(key(nobody), None, "{nobody}");
+    }
+    let mut addressed = delivery(&[], r#"{"event":1}"#);
+    own.address(&mut addressed, "T1/U/1").unwrap();
+    assert_eq!(addressed.body, r#"{"event":1,"to":[{"team":"T1","user":"U/1"}]}"#);
+    own.address(&mut addressed, "T2/U2").unwrap();
+    assert_eq!(own.routing_key(&addressed).as_deref(), Some("T1/U/1"), "what is there stays");
+    assert!(own.address(&mut delivery(&[], "{}"), "T1").is_err());
+    assert!(guard("").address(&mut delivery(&[], "{}"), "T1").is_err());
+}
+
+#[test]
 fn a_registration_gets_the_events_of_its_options() {
     let spec = spec(
         "[event.opened]\nname = \"Opened\"\nhook = \"h\"\nmatch = { query = { kind = \"a\" } }\n\

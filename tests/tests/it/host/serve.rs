@@ -1,6 +1,7 @@
 //! `linchpin serve` from the first delivery to the last signal, as an operator runs it.
 
 use std::{
+    any::Any,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
@@ -10,21 +11,38 @@ use std::{
 };
 
 use linchpin_github::mock::{Github, TOKEN};
+use linchpin_slack::mock::{SIGNING_SECRET, Slack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command::linchpin;
 
 struct World {
-    github: Github,
+    uri: String,
+    /// Where connections have their token from.
+    token: (&'static str, &'static str),
     folder: TempDir,
+    _service: Box<dyn Any>,
 }
 
 impl World {
     async fn new() -> World {
-        let world = World { github: Github::start().await, folder: tempfile::tempdir().unwrap() };
+        let github = Github::start().await;
+        let world = World::over(github.uri(), ("LINCHPIN_GITHUB_TOKEN", TOKEN), github);
         world.ok(&["auth", "login", "github", "--name", "work"]).await;
         world
+    }
+
+    async fn slack() -> World {
+        let slack = Slack::start().await;
+        let token = ("LINCHPIN_SLACK_TOKEN", linchpin_slack::mock::TOKEN);
+        let world = World::over(slack.uri(), token, slack);
+        world.ok(&["auth", "login", "slack", "--method", "bot_token", "--name", "team"]).await;
+        world
+    }
+
+    fn over(uri: String, token: (&'static str, &'static str), service: impl Any) -> World {
+        World { uri, token, folder: tempfile::tempdir().unwrap(), _service: Box::new(service) }
     }
 
     fn store(&self) -> PathBuf {
@@ -33,8 +51,8 @@ impl World {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = linchpin();
-        command.args(args).args(["--base-url", &self.github.uri()]).env("LINCHPIN_STORE", self.store());
-        command.env("LINCHPIN_GITHUB_TOKEN", TOKEN).env("LINCHPIN_PUBLIC_URL", "https://hooks.example");
+        command.args(args).args(["--base-url", &self.uri]).env("LINCHPIN_STORE", self.store());
+        command.env(self.token.0, self.token.1).env("LINCHPIN_PUBLIC_URL", "https://hooks.example");
         command
     }
 
@@ -174,6 +192,60 @@ async fn a_delivery_becomes_an_event_and_a_wrong_one_does_not() {
     assert_eq!(off.status.code(), Some(2), "{off:?}");
     server.stop();
     assert_eq!(world.json(&["hook", "purge", "--state", "done"]).await, json!({ "purged": 2 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_slack_tells_an_app_becomes_an_event_and_a_wrong_delivery_does_not() {
+    let world = World::slack().await;
+    let early = world.ok(&["hook", "register", "team"]).await;
+    assert!(String::from_utf8_lossy(&early.stderr).contains("linchpin hook app slack.events"), "{early:?}");
+    let keyless = world.run(&["hook", "app", "slack.events"]).await;
+    assert!(String::from_utf8_lossy(&keyless.stderr).contains("LP568"), "{keyless:?}");
+    let secret = world.folder.path().join("slack.key");
+    std::fs::write(&secret, SIGNING_SECRET).unwrap();
+    let app =
+        world.json(&["hook", "app", "slack.events", "--signing-key", &secret.display().to_string()]).await;
+    assert_eq!(app, json!({ "hook": "slack.events", "url": "https://hooks.example/app/slack/events" }));
+    let set = ["--set", "events=[\"message\"]", "--set", "channel=C012AB3CD"];
+    let register = world.ok(&[&["hook", "register", "team", "--format", "json"][..], &set].concat()).await;
+    assert!(register.stderr.is_empty(), "{register:?}");
+    let hook: Value = serde_json::from_slice(&register.stdout).unwrap();
+    assert_eq!((&hook["hook"], &hook["stage"]), (&json!("events"), &json!("active")));
+    let all = world.json(&["hook", "list"]).await;
+    let other = all.as_array().unwrap().iter().find(|other| other["id"] != hook["id"]).unwrap();
+    world.ok(&["hook", "deregister", other["id"].as_str().unwrap()]).await;
+
+    let id = hook["id"].as_str().unwrap();
+    let server = world.serve(&["--stdout"]).await;
+    let via = server.via.clone();
+    let send = ["hook", "send", "slack.message_posted", "--hook", id, "--via", &via, "--id", "Ev1"];
+    world.ok(&send).await;
+    let event = server.event();
+    assert_eq!((&event["type"], &event["connection"]), (&json!("slack.message_posted"), &json!("team")));
+    assert_eq!(event["data"]["channel"], "C012AB3CD");
+    for wrong in ["unsigned", "key", "tampered", "stale"] {
+        let out = world.run(&[&send[..], &["--wrong", wrong]].concat()).await;
+        assert_eq!(out.status.code(), Some(3), "{wrong}");
+        assert!(String::from_utf8_lossy(&out.stderr).contains("401"), "{out:?}");
+    }
+    world.ok(&send).await;
+    // Nobody asked for reactions.
+    world.ok(&["hook", "send", "slack.reaction_added", "--hook", id, "--via", &via]).await;
+    assert_eq!(server.stop(), [""; 0]);
+    let listed = world.json(&["hook", "deliveries"]).await;
+    let identities: Vec<_> =
+        listed.as_array().unwrap().iter().map(|entry| (&entry["identity"], &entry["state"])).collect();
+    assert_eq!(identities, [(&json!("Ev1"), &json!("done"))]);
+    let number = listed[0]["number"].to_string();
+    let shown = world.ok(&["hook", "show", &number]).await;
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        shown["body"]["authorizations"],
+        json!([{ "team_id": "T000000001", "user_id": "U000000000" }])
+    );
+    assert!(!shown.to_string().contains("x-slack-signature"), "{shown}");
+    world.ok(&["hook", "deregister", id]).await;
+    assert_eq!(world.json(&["hook", "list"]).await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -323,6 +323,7 @@ impl HookStore for Dying {
         hooks_due(now: DateTime, until: DateTime, most: usize) -> Vec<Hook>;
         hook_claim(id: &str, now: DateTime, until: DateTime) -> Option<Hook>;
         hook_put(hook: Hook) -> Option<Hook>;
+        hook_route(id: &str, routing: &str) -> bool;
         hook_off(id: &str, now: DateTime) -> bool;
         hooks_off(connection: &str, now: DateTime) -> ();
         hook_remove(id: &str, version: u64) -> bool;

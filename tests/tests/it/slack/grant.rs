@@ -135,7 +135,7 @@ async fn the_authorization_url_has_scopes_with_commas_and_no_challenge() {
     assert_eq!(url.path(), "/oauth/v2/authorize");
     let asked: Vec<_> = url.query_pairs().into_owned().collect();
     let scope = asked.iter().find(|(name, _)| name == "scope").map(|(_, value)| value.as_str()).unwrap();
-    assert!(scope.starts_with("channels:history,channels:join,") && !scope.contains(' '), "{scope}");
+    assert!(scope.starts_with("app_mentions:read,channels:history,") && !scope.contains(' '), "{scope}");
     assert!(asked.iter().all(|(name, _)| !name.starts_with("code_challenge")));
 }
 

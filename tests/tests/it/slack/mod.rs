@@ -3,6 +3,7 @@
 mod account;
 mod channel;
 mod choice;
+mod event;
 mod fault;
 mod grant;
 mod list;

@@ -1,8 +1,9 @@
 //! A Slack on loopback, for tests and demonstrations: it answers as Slack documents, and keeps what it is told.
 //!
-//! There is one workspace with one app, whose bot has one living token, [`TOKEN`]; others come of installations. Every list is
-//! long enough for three pages of two hundred.
+//! There is one workspace with one app, whose bot has one living token, [`TOKEN`]; others come of installations. Another workspace has the
+//! app too, by [`OTHER_TOKEN`]. Every list is long enough for three pages of two hundred.
 
+mod event;
 mod oauth;
 mod payload;
 mod state;
@@ -12,12 +13,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use linchpin::{DateTime, Delivery};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
+pub use self::event::{Happening, OTHER_TEAM, TEAM};
 use self::state::State;
 
 /// The token that is accepted, until it is revoked.
 pub const TOKEN: &str = "xoxb-mockmockmock-mockmockmock-mockmockmock";
+/// The token of the bot in the other workspace.
+pub const OTHER_TOKEN: &str = "xoxb-otherother-otherother-otherotherother";
+/// With what deliveries are signed.
+pub const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 /// The id of the app.
 pub const CLIENT_ID: &str = "2141029472.691202649728";
 /// The secret of the app.
@@ -126,6 +133,18 @@ impl Slack {
     /// Somebody removes the app from the workspace: all tokens of installations are dead.
     pub fn uninstall(&self) {
         self.state().oauth.uninstall();
+    }
+
+    /// What Slack delivers to the app's URL of something that happens in a workspace, signed at a time.
+    ///
+    /// Each happening has one id, so that the same one is the same delivery sent again.
+    pub fn delivery(&self, team: &str, happening: Happening, at: DateTime) -> Delivery {
+        event::signed(&event::callback(team, happening), at)
+    }
+
+    /// What Slack asks of the app's URL before it delivers there.
+    pub fn handshake(&self, challenge: &str, at: DateTime) -> Delivery {
+        event::signed(&event::handshake(challenge), at)
     }
 
     /// Whether a token opens anything, or is exchanged for one that does.

@@ -8,7 +8,7 @@ use linchpin::{
 };
 use wiremock::{Request, http::Url};
 
-use super::{BOT, CLIENT_ID, CLIENT_SECRET, TOKEN, payload};
+use super::{BOT, CLIENT_ID, CLIENT_SECRET, OTHER_TOKEN, TEAM, TOKEN, payload};
 
 /// Tokens, codes and what becomes of them.
 pub(super) struct OAuth {
@@ -38,11 +38,11 @@ enum Kind {
 
 impl OAuth {
     pub(super) fn new() -> OAuth {
-        let shown = Token { kind: Kind::Shown, problem: None };
+        let shown = |token: &str| (token.to_owned(), Token { kind: Kind::Shown, problem: None });
         OAuth {
             rotate: false,
             exchanges: 0,
-            tokens: [(TOKEN.to_owned(), shown)].into(),
+            tokens: [TOKEN, OTHER_TOKEN].map(shown).into(),
             codes: HashMap::new(),
             count: 0,
         }
@@ -145,8 +145,8 @@ impl OAuth {
             "token_type": "bot",
             "scope": payload::SCOPES,
             "bot_user_id": BOT,
-            "app_id": "A0KRD7HC3",
-            "team": { "id": payload::TEAM, "name": payload::TEAM_NAME },
+            "app_id": super::event::APP,
+            "team": { "id": TEAM, "name": payload::TEAM_NAME },
             "enterprise": null,
             "authed_user": { "id": "U000000001" },
         });

@@ -2,8 +2,6 @@
 
 use linchpin::serde_json::{Value, json};
 
-/// The id of the workspace.
-pub(super) const TEAM: &str = "T000000001";
 /// The name of the workspace.
 pub(super) const TEAM_NAME: &str = "Slack Softball Team";
 /// What the tokens allow.
@@ -14,13 +12,15 @@ pub(super) fn problem(code: &str) -> Value {
     json!({ "ok": false, "error": code })
 }
 
-pub(super) fn whose() -> Value {
+pub(super) fn whose(token: &str) -> Value {
+    let other = token == super::OTHER_TOKEN;
     json!({
         "ok": true,
         "url": "https://softball.slack.com/",
-        "team": TEAM_NAME,
+        "team": if other { "Other Team" } else { TEAM_NAME },
         "user": "linchpin",
-        "team_id": TEAM,
+        "team_id": if other { super::OTHER_TEAM } else { super::TEAM },
+        // Users of two workspaces may have one id.
         "user_id": super::BOT,
         "bot_id": "B19LU7CSY",
         "is_enterprise_install": false,
@@ -53,7 +53,7 @@ pub(super) fn user(number: usize) -> Value {
     let name = format!("player{number}");
     json!({
         "id": format!("U{number:09}"),
-        "team_id": TEAM,
+        "team_id": super::TEAM,
         "name": name,
         "deleted": number % 100 == 1 && number > 1,
         "real_name": format!("Player {number}"),
@@ -65,7 +65,7 @@ pub(super) fn user(number: usize) -> Value {
             "display_name": name,
             "email": format!("{name}@softball.example"),
             "title": "",
-            "team": TEAM,
+            "team": super::TEAM,
         },
         "is_admin": number == 1,
         "is_owner": false,
@@ -76,7 +76,7 @@ pub(super) fn user(number: usize) -> Value {
 }
 
 pub(super) fn message(ts: &str, user: &str, text: &str) -> Value {
-    json!({ "type": "message", "user": user, "text": text, "ts": ts, "team": TEAM })
+    json!({ "type": "message", "user": user, "text": text, "ts": ts, "team": super::TEAM })
 }
 
 pub(super) fn scheduled(id: &str, channel: &str, post_at: i64, text: &str) -> Value {

@@ -177,6 +177,14 @@ impl HookStore for Postgres {
         })
     }
 
+    fn hook_route(&self, id: &str, routing: &str) -> BoxFuture<'_, Result<bool>> {
+        let (id, routing) = (id.to_owned(), routing.to_owned());
+        Box::pin(async move {
+            let sql = "update linchpin_hook set routing = $2 where id = $1";
+            Ok(self.change(sql, &[&id, &routing]).await? == 1)
+        })
+    }
+
     fn hook_off(&self, id: &str, now: DateTime) -> BoxFuture<'_, Result<bool>> {
         let id = id.to_owned();
         Box::pin(async move {

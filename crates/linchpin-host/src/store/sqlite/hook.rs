@@ -179,6 +179,16 @@ impl HookStore for Sqlite {
         })
     }
 
+    fn hook_route(&self, id: &str, routing: &str) -> BoxFuture<'_, Result<bool>> {
+        let (id, routing) = (id.to_owned(), routing.to_owned());
+        self.write(move |connection| {
+            let changed = connection
+                .prepare_cached("update hook set routing = ?2 where id = ?1")?
+                .execute((id, routing))?;
+            Ok(one(changed))
+        })
+    }
+
     fn hook_off(&self, id: &str, now: DateTime) -> BoxFuture<'_, Result<bool>> {
         let id = id.to_owned();
         self.write(move |connection| {

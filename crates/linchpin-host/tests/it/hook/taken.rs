@@ -3,7 +3,7 @@
 use linchpin_host::{
     inbox::InboxPolicy,
     ingress::{Ingress, IngressPolicy, ServeLimits, serve},
-    store::{Entries, InboxStore},
+    store::Entries,
 };
 use linchpin_runtime::Cancel;
 use linchpin_testing::wiremock::{Mock, ResponseTemplate, matchers::path};

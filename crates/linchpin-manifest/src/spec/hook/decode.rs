@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::preset::{parts, preset};
 use super::*;
 use crate::spec::decode::{
-    bool, duration, encoding, header, list, literals, nodes, pairs, pointer, template, templates, text, whole,
+    bool, duration, encoding, header, list, literals, nodes, pairs, pointer, pointers, template, templates,
+    text, whole,
 };
 use crate::spec::tree::Node;
 
@@ -29,7 +30,7 @@ pub(in crate::spec) fn hook(key: &str, node: &Node) -> Hook {
         response: node.get("response").map(response).unwrap_or_default(),
         scope: match text(node, "scope").as_deref() {
             Some("app") => HookScope::App {
-                route: node.get("route").and_then(place).unwrap_or_else(nowhere),
+                route: node.get("route").map(route).unwrap_or_default(),
                 connection: node
                     .get("route")
                     .and_then(|node| template(node, "connection"))
@@ -219,6 +220,14 @@ fn place(node: &Node) -> Option<DeliveryPlace> {
     let header = header(node, "header").map(DeliveryPlace::Header);
     let query = || text(node, "query").map(DeliveryPlace::Query);
     header.or_else(query).or_else(|| pointer(node, "body").map(DeliveryPlace::Body))
+}
+
+/// One place, or several in the body.
+fn route(node: &Node) -> Vec<DeliveryPlace> {
+    match place(node) {
+        Some(place) => vec![place],
+        None => pointers(node, "body").into_iter().map(DeliveryPlace::Body).collect(),
+    }
 }
 
 fn matching(node: &Node) -> DeliveryMatch {
