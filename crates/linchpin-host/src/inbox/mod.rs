@@ -166,11 +166,25 @@ impl Inbox {
     ///
     /// [`Code::InboxFull`] with the time after which to come again, and [`Code::StoreFailed`]; then the entry is not in.
     pub async fn put(&self, entry: NewEntry) -> Result<Put> {
-        let (tell, told) = oneshot::channel();
+        let put = self.put_all(vec![entry]).await?;
+        put.into_iter().next().ok_or_else(stopped)
+    }
+
+    /// Puts entries in, in their order, as [`put`](Inbox::put) does with one; they share a commit where it has room for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`put`](Inbox::put). Then some of them may be in: who brings all of them again is told so of each.
+    pub async fn put_all(&self, entries: Vec<NewEntry>) -> Result<Vec<Put>> {
+        let mut all = Vec::with_capacity(entries.len());
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
         {
             let mut gathered = lock(&self.0.gathered);
             let policy = &self.0.policy;
-            let bytes = gathered.bytes.saturating_add(entry.size());
+            let size = entries.iter().map(NewEntry::size).fold(0, usize::saturating_add);
+            let bytes = gathered.bytes.saturating_add(size);
             if self.0.waiting.load(Ordering::Relaxed) >= policy.waiting || bytes > policy.gathered {
                 return Err(Error::coded(
                     Code::InboxFull,
@@ -179,13 +193,22 @@ impl Inbox {
                 .retry_after(STAY_AWAY));
             }
             gathered.bytes = bytes;
-            gathered.entries.push(entry);
-            gathered.told.push(tell);
+            for entry in entries {
+                let (tell, told) = oneshot::channel();
+                gathered.entries.push(entry);
+                gathered.told.push(tell);
+                all.push(told);
+            }
             if !std::mem::replace(&mut gathered.busy, true) {
                 tokio::spawn(commit(self.0.clone()));
             }
         }
-        told.await.unwrap_or_else(|_| Err(Error::coded(Code::StoreFailed, "the inbox has stopped")))
+        // Each is waited for, whatever becomes of those before it.
+        let mut put = Vec::with_capacity(all.len());
+        for told in all {
+            put.push(told.await.unwrap_or_else(|_| Err(stopped())));
+        }
+        put.into_iter().collect()
     }
 
     /// Says that something is due now that the inbox was not told of: an entry that was put in beside it, or replayed.
@@ -213,6 +236,10 @@ impl Inbox {
         }
         Ok(gone)
     }
+}
+
+fn stopped() -> Error {
+    Error::coded(Code::StoreFailed, "the inbox has stopped")
 }
 
 impl fmt::Debug for Inbox {

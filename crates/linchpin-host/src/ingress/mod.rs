@@ -98,9 +98,9 @@ struct Shared {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Deliveries that were put into the inbox, once for each connection.
+    /// What was put into the inbox: deliveries, or each of the things that one tells of, once for each connection.
     pub accepted: AtomicU64,
-    /// Deliveries that were there already.
+    /// What was there already.
     pub repeated: AtomicU64,
     /// Deliveries of no event that anybody asked for.
     pub passed_over: AtomicU64,
@@ -281,15 +281,18 @@ impl Shared {
                 None => Vec::new(),
             },
         };
-        let mut kept = false;
-        for receiver in receivers {
-            let put = self.keep(&receiver, hook, &delivery).await?;
-            kept |= put.is_some();
-            match put {
-                Some(Put::New(_)) => add(&self.counts.accepted),
-                Some(Put::Known) => add(&self.counts.repeated),
-                None => {}
+        let mut entries = Vec::new();
+        for (identity, item) in hook.guard.items(delivery) {
+            for receiver in &receivers {
+                entries.extend(self.entry(receiver, hook, &identity, &item)?);
             }
+        }
+        let kept = !entries.is_empty();
+        for put in self.inbox.put_all(entries).await? {
+            add(match put {
+                Put::New(_) => &self.counts.accepted,
+                Put::Known => &self.counts.repeated,
+            });
         }
         if !kept {
             add(&self.counts.passed_over);
@@ -306,8 +309,14 @@ impl Shared {
         hook.guard.accepted(delivery, &hook.keys)
     }
 
-    /// Puts a delivery into the inbox for the connection of a hook; nothing when it is of no event there.
-    async fn keep(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<Put>> {
+    /// The entry of the inbox that something delivered becomes for the connection of a hook; nothing when it is of no event there.
+    fn entry(
+        &self,
+        receiver: &Receiver,
+        hook: &Receiver,
+        identity: &str,
+        delivery: &Delivery,
+    ) -> Result<Option<NewEntry>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
@@ -328,18 +337,14 @@ impl Shared {
             url: without_token(&delivery.url),
             headers: headers.collect(),
         });
-        let put = self
-            .inbox
-            .put(NewEntry {
-                source: receiver.id.clone(),
-                identity: storable(hook.guard.identity(delivery)),
-                lane: hook.guard.lane(delivery).map(storable),
-                head: head.write()?,
-                body: delivery.body.clone(),
-                received: self.clock.now(),
-            })
-            .await?;
-        Ok(Some(put))
+        Ok(Some(NewEntry {
+            source: receiver.id.clone(),
+            identity: storable(identity.to_owned()),
+            lane: hook.guard.lane(delivery).map(storable),
+            head: head.write()?,
+            body: delivery.body.clone(),
+            received: self.clock.now(),
+        }))
     }
 }
 
