@@ -248,11 +248,17 @@ impl Shared {
     }
 
     async fn judge(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<Reply> {
-        let now = self.clock.now();
-        let judged = match hook.guard.is_by_code() {
-            false => hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await,
-            true => self.judge_by_code(hook, &delivery).await,
-        };
+        let mut hook = hook;
+        let mut judged = self.judge_as(hook, &delivery).await;
+        let again;
+        if judged.as_ref().is_err_and(|error| error.code() == Code::SignatureInvalid) {
+            // A key that the service has just been given may be younger than what is remembered of the hook.
+            again = self.hooks.again(hook).await?.filter(|again| again.keys != hook.keys);
+            if let Some(again) = &again {
+                judged = self.judge_as(again, &delivery).await;
+                hook = again;
+            }
+        }
         let judged = judged.inspect_err(|error| {
             if error.code() == Code::SignatureInvalid {
                 add(&self.counts.refused);
@@ -299,6 +305,13 @@ impl Shared {
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
         Ok(hook.guard.response())
+    }
+
+    async fn judge_as(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
+        match hook.guard.is_by_code() {
+            false => hook.guard.judge(&self.fetcher, delivery, &hook.keys, self.clock.now()).await,
+            true => self.judge_by_code(hook, delivery).await,
+        }
     }
 
     async fn judge_by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {

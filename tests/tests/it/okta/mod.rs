@@ -5,7 +5,10 @@ mod choice;
 mod fault;
 mod grant;
 mod group;
+mod hook;
+mod hybrid;
 mod list;
+mod served;
 mod user;
 mod world;
 
