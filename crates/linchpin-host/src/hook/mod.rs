@@ -173,8 +173,10 @@ impl Host {
         };
         let (kept, _) = work.note(ended).await?;
         match (problem, kept) {
-            (Some(error), Some(_)) => Err(error
+            // The connector knows better, where it says something.
+            (Some(error), Some(_)) if error.details().hint.is_none() => Err(error
                 .hint("the service may have registered it; what it has is taken back as soon as it can be")),
+            (Some(error), Some(_)) => Err(error),
             (Some(error), None) => Err(error),
             (None, kept) => standing(kept),
         }

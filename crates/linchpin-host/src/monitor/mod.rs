@@ -447,14 +447,16 @@ fn canonical(options: &str) -> Result<String> {
 /// What hook and monitor have in common of their options, by which they know each other's ledger: those that the monitor takes, where
 /// they are set.
 fn shared(options: &str, monitor: &FlowDescriptor) -> Result<String> {
-    let mut options: serde_json::Value =
-        serde_json::from_str(&canonical(options)?).unwrap_or_default();
+    let mut options: serde_json::Value = serde_json::from_str(&canonical(options)?).unwrap_or_default();
     let mut known = Vec::new();
     let taken = monitor.shape_of(Slot::Options).map(|shape| names(shape, &mut known));
     if let Some(options) = options.as_object_mut() {
-        let is_set = |value: &serde_json::Value| !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty());
+        let is_set = |value: &serde_json::Value| {
+            !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+        };
         // Of a monitor whose options may have any names all of them count.
-        options.retain(|name, value| is_set(value) && (taken == Some(false) || known.contains(&name.as_str())));
+        options
+            .retain(|name, value| is_set(value) && (taken == Some(false) || known.contains(&name.as_str())));
     }
     Ok(options.to_string())
 }

@@ -235,10 +235,8 @@ async fn whoever_comes_first_has_a_key(home: &Home) {
     let (one, two) = (home.open().await, home.open().await);
     let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let (first, second) = tokio::join!(
-        claim(&*one, "s", &keys, "one", 0),
-        claim(&*two, "s", &keys, "two", 0)
-    );
+    let (first, second) =
+        tokio::join!(claim(&*one, "s", &keys, "one", 0), claim(&*two, "s", &keys, "two", 0));
     for (first, second) in first.into_iter().zip(second) {
         assert!(first != second);
     }

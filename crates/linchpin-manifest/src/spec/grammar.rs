@@ -895,7 +895,11 @@ static PLACE: Table = Table {
 static ITEMS: Table = Table {
     keys: &[
         must("at", POINTER, "JSON pointer to the list; events and `order_by` point into its items."),
-        may("id", POINTER, "JSON pointer in an item to what tells it apart; its place in the delivery by default."),
+        may(
+            "id",
+            POINTER,
+            "JSON pointer in an item to what tells it apart; its place in the delivery by default.",
+        ),
     ],
 };
 

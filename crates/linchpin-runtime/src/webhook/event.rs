@@ -73,12 +73,18 @@ impl<'s> Body<'_, 's> {
                 Some(one) => std::slice::from_ref(one),
             };
             let found: Vec<String> = match place {
-                DeliveryPlace::Header(name) => self.delivery.header(name).map(str::to_owned).into_iter().collect(),
-                DeliveryPlace::Query(name) => self.delivery.query(name).map(String::from).into_iter().collect(),
+                DeliveryPlace::Header(name) => {
+                    self.delivery.header(name).map(str::to_owned).into_iter().collect()
+                }
+                DeliveryPlace::Query(name) => {
+                    self.delivery.query(name).map(String::from).into_iter().collect()
+                }
                 DeliveryPlace::Body(pointer) if pointer.split('/').any(|step| step == "*") => {
                     self.at("").map(|body| any(body, pointer)).unwrap_or_default()
                 }
-                DeliveryPlace::Body(pointer) => self.at(pointer).cloned().and_then(plain).into_iter().collect(),
+                DeliveryPlace::Body(pointer) => {
+                    self.at(pointer).cloned().and_then(plain).into_iter().collect()
+                }
             };
             found.iter().any(|found| option.iter().any(|one| is_text(one, found)))
         })

@@ -264,7 +264,8 @@ impl Guard {
             let item = Delivery { body, ..delivery.clone() };
             let place = own.id.clone().map(Place::Body);
             let id = place.and_then(|place| place.text(&item).map(|id| bounded(&id)));
-            let id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| bounded(&format!("{identity}/{index}")));
+            let id =
+                id.filter(|id| !id.is_empty()).unwrap_or_else(|| bounded(&format!("{identity}/{index}")));
             (id, item)
         });
         each.collect()

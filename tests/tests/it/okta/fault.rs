@@ -25,13 +25,17 @@ impl Case {
         let url = "https://hooks.example/in/1";
         match self.flow {
             "register" => {
-                let hook = |call: Invocation| call.options(given).event_url(url).signing_secret(Secret::new("a secret of this hook"));
+                let hook = |call: Invocation| {
+                    call.options(given).event_url(url).signing_secret(Secret::new("a secret of this hook"))
+                };
                 world.call("register", hook).await
             }
             "renew" => {
                 let options = json!({ "events": ["user_created"] }).to_string();
                 let renewed = |call: Invocation| call.registered(given).options(options).event_url(url);
-                world.call("renew", |call| renewed(call).signing_secret(Secret::new("a secret of this hook"))).await
+                world
+                    .call("renew", |call| renewed(call).signing_secret(Secret::new("a secret of this hook")))
+                    .await
             }
             "check" => world.call("check", |call| call.registered(given).event_url(url)).await,
             "deregister" => world.call("deregister", |call| call.registered(given)).await,
@@ -98,7 +102,12 @@ fn cases() -> Vec<Case> {
         case("register", "POST /api/v1/eventHooks", json!({ "events": ["user_created"] }), true),
         case("check", "GET /api/v1/eventHooks/who1", json!({ "id": "who1" }), true),
         case("renew", "PUT /api/v1/eventHooks/who1", json!({ "id": "who1" }), true),
-        case("deregister", "POST /api/v1/eventHooks/who1/lifecycle/deactivate", json!({ "id": "who1" }), false),
+        case(
+            "deregister",
+            "POST /api/v1/eventHooks/who1/lifecycle/deactivate",
+            json!({ "id": "who1" }),
+            false,
+        ),
         case("list", "GET /api/v1/eventHooks", json!({}), true),
         looks("find_created_users"),
         looks("find_deactivated_users"),
@@ -130,7 +139,8 @@ async fn fails(fault: Fault, code: Code, actor: Actor, more: impl Fn(&Error)) {
         let may_pass = matches!(code, Code::ServiceFailed | Code::RateLimited | Code::Unreachable);
         let times = crate::sent(&linchpin_okta::connector(), flow, may_pass);
         // A hook that is inactive already is deleted all the same, and one that is gone is gone.
-        let goes_on = flow == "deregister" && matches!(fault, Fault::NotFound | Fault::Invalid | Fault::Malformed);
+        let goes_on =
+            flow == "deregister" && matches!(fault, Fault::NotFound | Fault::Invalid | Fault::Malformed);
         match goes_on {
             true => assert_eq!(world.requests()[0], request, "{flow}"),
             false => assert_eq!(world.requests(), vec![request; times], "{flow}"),

@@ -25,7 +25,10 @@ async fn okta_is_answered_while_it_registers_and_then_delivers() {
     assert_eq!(hook.stage, Stage::Active);
     let okta = served.okta().hooks();
     let asked = served.world.requests();
-    let made = ["POST /api/v1/eventHooks".to_owned(), format!("POST /api/v1/eventHooks/{}/lifecycle/verify", okta[0])];
+    let made = [
+        "POST /api/v1/eventHooks".to_owned(),
+        format!("POST /api/v1/eventHooks/{}/lifecycle/verify", okta[0]),
+    ];
     assert_eq!(asked[asked.len() - 2..], made);
     let seen = served.world.server.received_requests().await.unwrap();
     let body: Value = serde_json::from_slice(&seen[seen.len() - 2].body).unwrap();
@@ -118,14 +121,20 @@ async fn what_cannot_be_taken_away_at_once_is_taken_away_later() {
     let flow = served
         .world
         .call("register", |call| {
-            call.options(two().to_string()).event_url("https://hooks.example/in/1").signing_secret(Secret::new("a secret of this hook"))
+            call.options(two().to_string())
+                .event_url("https://hooks.example/in/1")
+                .signing_secret(Secret::new("a secret of this hook"))
         })
         .await
         .unwrap_err();
     let hint = flow.details().hint.unwrap();
     assert!(hint.contains("who00000000000000000 may be left at Okta, unverified"), "{hint}");
     served.okta().mend();
-    served.world.call("deregister", |call| call.registered(r#"{"id":"who00000000000000000"}"#)).await.unwrap();
+    served
+        .world
+        .call("deregister", |call| call.registered(r#"{"id":"who00000000000000000"}"#))
+        .await
+        .unwrap();
 
     served.okta().break_on("DELETE /api/v1/eventHooks/who00000000000000001", Fault::ServerError);
     served.host.hook_register(Served::new_hook(two())).await.unwrap_err();
@@ -205,14 +214,16 @@ async fn a_hook_elsewhere_or_unverified_is_no_healthy_one() {
     let url = served.host.hook_live(&hook.id).await.unwrap().unwrap().url;
     let check = async |url: &str| {
         let (registered, url) = (json!({ "id": id }).to_string(), url.to_owned());
-        let state = served.world.call("check", |call| call.registered(registered).event_url(url)).await.unwrap();
+        let state =
+            served.world.call("check", |call| call.registered(registered).event_url(url)).await.unwrap();
         state["status"].clone()
     };
     assert_eq!(check(&url).await, "healthy");
     assert_eq!(check("https://new.example/in/1").await, "elsewhere");
     served.okta().set_active(&id, false);
     assert_eq!(check(&url).await, "paused");
-    let listed = served.world.call("list", |call| call.event_base("https://hooks.example/in/")).await.unwrap();
+    let listed =
+        served.world.call("list", |call| call.event_base("https://hooks.example/in/")).await.unwrap();
     assert_eq!(listed, json!([{ "registered": { "id": id }, "url": url, "paused": true }]));
     // It is verified anew where its URL changes, which fails where nobody is there.
     let renew = served

@@ -165,7 +165,10 @@ async fn a_look_goes_on_at_the_link_that_okta_gave() {
     served.look().await;
     let all = asked(&served).await;
     assert_eq!(all.len(), 3, "one with the event, and an empty one");
-    assert_eq!((query(&all[1], "after").as_deref(), query(&all[2], "after").as_deref()), (Some("0"), Some("1")));
+    assert_eq!(
+        (query(&all[1], "after").as_deref(), query(&all[2], "after").as_deref()),
+        (Some("0"), Some("1"))
+    );
     assert_eq!(served.handed().await, [failed]);
 }
 
@@ -176,7 +179,8 @@ async fn one_look_finds_events_of_many_types() {
     served.hand_on();
     let types = json!({ "types": ["user.lifecycle.create", "user.account.update_password"] });
     served.watch("find_logged_events", types).await;
-    let (created, changed) = (served.happen(HookEvent::UserCreated), served.happen(HookEvent::PasswordChanged));
+    let (created, changed) =
+        (served.happen(HookEvent::UserCreated), served.happen(HookEvent::PasswordChanged));
     served.happen(HookEvent::AppAssigned);
     served.look().await;
     assert_eq!(served.handed().await, sorted(vec![created, changed]));

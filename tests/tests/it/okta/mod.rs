@@ -2,6 +2,7 @@
 
 mod account;
 mod choice;
+mod command;
 mod fault;
 mod grant;
 mod group;

@@ -11,7 +11,7 @@ use linchpin_host::{
     DEFAULT_TENANT, Event, Host, MonitorKey, NewConnection, NewHook, handler,
     inbox::{Inbox, InboxPolicy},
     ingress::{Ingress, IngressPolicy, ServeLimits, serve},
-    store::{Entries, Hook, RunMode, Monitor, Sqlite, Subscription},
+    store::{Entries, Hook, Monitor, RunMode, Sqlite, Subscription},
     vault::{KeySource, Vault},
 };
 use linchpin_okta::{hook::HookEvent, mock::Okta};
@@ -136,7 +136,8 @@ impl Served {
     /// Turns a monitor on.
     pub(super) async fn monitor(&self, flow: &str, options: Value, first_run: Option<&str>) -> Monitor {
         let first_run = first_run.map(str::to_owned);
-        let subscription = Subscription { name: "ann".to_owned(), mode: RunMode::Each, schedule: None, first_run };
+        let subscription =
+            Subscription { name: "ann".to_owned(), mode: RunMode::Each, schedule: None, first_run };
         self.host.monitor_on(&Served::key(flow, options), subscription).await.unwrap()
     }
 

@@ -60,7 +60,11 @@ impl World {
     }
 
     /// As [`run`](World::run), with more said of the call than its input.
-    pub(super) async fn call(&self, flow: &str, more: impl FnOnce(Invocation) -> Invocation) -> Result<Value> {
+    pub(super) async fn call(
+        &self,
+        flow: &str,
+        more: impl FnOnce(Invocation) -> Invocation,
+    ) -> Result<Value> {
         let invocation = Invocation::named(&self.connection(api_token()), flow)?;
         edge::json(more(invocation.check(ResultCheck::Strict))).await
     }

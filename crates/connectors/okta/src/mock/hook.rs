@@ -41,7 +41,8 @@ pub(super) struct Hook {
 impl Hook {
     /// The hook that somebody asks for; otherwise what is wrong with it.
     pub(super) fn read(id: String, asked: &Value) -> Result<Hook, &'static str> {
-        let text = |pointer: &str| asked.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| asked.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let types = asked["events"]["items"].as_array().into_iter().flatten();
         let hook = Hook {
             id,
@@ -123,7 +124,8 @@ impl Hook {
             "source": format!("https://{DOMAIN}/api/v1/eventHooks/{}", self.id),
             "data": { "events": events },
         });
-        self.call(reach, "POST", "Content-Type: application/json\r\n", &body.to_string()).map(|(status, _)| status)
+        self.call(reach, "POST", "Content-Type: application/json\r\n", &body.to_string())
+            .map(|(status, _)| status)
     }
 
     /// The status and body of what is answered to a request of Okta's, which goes to `reach` in place of the URL's host.

@@ -104,9 +104,7 @@ pub(super) fn event(number: usize) -> Value {
 
 /// What somebody did to [`USER`].
 pub(super) fn happened(what: HookEvent, number: usize, published: DateTime) -> Value {
-    let target = |id: &str, kind: &str, other: &str, name: &str| {
-        json!({ "id": id, "type": kind, "alternateId": other, "displayName": name, "detailEntry": null })
-    };
+    let target = |id: &str, kind: &str, other: &str, name: &str| json!({ "id": id, "type": kind, "alternateId": other, "displayName": name, "detailEntry": null });
     let user = target(USER, "User", "user1@acme.example", "Una Number 1");
     let targets = match what {
         HookEvent::MemberAdded | HookEvent::MemberRemoved => {
