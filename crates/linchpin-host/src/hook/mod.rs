@@ -173,11 +173,10 @@ impl Host {
         };
         let (kept, _) = work.note(ended).await?;
         match (problem, kept) {
-            // The connector knows better, where it says something.
+            // The connector knows better what is left, where it says something.
             (Some(error), Some(_)) if error.details().hint.is_none() => Err(error
                 .hint("the service may have registered it; what it has is taken back as soon as it can be")),
-            (Some(error), Some(_)) => Err(error),
-            (Some(error), None) => Err(error),
+            (Some(error), _) => Err(error),
             (None, kept) => standing(kept),
         }
     }

@@ -1,6 +1,6 @@
 //! The life of event hooks, and what they deliver.
 
-use std::time::Duration;
+use std::{slice::from_ref, time::Duration};
 
 use linchpin::{Code, Delivery, Secret, http::HeaderMap};
 use linchpin_host::store::{HookFilter, Stage};
@@ -236,7 +236,7 @@ async fn a_hook_elsewhere_or_unverified_is_no_healthy_one() {
         })
         .await;
     assert_eq!(renew.unwrap_err().code(), Code::Rejected);
-    assert_eq!(served.okta().hooks(), [id.clone()]);
+    assert_eq!(served.okta().hooks(), from_ref(&id));
     served.okta().set_active(&id, true);
     assert_eq!(check("https://hooks.example/in/nobody").await, "paused", "active and unverified");
 }
