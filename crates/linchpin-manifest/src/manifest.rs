@@ -231,6 +231,9 @@ pub struct Hook {
     /// When the service stops delivering unless the registration is renewed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<Expiry>,
+    /// Where a delivery holds several things that happened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub items: Option<Items>,
     /// The hook's key.
     pub key: String,
     /// Where the service makes the key of a registration itself: JSON pointer into what the registering flow gives.
@@ -272,6 +275,17 @@ pub struct Expiry {
     pub renew_before: Option<String>,
     /// How the time is written: `rfc3339`, `s` or `ms`.
     pub unit: String,
+}
+
+/// A list in the body of a delivery, each item of which is an event by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Items {
+    /// JSON pointer to the list.
+    pub at: String,
+    /// JSON pointer in an item to what tells it apart; its place in the delivery where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
 }
 
 /// Where in a delivery a value stands: one of these.
@@ -618,6 +632,7 @@ fn hook(spec: &Spec, hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook
             },
         }),
         delivery_id: hook.delivery_id.as_ref().map(place),
+        items: hook.items.as_ref().map(|items| Items { at: items.at.clone(), id: items.id.clone() }),
         route: match &hook.scope {
             HookScope::App { route, .. } => route.iter().map(place).collect(),
             HookScope::Registration => Vec::new(),

@@ -274,6 +274,13 @@ pub fn manifest() -> String {
             "renew_before": words("How long before that it is renewed, as in `1h`; a tenth of its life where it is not said."),
         }),
     );
+    let items = closed(
+        &["at"],
+        json!({
+            "at": words("JSON pointer to the list of what happened, each item of which is an event by itself."),
+            "id": words("JSON pointer in an item to what tells it apart; its place in the delivery where it is not said."),
+        }),
+    );
     let hook = closed(
         &["key", "scope"],
         json!({
@@ -290,6 +297,7 @@ pub fn manifest() -> String {
                 "type": "array"
             },
             "delivery_id": at("What tells deliveries apart."),
+            "items": items,
             "key_at": words("Where the service makes the key itself: JSON pointer into what the registering flow gives."),
             "expires": expiry,
             "register": words("The flow that registers it."),

@@ -222,7 +222,7 @@ where
     }
 }
 
-/// The JSON body of a delivery.
+/// The JSON body of a delivery; of one that tells of several things, the one of them that the event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload<T>(pub T);
 

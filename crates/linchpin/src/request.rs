@@ -15,6 +15,7 @@ use crate::{
     form::{self, Content, ListNames, Multipart},
     json::{self, Misfit},
     line::one_line,
+    link,
     records::{PageRequest, Records},
     rows::{self, Format, JsonLines},
     shape::{FieldType, Fields},
@@ -685,6 +686,27 @@ impl Response {
     /// A header's value, if it has one that is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where the answer says that a list goes on, by a `Link` header with `rel="next"` (RFC 8288), as it is written. For who keeps the
+    /// place, as a monitor does in its cursor, and asks there by [`url`](RequestBuilder::url); lists are better read by
+    /// [`records`](RequestBuilder::records).
+    ///
+    /// ```
+    /// # use linchpin::{http::{HeaderMap, StatusCode}, request::Response};
+    /// let mut headers = HeaderMap::new();
+    /// headers.append("link", "<https://a.example/log>; rel=\"self\"".parse()?);
+    /// headers.append("link", "<https://a.example/log?after=7>; rel=\"next\"".parse()?);
+    /// let response = Response::new(StatusCode::OK, headers, "[]".into(), "https://a.example/log".into());
+    /// assert_eq!(response.next_link().as_deref(), Some("https://a.example/log?after=7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn next_link(&self) -> Option<String> {
+        self.headers.get_all(header::LINK).iter().find_map(|value| {
+            // As bytes: a title in quotes may be in any encoding.
+            let links = link::next_links(&String::from_utf8_lossy(value.as_bytes()));
+            links.into_iter().find(|link| link.anchor.is_none()).map(|link| link.target)
+        })
     }
 
     /// The body as JSON.

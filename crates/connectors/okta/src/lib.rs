@@ -1,4 +1,4 @@
-//! Okta for linchpin: users, groups and their members, apps, the System Log.
+//! Okta for linchpin: users, groups and their members, apps, the System Log, and the events of all of them.
 //!
 //! | module | flows |
 //! | :- | :- |
@@ -6,18 +6,21 @@
 //! | [`user`], [`lifecycle`] | who is in the org, and what becomes of them |
 //! | [`group`], [`member`] | groups, and who is in them |
 //! | [`app`], [`log`] | what people sign in to, and what happened |
+//! | [`hook`], [`watch`] | event hooks and monitors: what happens, as it happens |
 //! | [`choice`] | choices of fields |
 
 pub mod account;
 pub mod app;
 pub mod choice;
 pub mod group;
+pub mod hook;
 pub mod lifecycle;
 pub mod log;
 pub mod member;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod user;
+pub mod watch;
 
 linchpin::connector!("../../../specs/okta.toml");
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use linchpin::prelude::*;
 
 /// As many events of a page as Okta gives.
-const EVENTS: u32 = 1000;
+pub(crate) const EVENTS: u32 = 1000;
 
 /// Something that happened.
 #[fields(rename_all = "camelCase")]

@@ -86,7 +86,7 @@ pub(crate) async fn send(host: &Host, args: &Send, format: Format) -> Result<Exi
     };
     let body = match &args.payload {
         Some(file) => input::read(file)?,
-        None => sample(event, flow).to_string(),
+        None => wrapped(hook, sample(event, flow), &id).to_string(),
     };
     let mut unsigned = unsigned(event, args, body, signed_url)?;
     let guard = Guard::new(hook)?;
@@ -234,6 +234,17 @@ fn sample(event: &Event, flow: Option<&'static FlowDescriptor>) -> Value {
         };
         put(&mut body, pointer, literal);
     }
+    body
+}
+
+/// What happened as the service delivers it: alone, or in a list.
+fn wrapped(hook: &Hook, mut what: Value, id: &str) -> Value {
+    let Some(items) = &hook.items else { return what };
+    if let Some(pointer) = &items.id {
+        put(&mut what, pointer, json!(id));
+    }
+    let mut body = json!({});
+    put(&mut body, &items.at, json!([what]));
     body
 }
 

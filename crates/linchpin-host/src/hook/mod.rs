@@ -180,9 +180,10 @@ impl Host {
         };
         let (kept, _) = work.note(ended).await?;
         match (problem, kept) {
-            (Some(error), Some(_)) => Err(error
+            // The connector knows better what is left, where it says something.
+            (Some(error), Some(_)) if error.details().hint.is_none() => Err(error
                 .hint("the service may have registered it; what it has is taken back as soon as it can be")),
-            (Some(error), None) => Err(error),
+            (Some(error), _) => Err(error),
             (None, kept) => standing(kept),
         }
     }

@@ -27,7 +27,8 @@ use crate::{
     vault::{Kind, Place},
 };
 
-/// For how long a hook counts as it was last read: after so long at the most this process knows that another has turned it off.
+/// For how long a hook counts as it was last read: after so long at the most this process knows that another has turned it off. One
+/// that refuses a delivery is read anew.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// So many hooks are remembered.
@@ -225,6 +226,21 @@ impl StoredHooks {
         rows.map(|row| receiver(connector, &row, Vec::new()).map(Arc::new)).collect()
     }
 
+    /// What is kept now of a hook that was remembered. What is remembered of others may be as old.
+    async fn anew(&self, hook: &Receiver) -> Result<Option<Arc<Receiver>>> {
+        let found = match hook.connection {
+            Some(_) => {
+                let live = self.host.hook_live(&hook.id).await?;
+                live.map(|live| receiver(&live.connector, &live.hook, live.keys).map(Arc::new)).transpose()?
+            }
+            None => self.by_app(&hook.connector, &hook.hook).await?.pop(),
+        };
+        if found.as_ref().is_some_and(|found| found.keys != hook.keys) {
+            self.host.0.changes.note();
+        }
+        Ok(found)
+    }
+
     /// Asks the connector's own code.
     async fn by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<()> {
         let Some(live) = self.host.hook_live(&hook.id).await? else {
@@ -264,6 +280,10 @@ impl Hooks for StoredHooks {
             let name = Name::Routed(app.connector.clone(), app.hook.clone(), key.to_owned());
             self.look(name, self.by_routing(app, key)).await
         })
+    }
+
+    fn again<'a>(&'a self, hook: &'a Receiver) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        Box::pin(self.anew(hook))
     }
 
     fn trusted<'a>(&'a self, hook: &'a Receiver, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {

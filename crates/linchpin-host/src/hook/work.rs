@@ -300,11 +300,11 @@ impl Work {
                 continue;
             }
             let json = found.registered.to_string();
-            if self.key_of(&found.registered).is_some() {
+            if self.key_of(&found.registered).is_some() && !found.paused {
                 self.take_registration(json, found.url, false).await?;
                 return Ok(true);
             }
-            // Without its key no delivery could be believed.
+            // Without its key no delivery could be believed, and one that is paused may be what the service was not content with.
             self.take_back(&json).await?;
         }
         Ok(false)

@@ -187,11 +187,14 @@ impl Inbox {
     ///
     /// As [`put`](Inbox::put); then none of them is in.
     pub async fn put_all(&self, entries: Vec<NewEntry>) -> Result<Vec<Put>> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
         let (tell, told) = oneshot::channel();
         {
             let mut gathered = lock(&self.0.gathered);
             let policy = &self.0.policy;
-            let size: usize = entries.iter().map(NewEntry::size).sum();
+            let size = entries.iter().map(NewEntry::size).fold(0, usize::saturating_add);
             let bytes = gathered.bytes.saturating_add(size);
             if self.0.waiting.load(Ordering::Relaxed) >= policy.waiting || bytes > policy.gathered {
                 return Err(Error::coded(

@@ -27,6 +27,13 @@ pub trait Hooks: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// A hook as it is kept now, where [`find`](Hooks::find) may have given it as it was a moment ago: its keys may have changed. None
+    /// by default.
+    fn again<'a>(&'a self, hook: &'a Receiver) -> BoxFuture<'a, Result<Option<Arc<Receiver>>>> {
+        let _ = hook;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Whether a delivery proves where it comes from, for a hook of which only the connector's code can tell; by default none does.
     fn trusted<'a>(&'a self, hook: &'a Receiver, delivery: &'a Delivery) -> BoxFuture<'a, Result<()>> {
         let _ = delivery;

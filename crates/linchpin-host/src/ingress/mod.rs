@@ -99,9 +99,9 @@ struct Shared {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Deliveries that were put into the inbox, once for each connection.
+    /// What was put into the inbox: deliveries, or each of the things that one tells of, once for each connection.
     pub accepted: AtomicU64,
-    /// Deliveries that were there already.
+    /// What was there already.
     pub repeated: AtomicU64,
     /// Deliveries of no event that anybody asked for.
     pub passed_over: AtomicU64,
@@ -249,11 +249,17 @@ impl Shared {
     }
 
     async fn judge(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<Reply> {
-        let now = self.clock.now();
-        let judged = match hook.guard.is_by_code() {
-            false => hook.guard.judge(&self.fetcher, &delivery, &hook.keys, now).await,
-            true => self.judge_by_code(hook, &delivery).await,
-        };
+        let mut hook = hook;
+        let mut judged = self.judge_as(hook, &delivery).await;
+        let again;
+        if judged.as_ref().is_err_and(|error| error.code() == Code::SignatureInvalid) {
+            // A key that the service has just been given may be younger than what is remembered of the hook.
+            again = self.hooks.again(hook).await?.filter(|again| again.keys != hook.keys);
+            if let Some(again) = &again {
+                judged = self.judge_as(again, &delivery).await;
+                hook = again;
+            }
+        }
         let judged = judged.inspect_err(|error| {
             if error.code() == Code::SignatureInvalid {
                 self.count(hook, |counts| &counts.refused, "refused");
@@ -282,19 +288,21 @@ impl Shared {
                 None => Vec::new(),
             },
         };
-        let entries =
-            receivers.iter().filter_map(|receiver| self.entry(receiver, hook, &delivery).transpose());
-        let entries: Vec<NewEntry> = entries.collect::<Result<_>>()?;
-        let kept = entries.len();
-        if entries.is_empty() {
+        let mut entries = Vec::new();
+        for (identity, item) in hook.guard.items(delivery) {
+            for receiver in &receivers {
+                entries.extend(self.entry(receiver, hook, &identity, &item)?);
+            }
+        }
+        let kept = !entries.is_empty();
+        if !kept {
             self.count(hook, |counts| &counts.passed_over, "passed_over");
-        } else {
-            // For all connections or for none: the service is answered once, and comes again for all of them.
-            for put in self.inbox.put_all(entries).await? {
-                match put {
-                    Put::New(_) => self.count(hook, |counts| &counts.accepted, "accepted"),
-                    Put::Known => self.count(hook, |counts| &counts.repeated, "repeated"),
-                }
+        }
+        // For all connections and items or for none: the service is answered once, and comes again with all of them.
+        for put in self.inbox.put_all(entries).await? {
+            match put {
+                Put::New(_) => self.count(hook, |counts| &counts.accepted, "accepted"),
+                Put::Known => self.count(hook, |counts| &counts.repeated, "repeated"),
             }
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
@@ -306,6 +314,13 @@ impl Shared {
         observe::delivery(&hook.connector, &hook.hook, outcome);
     }
 
+    async fn judge_as(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
+        match hook.guard.is_by_code() {
+            false => hook.guard.judge(&self.fetcher, delivery, &hook.keys, self.clock.now()).await,
+            true => self.judge_by_code(hook, delivery).await,
+        }
+    }
+
     async fn judge_by_code(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
         if let Some(reply) = hook.guard.greeting(delivery, &hook.keys)? {
             return Ok(Judged::Handshake(reply));
@@ -314,8 +329,14 @@ impl Shared {
         hook.guard.accepted(delivery, &hook.keys)
     }
 
-    /// What is put into the inbox of a delivery for the connection of a hook; nothing when it is of no event there.
-    fn entry(&self, receiver: &Receiver, hook: &Receiver, delivery: &Delivery) -> Result<Option<NewEntry>> {
+    /// The entry of the inbox that something delivered becomes for the connection of a hook; nothing when it is of no event there.
+    fn entry(
+        &self,
+        receiver: &Receiver,
+        hook: &Receiver,
+        identity: &str,
+        delivery: &Delivery,
+    ) -> Result<Option<NewEntry>> {
         let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
@@ -338,7 +359,7 @@ impl Shared {
         });
         Ok(Some(NewEntry {
             source: receiver.id.clone(),
-            identity: storable(hook.guard.identity(delivery)),
+            identity: storable(identity.to_owned()),
             lane: hook.guard.lane(delivery).map(storable),
             head: head.into(),
             body: delivery.body.clone(),

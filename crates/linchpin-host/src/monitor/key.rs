@@ -1,8 +1,7 @@
 //! What tells records apart: the values at the pointers of `dedupe`, in one text.
 
-use std::{borrow::Cow, collections::HashMap};
-
 use linchpin::{Code, Error, Result};
+use linchpin_runtime::webhook::raw_at;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -22,7 +21,7 @@ pub(crate) fn of(pointers: &[String], record: &RawValue) -> Result<String> {
             let message = format!("a record has {what} at `{pointer}`, by which it is told apart");
             Error::coded(Code::RecordUnidentified, message)
         };
-        let found = at(record, pointer).ok_or_else(|| refused("nothing"))?;
+        let found = raw_at(record, pointer).ok_or_else(|| refused("nothing"))?;
         match found.get().as_bytes() {
             // As any other writes it, whatever its escapes are.
             [b'"', ..] => {
@@ -41,26 +40,6 @@ pub(crate) fn of(pointers: &[String], record: &RawValue) -> Result<String> {
     }
     let digest = Sha256::digest(&key);
     Ok(digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}")))
-}
-
-/// What stands at a JSON pointer (RFC 6901), as it is written.
-fn at<'a>(record: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
-    let mut here = record;
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        here = match here.get().as_bytes().first()? {
-            b'{' => {
-                let members: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(here.get()).ok()?;
-                members.get(&*step).copied()?
-            }
-            b'[' => {
-                let items: Vec<&'a RawValue> = serde_json::from_str(here.get()).ok()?;
-                items.get(step.parse::<usize>().ok()?).copied()?
-            }
-            _ => return None,
-        };
-    }
-    Some(here)
 }
 
 #[cfg(test)]

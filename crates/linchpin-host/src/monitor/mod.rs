@@ -13,7 +13,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use linchpin::{
     Actor, Code, Error, Result,
-    flow::{BoxFuture, FlowDescriptor, KindInfo},
+    flow::{BoxFuture, FlowDescriptor, KindInfo, Slot},
+    shape::Shape,
 };
 use linchpin_runtime::{Connection, Invocation, Output};
 use serde_json::value::RawValue;
@@ -277,6 +278,8 @@ impl Host {
     /// Claims what a hook delivered of an event that a monitor finds, too: which of the records nobody has handed on yet, so that the
     /// hook, `owner`, does. Claimed again by the same owner, they are still its own. Without such a monitor all of them are.
     ///
+    /// `options` are those of the hook's registration. The monitor is that with the same values of the options that it takes, too.
+    ///
     /// # Errors
     ///
     /// [`Code::RecordUnidentified`], and when the store fails.
@@ -294,8 +297,9 @@ impl Host {
         let Some(flow) = flows.iter().find(finds) else { return Ok(vec![true; records.len()]) };
         let settings = Settings::new(connector.spec()?, flows, flow)?;
         let keys = records.iter().map(|record| key::of(&settings.dedupe, record)).collect::<Result<_>>()?;
-        let scope = plan::hybrid_scope(&connection.id, event, &hash(&canonical(options)?));
-        self.0.store.seen_claim(&scope, keys, owner, self.0.now()).await
+        let scope = plan::hybrid_scope(&connection.id, event, &hash(&shared(options, flow)?));
+        let now = self.0.now();
+        self.0.store.seen_claim(&scope, keys, owner, now, now.before(settings.ledger_time)).await
     }
 
     /// Looks for a monitor that was claimed, and draws the conclusions.
@@ -346,7 +350,7 @@ impl Host {
         run: impl AsyncFnOnce(Looker<'_>) -> Result<T>,
     ) -> Result<T> {
         let poll = FlowPoll { host: self, connection, flow, options: &monitor.options };
-        let scope = settings.scope(monitor, &hash(&monitor.options));
+        let scope = settings.scope(monitor, &hash(&shared(&monitor.options, flow)?));
         let now = || self.0.now();
         run(Looker {
             store: &&*self.0.store,
@@ -439,6 +443,35 @@ fn canonical(options: &str) -> Result<String> {
     let mut options = serde_json::Value::from(options);
     options.sort_all_objects();
     Ok(options.to_string())
+}
+
+/// What hook and monitor have in common of their options, by which they know each other's ledger: those that the monitor takes, where
+/// they are set.
+fn shared(options: &str, monitor: &FlowDescriptor) -> Result<String> {
+    let mut options: serde_json::Value = serde_json::from_str(&canonical(options)?).unwrap_or_default();
+    let mut known = Vec::new();
+    let taken = monitor.shape_of(Slot::Options).map(|shape| names(shape, &mut known));
+    if let Some(options) = options.as_object_mut() {
+        let is_set = |value: &serde_json::Value| {
+            !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+        };
+        // Of a monitor whose options may have any names all of them count.
+        options
+            .retain(|name, value| is_set(value) && (taken == Some(false) || known.contains(&name.as_str())));
+    }
+    Ok(options.to_string())
+}
+
+/// Adds the names of an object's fields; `false` where it may have others.
+fn names(shape: Shape, known: &mut Vec<&'static str>) -> bool {
+    let Shape::Struct(object) = shape else { return false };
+    object.fields.iter().fold(true, |all, field| match field.flatten {
+        true => names((field.shape)(), known) && all,
+        false => {
+            known.push(field.name);
+            all
+        }
+    })
 }
 
 fn hash(options: &str) -> String {

@@ -354,8 +354,9 @@ impl World {
     /// The hook's worker: it hands an item on unless the monitor has.
     async fn deliver(&self, id: usize) {
         let key = format!("[{id}]");
-        let claimed =
-            self.store.seen_claim(&self.scope, vec![key.clone()], "hook", self.now()).await.unwrap();
+        let (now, keys) = (self.now(), vec![key.clone()]);
+        let forget = now.before(self.settings.ledger_time);
+        let claimed = self.store.seen_claim(&self.scope, keys, "hook", now, forget).await.unwrap();
         if claimed == [true] {
             let entry = NewEntry {
                 source: "hook".to_owned(),

@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     pub(crate) first_run: FirstRun,
     pub(crate) cursor_max: u64,
     pub(crate) cursor_age: Option<Duration>,
-    ledger_time: Duration,
+    pub(crate) ledger_time: Duration,
     ledger_ids: u64,
     max_pages: u64,
     spec: spec::Monitor,
@@ -365,7 +365,11 @@ pub(crate) fn plan(look: &Look<'_>, found: &Found, known: &[Seen]) -> Result<Com
             RunMode::None => {}
         }
     }
-    let new = found.records.iter().filter(|record| !is_known(record)).filter_map(|record| record.key.clone());
+    let (mut new, mut passed) = (Vec::new(), Vec::new());
+    for record in found.records.iter().filter(|record| !is_known(record)) {
+        let to = if silent || record.text.is_none() { &mut passed } else { &mut new };
+        to.extend(record.key.clone());
+    }
     // Noted anew now and then only, so that a look that finds the same does not write.
     let stale = look.at.before(settings.ledger_time / 4);
     let again = found.records.iter().filter_map(|record| record.key.as_deref());
@@ -376,7 +380,8 @@ pub(crate) fn plan(look: &Look<'_>, found: &Found, known: &[Seen]) -> Result<Com
         found: news.len() as u64,
         entries,
         scope: look.scope.to_owned(),
-        new: new.collect(),
+        new,
+        passed,
         again: again.collect(),
         forget_before: look.at.before(settings.ledger_time),
         most_keys: settings.ledger_ids,

@@ -51,13 +51,15 @@ pub trait MonitorStore: fmt::Debug + Send + Sync + 'static {
     /// Which of these keys a scope's ledger has, each with whose it is and when it was last seen.
     fn seen(&self, scope: &str, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Seen>>>;
 
-    /// Claims keys of a scope's ledger for an owner: whether each is the owner's afterwards. Whoever comes first has a key.
+    /// Claims keys of a scope's ledger for an owner: whether each is the owner's afterwards. Whoever comes first has a key; one that
+    /// is nobody's becomes the owner's. Keys that were seen before `forget_before` are forgotten.
     fn seen_claim(
         &self,
         scope: &str,
         keys: Vec<String>,
         owner: &str,
         at: DateTime,
+        forget_before: DateTime,
     ) -> BoxFuture<'_, Result<Vec<bool>>>;
 
     /// Hands a look's entries on and moves the cursor, in one step.
@@ -210,7 +212,7 @@ pub struct MonitorFilter {
 pub struct Seen {
     /// The key.
     pub key: String,
-    /// Whose it is: the id of a monitor or a hook.
+    /// Whose it is: the id of a monitor, or a hook's delivery; empty where it was passed over, and nobody was given it.
     pub owner: String,
     /// When it was last seen.
     pub at: DateTime,
@@ -231,6 +233,9 @@ pub struct Commit {
     pub scope: String,
     /// Keys that nobody has had; all of them become the monitor's, or nothing is committed.
     pub new: Vec<String>,
+    /// Keys that nobody has had, of what was there before the first look: known from now on, and nobody's, so that a hook that
+    /// delivers one of them takes it. Those that somebody has stay theirs.
+    pub passed: Vec<String>,
     /// Keys that are known, and were seen again.
     pub again: Vec<String>,
     /// Keys that were seen before this are forgotten.

@@ -20,6 +20,8 @@ contract! {
     a_commit_of_an_old_generation_does_nothing
     a_commit_that_was_overtaken_does_nothing
     whoever_comes_first_has_a_key
+    what_was_passed_over_is_known_and_is_whoevers_hook_delivers_it
+    a_ledger_without_a_monitor_does_not_grow_without_end
     keys_that_were_not_seen_for_long_are_forgotten
     so_many_keys_are_kept_and_those_seen_last
     a_failed_look_is_noted_and_may_stop_the_monitor
@@ -78,6 +80,7 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
         found: new.len() as u64,
         scope: "m".to_owned(),
         new: new.iter().map(|key| (*key).to_owned()).collect(),
+        passed: Vec::new(),
         again: Vec::new(),
         forget_before: at(seconds - 1000),
         most_keys: 1000,
@@ -87,6 +90,12 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
         next: Some(at(seconds + 60)),
         problem: None,
     }
+}
+
+/// Claims keys, and forgets those of more than 1000 seconds before.
+async fn claim(store: &dyn Store, scope: &str, keys: &[&str], owner: &str, seconds: i64) -> Vec<bool> {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    store.seen_claim(scope, keys, owner, at(seconds), at(seconds - 1000)).await.unwrap()
 }
 
 async fn handed(store: &dyn Store) -> Vec<String> {
@@ -206,7 +215,7 @@ async fn a_commit_of_an_old_generation_does_nothing(home: &Home) {
 
 async fn a_commit_that_was_overtaken_does_nothing(home: &Home) {
     let store = with_monitor(home).await;
-    assert_eq!(store.seen_claim("m", vec!["b".to_owned()], "hook", at(15)).await.unwrap(), [true]);
+    assert_eq!(claim(&*store, "m", &["b"], "hook", 15).await, [true]);
     let before = row(&*store).await;
     assert_eq!(store.monitor_commit(commit(1, 20, &["a", "b"])).await.unwrap(), Committed::Overtaken);
     assert_eq!(row(&*store).await, before);
@@ -216,23 +225,41 @@ async fn a_commit_that_was_overtaken_does_nothing(home: &Home) {
 
 async fn whoever_comes_first_has_a_key(home: &Home) {
     let store = with_monitor(home).await;
-    let claim = async |scope: &str, keys: &[&str], owner: &str| {
-        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        store.seen_claim(scope, keys, owner, at(0)).await.unwrap()
-    };
-    assert_eq!(claim("it/event/h", &["a", "b", "a"], "hook").await, [true, true, true]);
-    assert_eq!(claim("it/event/h", &["c", "b"], "other").await, [true, false]);
+    let first = async |scope: &str, keys: &[&str], owner: &str| claim(&*store, scope, keys, owner, 0).await;
+    assert_eq!(first("it/event/h", &["a", "b", "a"], "hook").await, [true, true, true]);
+    assert_eq!(first("it/event/h", &["c", "b"], "other").await, [true, false]);
     // Again after a crash.
-    assert_eq!(claim("it/event/h", &["a"], "hook").await, [true]);
-    assert_eq!(claim("it/event/g", &["a"], "other").await, [true]);
-    assert!(claim("it/event/h", &[], "hook").await.is_empty());
+    assert_eq!(first("it/event/h", &["a"], "hook").await, [true]);
+    assert_eq!(first("it/event/g", &["a"], "other").await, [true]);
+    assert!(first("it/event/h", &[], "hook").await.is_empty());
     let (one, two) = (home.open().await, home.open().await);
-    let keys = || (0..20).map(|key| key.to_string()).collect::<Vec<_>>();
+    let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let (first, second) =
-        tokio::join!(one.seen_claim("s", keys(), "one", at(0)), two.seen_claim("s", keys(), "two", at(0)));
-    for (first, second) in first.unwrap().into_iter().zip(second.unwrap()) {
+        tokio::join!(claim(&*one, "s", &keys, "one", 0), claim(&*two, "s", &keys, "two", 0));
+    for (first, second) in first.into_iter().zip(second) {
         assert!(first != second);
     }
+}
+
+async fn what_was_passed_over_is_known_and_is_whoevers_hook_delivers_it(home: &Home) {
+    let store = with_monitor(home).await;
+    assert_eq!(claim(&*store, "m", &["had"], "hook", 5).await, [true]);
+    let silent = Commit { passed: ["a", "b", "had"].map(str::to_owned).into(), ..commit(1, 10, &[]) };
+    assert_eq!(store.monitor_commit(silent).await.unwrap(), Committed::Done);
+    assert_eq!(known(&*store, "m", &["a", "b", "had"]).await, ["a", "b", "had"]);
+    assert_eq!(claim(&*store, "m", &["a", "had"], "late", 11).await, [true, false]);
+    assert_eq!(claim(&*store, "m", &["a"], "later", 12).await, [false]);
+    assert_eq!(claim(&*store, "m", &["a"], "late", 12).await, [true], "again after a crash");
+}
+
+async fn a_ledger_without_a_monitor_does_not_grow_without_end(home: &Home) {
+    let store = with_monitor(home).await;
+    assert_eq!(claim(&*store, "s", &["old"], "hook", 0).await, [true]);
+    assert_eq!(claim(&*store, "other", &["old"], "hook", 0).await, [true]);
+    assert_eq!(claim(&*store, "s", &["new"], "hook", 2000).await, [true]);
+    assert_eq!(known(&*store, "s", &["old", "new"]).await, ["new"]);
+    assert_eq!(known(&*store, "other", &["old"]).await, ["old"]);
 }
 
 async fn keys_that_were_not_seen_for_long_are_forgotten(home: &Home) {
@@ -348,7 +375,7 @@ async fn monitors_and_their_ledgers_go_with_the_connection(home: &Home) {
     store.connection_add(connection("it2"), None).await.unwrap();
     store.monitor_commit(commit(1, 20, &["a"])).await.unwrap();
     for scope in ["it/event/h", "it2/event/h"] {
-        store.seen_claim(scope, vec!["k".to_owned()], "hook", at(0)).await.unwrap();
+        claim(&*store, scope, &["k"], "hook", 0).await;
     }
     assert!(store.connection_remove("it", None).await.unwrap());
     assert_eq!(store.monitor("m").await.unwrap(), None);

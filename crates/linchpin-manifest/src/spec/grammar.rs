@@ -862,6 +862,11 @@ static HOOK: Table = Table {
             "What tells deliveries apart; the digest of the body where nothing is said.",
         ),
         may(
+            "items",
+            Shape::Table(&ITEMS),
+            "Where one delivery holds several things that happened: each is matched, filtered, kept and handed on by itself.",
+        ),
+        may(
             "order_by",
             Shape::Table(&PLACE),
             "Deliveries of one value here are handed on in the order in which they came.",
@@ -884,6 +889,17 @@ static PLACE: Table = Table {
         may("header", HEADER, "A header of the request."),
         may("query", TEXT, "A query parameter of the URL."),
         may("body", POINTER, "JSON pointer into the body."),
+    ],
+};
+
+static ITEMS: Table = Table {
+    keys: &[
+        must("at", POINTER, "JSON pointer to the list; events and `order_by` point into its items."),
+        may(
+            "id",
+            POINTER,
+            "JSON pointer in an item to what tells it apart; its place in the delivery by default.",
+        ),
     ],
 };
 
@@ -1256,7 +1272,7 @@ static FILTER: Table = Table {
         may(
             "body",
             Shape::Map { keys: Format::Pointer, values: &Shape::Text(Format::Option) },
-            "Options as `{option}`, by JSON pointer into the body.",
+            "Options as `{option}`, by JSON pointer into the body; a step `*` is any item of a list.",
         ),
     ],
 };

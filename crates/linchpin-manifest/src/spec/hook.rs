@@ -21,6 +21,8 @@ pub struct Hook {
     /// What tells deliveries apart; by the header of a signature's `{id}` where the file does not say, and by the digest of the body
     /// where there is none.
     pub delivery_id: Option<DeliveryPlace>,
+    /// Where a delivery holds several things that happened; one where the file does not say.
+    pub items: Option<Items>,
     /// Deliveries of one value are handed on in the order in which they came.
     pub order_by: Option<DeliveryPlace>,
     /// What a delivery is answered with at once.
@@ -31,6 +33,16 @@ pub struct Hook {
     pub key_at: Option<String>,
     /// When the service stops delivering unless the registration is renewed; never where it does not say.
     pub expires: Option<Expiry>,
+}
+
+/// `items`: a list in the body of a delivery, each item of which is matched, filtered, kept and handed on by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Items {
+    /// JSON pointer to the list.
+    pub at: String,
+    /// JSON pointer in an item to what tells it apart; the delivery and its place there where the file does not say.
+    pub id: Option<String>,
 }
 
 /// `expires`: when a registration runs out.

@@ -8,13 +8,14 @@ use linchpin::{
 };
 use serde_json::Value;
 
-use super::place::plain;
+use super::place::{any, plain};
 use crate::outcome::{self, value_at};
 
-/// The events of a hook that a delivery is, and that a registration with these options wants, in the order of the spec.
+/// The events of a hook that a delivery is, and that a registration with these options wants, in the order of the spec. Of a hook
+/// whose deliveries hold several things that happened, `delivery` is one of [`items`](super::Guard::items).
 ///
 /// Of an event with a `filter` it wants the deliveries whose value at each place is the option's, or one of the option's where that is a
-/// list. An option that is missing, null or an empty list filters nothing.
+/// list; of a place with a step `*` any of its values may be. An option that is missing, null or an empty list filters nothing.
 pub fn events<'s>(spec: &'s Spec, hook: &str, delivery: &Delivery, options: &Value) -> Vec<&'s Event> {
     let mut body = Body { delivery, known: HashMap::new() };
     let of_hook = spec.events.iter().filter(|event| event.hook.as_deref() == Some(hook));
@@ -71,12 +72,21 @@ impl<'s> Body<'_, 's> {
                 Some(Value::Array(any)) => any.as_slice(),
                 Some(one) => std::slice::from_ref(one),
             };
-            let found = match place {
-                DeliveryPlace::Header(name) => self.delivery.header(name).map(str::to_owned),
-                DeliveryPlace::Query(name) => self.delivery.query(name).map(String::from),
-                DeliveryPlace::Body(pointer) => self.at(pointer).cloned().and_then(plain),
+            let found: Vec<String> = match place {
+                DeliveryPlace::Header(name) => {
+                    self.delivery.header(name).map(str::to_owned).into_iter().collect()
+                }
+                DeliveryPlace::Query(name) => {
+                    self.delivery.query(name).map(String::from).into_iter().collect()
+                }
+                DeliveryPlace::Body(pointer) if pointer.split('/').any(|step| step == "*") => {
+                    self.at("").map(|body| any(body, pointer)).unwrap_or_default()
+                }
+                DeliveryPlace::Body(pointer) => {
+                    self.at(pointer).cloned().and_then(plain).into_iter().collect()
+                }
             };
-            found.is_some_and(|found| option.iter().any(|one| is_text(one, &found)))
+            found.iter().any(|found| option.iter().any(|one| is_text(one, found)))
         })
     }
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 use linchpin::{
     Actor, Code, DateTime, Delivery, Error, Result, Secret,
-    manifest::spec::{DeliveryPlace, Hook, HookScope, Proof as Declared, SignatureKey},
+    manifest::spec::{DeliveryPlace, Hook, HookScope, Items, Proof as Declared, SignatureKey},
 };
 use ring::digest;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use subtle::ConstantTimeEq;
 use url::Url;
 
@@ -19,7 +19,7 @@ use super::{
     fetcher::Fetcher,
     handshake::{self, Handshake},
     key::hex,
-    place::{Place, every, header, header_value},
+    place::{Place, every, header, header_value, raw_at},
     refusal,
     sns::Sns,
     token::Token,
@@ -86,6 +86,7 @@ pub struct Guard {
     delivery_id: Option<Place>,
     /// Whether what tells deliveries apart is signed with them.
     signed_id: bool,
+    items: Option<Items>,
     order_by: Option<Place>,
     route: Vec<Place>,
     response: Reply,
@@ -158,6 +159,7 @@ impl Guard {
             handshakes,
             delivery_id: place(&hook.delivery_id)?,
             signed_id,
+            items: hook.items.clone(),
             order_by: place(&hook.order_by)?,
             route: match &hook.scope {
                 HookScope::App { route, .. } => route.iter().map(Place::of).collect::<Result<_>>()?,
@@ -250,6 +252,25 @@ impl Guard {
         }
     }
 
+    /// What happened, each as a delivery of its own with its identity: the items that the spec's `items` names, in their order, or the
+    /// delivery as it is. Nothing where the spec names a list and there is none.
+    pub fn items(&self, delivery: Delivery) -> Vec<(String, Delivery)> {
+        let identity = self.identity(&delivery);
+        let Some(own) = &self.items else { return vec![(identity, delivery)] };
+        let each = list_at(&delivery.body, &own.at).into_iter().enumerate();
+        let each = each.map(|(index, item)| {
+            // As it was written: numbers stay exact.
+            let body = Bytes::copy_from_slice(item.get().as_bytes());
+            let item = Delivery { body, ..delivery.clone() };
+            let place = own.id.clone().map(Place::Body);
+            let id = place.and_then(|place| place.text(&item).map(|id| bounded(&id)));
+            let id =
+                id.filter(|id| !id.is_empty()).unwrap_or_else(|| bounded(&format!("{identity}/{index}")));
+            (id, item)
+        });
+        each.collect()
+    }
+
     /// In which order deliveries are handed on: those of one value one after the other. Nothing where the spec does not say, or the delivery
     /// has no such value. At most 128 bytes.
     pub fn lane(&self, delivery: &Delivery) -> Option<String> {
@@ -320,6 +341,14 @@ impl Guard {
     pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.secret_headers.iter()
     }
+}
+
+/// The items of the list at a pointer, as they are written; none where there is no list.
+fn list_at<'b>(body: &'b [u8], pointer: &str) -> Vec<&'b RawValue> {
+    let body: Option<&RawValue> = serde_json::from_slice(body).ok();
+    body.and_then(|body| raw_at(body, pointer))
+        .and_then(|list| serde_json::from_str(list.get()).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a time is near.

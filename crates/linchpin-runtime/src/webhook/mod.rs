@@ -19,6 +19,7 @@ pub use self::{
     fetcher::Fetcher,
     guard::{Guard, Judged, Reply},
     key::{key, signing_secret},
+    place::raw_at,
 };
 
 use std::borrow::Cow;

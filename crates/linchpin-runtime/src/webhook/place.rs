@@ -1,10 +1,10 @@
 //! Where in a delivery values stand, and how they are taken out.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use linchpin::{Actor, Code, Delivery, Error, Result, manifest::spec::DeliveryPlace};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::outcome::value_at;
 
@@ -103,6 +103,36 @@ pub(super) fn plain(value: Value) -> Option<String> {
 /// The steps of a JSON pointer.
 fn tokens(pointer: &str) -> Vec<String> {
     pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+/// What stands at a JSON pointer (RFC 6901), as it is written.
+pub fn raw_at<'j>(json: &'j RawValue, pointer: &str) -> Option<&'j RawValue> {
+    tokens(pointer).iter().try_fold(json, |here, token| match here.get().as_bytes().first()? {
+        b'{' => {
+            let members: HashMap<Cow<'j, str>, &'j RawValue> = serde_json::from_str(here.get()).ok()?;
+            members.get(token.as_str()).copied()
+        }
+        b'[' => {
+            let items: Vec<&'j RawValue> = serde_json::from_str(here.get()).ok()?;
+            items.get(index(token)?).copied()
+        }
+        _ => None,
+    })
+}
+
+/// The plain values at a JSON pointer, of which a step `*` stands for every item of a list, as texts; what is missing is left out.
+pub(super) fn any(value: &Value, pointer: &str) -> Vec<String> {
+    let mut found = vec![value];
+    for token in tokens(pointer) {
+        let next = found.into_iter().flat_map(|value| match value {
+            Value::Array(items) if token == "*" => items.iter().collect(),
+            Value::Array(items) => index(&token).and_then(|at| items.get(at)).into_iter().collect(),
+            Value::Object(members) => members.get(&token).into_iter().collect(),
+            _ => Vec::new(),
+        });
+        found = next.collect();
+    }
+    found.into_iter().cloned().filter_map(plain).collect()
 }
 
 /// The values at a JSON pointer, of which a step `*` stands for every item of a list; nothing where one of them is missing.

@@ -346,6 +346,47 @@ fn who_a_delivery_is_for_may_stand_in_several_places() {
 }
 
 #[test]
+fn what_a_delivery_holds_is_told_apart_item_by_item() {
+    let own = guard(
+        "delivery_id = { body = \"/id\" }\nitems = { at = \"/data/events\", id = \"/uuid\" }\norder_by = { body = \"/actor\" }",
+    );
+    let sent = delivery(
+        &[("x-a", "b")],
+        r#"{"id":"d","data":{"events":[{"uuid":"1","actor":"ann","n":12345678901234567890.10}, {"actor":"bob"},7,{"uuid":""}]}}"#,
+    );
+    let items = own.items(sent);
+    let ids: Vec<&str> = items.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["1", "d/1", "d/2", "d/3"]);
+    assert_eq!(&items[0].1.body[..], br#"{"uuid":"1","actor":"ann","n":12345678901234567890.10}"#);
+    assert_eq!(items[1].1.headers["x-a"], "b");
+    assert_eq!(own.lane(&items[1].1).as_deref(), Some("bob"));
+    for none in ["{}", r#"{"data":{"events":{}}}"#, r#"{"data":{"events":[]}}"#, "no", ""] {
+        assert!(own.items(delivery(&[], none)).is_empty(), "{none}");
+    }
+    let long = format!(r#"{{"data":{{"events":[{{"uuid":"{}"}}]}}}}"#, "7".repeat(200));
+    assert!(own.items(delivery(&[], &long))[0].0.starts_with("sha256:"));
+
+    let whole = guard("delivery_id = { body = \"/id\" }").items(delivery(&[], r#"{"id":"d"}"#));
+    assert_eq!((whole.len(), whole[0].0.as_str(), &whole[0].1.body[..]), (1, "d", &br#"{"id":"d"}"#[..]));
+}
+
+#[test]
+fn a_filter_may_want_any_item_of_a_list() {
+    let spec = spec(
+        "[event.added]\nname = \"Added\"\nhook = \"h\"\nfilter = { body = { \"/target/*/id\" = \"{group}\" } }",
+    );
+    let wanted = |group: Value, body: &str| {
+        !webhook::events(&spec, "h", &delivery(&[], body), &json!({ "group": group })).is_empty()
+    };
+    let body = r#"{"target":[{"id":"u1"},{},{"id":{"x":"g2"}},{"id":"g1"}]}"#;
+    assert!(wanted(json!("g1"), body) && wanted(json!(["g9", "u1"]), body) && wanted(json!(null), body));
+    assert!(!wanted(json!("g2"), body));
+    for none in [r#"{"target":[]}"#, r#"{"target":{"id":"g1"}}"#, "{}", "no"] {
+        assert!(!wanted(json!("g1"), none), "{none}");
+    }
+}
+
+#[test]
 fn a_registration_gets_the_events_of_its_options() {
     let spec = spec(
         "[event.opened]\nname = \"Opened\"\nhook = \"h\"\nmatch = { query = { kind = \"a\" } }\n\

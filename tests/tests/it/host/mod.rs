@@ -5,7 +5,7 @@ mod hook;
 mod life;
 mod limit;
 mod secret;
-mod serve;
+pub(crate) mod serve;
 mod storm;
 
 use std::{path::Path, sync::Arc};

@@ -73,7 +73,22 @@ impl World {
     }
 
     async fn serve(&self, args: &[&str]) -> Server {
-        let mut command = self.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+        Server::start(self.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat())).await
+    }
+}
+
+pub(crate) struct Server {
+    child: Child,
+    /// What it tells on stdout.
+    told: Receiver<String>,
+    /// What it says on stderr.
+    said: Receiver<String>,
+    pub(crate) via: String,
+}
+
+impl Server {
+    /// Waits until a server takes deliveries.
+    pub(crate) async fn start(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (told, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         tokio::task::spawn_blocking(move || {
@@ -90,15 +105,6 @@ impl World {
     }
 }
 
-struct Server {
-    child: Child,
-    /// What it tells on stdout.
-    told: Receiver<String>,
-    /// What it says on stderr.
-    said: Receiver<String>,
-    via: String,
-}
-
 /// The lines of a pipe, which somebody must read for the process to go on.
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (send, lines) = mpsc::channel();
@@ -113,7 +119,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 impl Server {
     /// The next event on stdout.
-    fn event(&self) -> Value {
+    pub(crate) fn event(&self) -> Value {
         let line = self.told.recv_timeout(LIMIT).unwrap_or_else(|_| {
             panic!("no event came; the server said {:?}", self.said.try_iter().collect::<Vec<_>>())
         });
@@ -121,7 +127,7 @@ impl Server {
     }
 
     /// Asks it to stop, and gives what it still told.
-    fn stop(mut self) -> Vec<String> {
+    pub(crate) fn stop(mut self) -> Vec<String> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let rest = std::iter::from_fn(|| self.told.recv_timeout(LIMIT).ok()).collect();

@@ -341,7 +341,7 @@ impl MonitorStore for Dying {
         monitor_claim(id: &str, now: DateTime, until: DateTime) -> Option<Monitor>;
         monitor_next() -> Option<DateTime>;
         seen(scope: &str, keys: Vec<String>) -> Vec<Seen>;
-        seen_claim(scope: &str, keys: Vec<String>, owner: &str, at: DateTime) -> Vec<bool>;
+        seen_claim(scope: &str, keys: Vec<String>, owner: &str, at: DateTime, forget_before: DateTime) -> Vec<bool>;
         monitor_commit(commit: Commit) -> Committed;
         monitor_failed(failed: FailedLook) -> bool;
         monitor_reset(id: &str, cursor: Option<String>, now: DateTime) -> bool;

@@ -105,7 +105,7 @@ async fn a_service_app_gets_a_token_by_an_assertion_and_uses_it() {
 
     let asked = form(&seen[0]);
     assert_eq!((&*asked["grant_type"], asked.contains_key("client_secret")), ("client_credentials", false));
-    assert_eq!(asked["scope"].split(' ').count(), 7, "{}", asked["scope"]);
+    assert_eq!(asked["scope"].split(' ').count(), 9, "{}", asked["scope"]);
     let (header, claims) = assertion(&seen[0]);
     assert_eq!((&header["alg"], &header["kid"]), (&json!("RS256"), &json!(KEY_ID)));
     assert_eq!((&claims["iss"], &claims["sub"]), (&json!(CLIENT_ID), &json!(CLIENT_ID)));

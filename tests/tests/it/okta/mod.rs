@@ -2,10 +2,14 @@
 
 mod account;
 mod choice;
+mod command;
 mod fault;
 mod grant;
 mod group;
+mod hook;
+mod hybrid;
 mod list;
+mod served;
 mod user;
 mod world;
 

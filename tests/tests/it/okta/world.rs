@@ -59,6 +59,16 @@ impl World {
         run(&self.connection(api_token()), flow, input).await
     }
 
+    /// As [`run`](World::run), with more said of the call than its input.
+    pub(super) async fn call(
+        &self,
+        flow: &str,
+        more: impl FnOnce(Invocation) -> Invocation,
+    ) -> Result<Value> {
+        let invocation = Invocation::named(&self.connection(api_token()), flow)?;
+        edge::json(more(invocation.check(ResultCheck::Strict))).await
+    }
+
     /// The requests so far, as method and path.
     pub(super) fn requests(&self) -> Vec<String> {
         self.watch.requests()

@@ -3,18 +3,22 @@
 //! There is one org at [`DOMAIN`], with one API token, [`TOKEN`], made by its admin, and one service app, [`CLIENT_ID`]. Every list
 //! is long enough for three pages.
 
+mod hook;
 mod oauth;
 mod payload;
 mod state;
 
 use std::{
-    fmt,
+    fmt, io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use linchpin::{DateTime, serde_json::Value};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use self::state::State;
+use crate::hook::HookEvent;
 
 /// The address of the org.
 pub const DOMAIN: &str = "acme.okta.com";
@@ -139,6 +143,73 @@ impl Okta {
         self.state().members.contains(&(group.to_owned(), user.to_owned()))
     }
 
+    /// Where event URLs lead, whatever their host is: Okta calls there while it answers. Nowhere at first, so that no hook is verified.
+    pub fn reach(&self, at: Option<SocketAddr>) {
+        self.state().reach = at;
+    }
+
+    /// The ids of the event hooks, the oldest first.
+    pub fn hooks(&self) -> Vec<String> {
+        self.state().hooks.iter().map(|hook| hook.id.clone()).collect()
+    }
+
+    /// As an admin would: deactivates a hook, or activates it.
+    pub fn set_active(&self, hook: &str, active: bool) {
+        if let Some(found) = self.state().hooks.iter_mut().find(|known| known.id == hook) {
+            found.active = active;
+        }
+    }
+
+    /// Puts something down in the System Log that happened at a time, and gives its `uuid`: to [`USER`] by [`ADMIN`], and where a group
+    /// has a part in it, [`SMALL_GROUP`]. No hook tells of it by itself.
+    pub fn happen(&self, event: HookEvent, published: DateTime) -> String {
+        self.happen_late(event, published, published)
+    }
+
+    /// The same, with the time at which it is put down.
+    pub fn happen_late(&self, event: HookEvent, published: DateTime, persisted: DateTime) -> String {
+        let mut state = self.state();
+        let number = state.logged.len();
+        let event = payload::happened(event, number, published);
+        let uuid = event["uuid"].as_str().unwrap_or_default().to_owned();
+        state.logged.push((persisted, event));
+        uuid
+    }
+
+    /// Puts something down in the System Log as it is; it needs a `uuid`, an `eventType` and a time at which it was `published`.
+    pub fn put_down(&self, event: Value) {
+        let published = event["published"].as_str().and_then(|time| time.parse().ok());
+        self.state().logged.extend(published.map(|published| (published, event)));
+    }
+
+    /// Delivers events of the System Log by a hook, in one delivery with this id, and gives the status that it is answered with. Those
+    /// that the hook does not tell of are left out.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such hook, or nobody answers.
+    pub fn deliver(&self, hook: &str, delivery: &str, uuids: &[&str]) -> io::Result<u16> {
+        let (hook, reach, events) = {
+            let state = self.state();
+            let found = state.hooks.iter().find(|known| known.id == hook).cloned();
+            let hook = found.ok_or_else(|| io::Error::other("there is no such hook"))?;
+            let logged = state.logged.iter().map(|(_, event)| event);
+            let events: Vec<Value> = uuids
+                .iter()
+                .filter_map(|uuid| logged.clone().find(|event| event["uuid"] == **uuid))
+                .filter(|event| hook.tells_of(event["eventType"].as_str().unwrap_or_default()))
+                .cloned()
+                .collect();
+            (hook, state.reach.ok_or_else(|| io::Error::other("the event URL leads nowhere"))?, events)
+        };
+        hook.deliver(reach, delivery, &events)
+    }
+
+    /// Does something once, when the next page of the System Log is made and not yet sent.
+    pub fn before_log(&self, then: impl FnOnce() + Send + 'static) {
+        self.state().before_log = Some(Box::new(then));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,6 +223,16 @@ impl fmt::Debug for Okta {
 
 impl Respond for Okta {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        self.state().respond(request)
+        let (answer, then) = {
+            let mut state = self.state();
+            let answer = state.respond(request);
+            let asked = request.url.path() == "/api/v1/logs";
+            (answer, asked.then(|| state.before_log.take()).flatten())
+        };
+        // By itself: it may well ask this Okta for something.
+        if let Some(then) = then {
+            then();
+        }
+        answer
     }
 }

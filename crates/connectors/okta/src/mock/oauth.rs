@@ -11,8 +11,10 @@ use wiremock::ResponseTemplate;
 use super::{CLIENT_ID, DOMAIN, KEY_ID, TOKEN, payload};
 
 /// Scopes that the app was granted.
-const GRANTED: [&str; 7] = [
+const GRANTED: [&str; 9] = [
     "okta.apps.read",
+    "okta.eventHooks.manage",
+    "okta.eventHooks.read",
     "okta.groups.manage",
     "okta.groups.read",
     "okta.logs.read",

@@ -5,7 +5,8 @@ use linchpin::{
     serde_json::{Value, json},
 };
 
-use super::DOMAIN;
+use super::{ADMIN, DOMAIN, SMALL_GROUP, USER};
+use crate::hook::HookEvent;
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_767_225_600_000;
@@ -99,6 +100,32 @@ pub(super) fn event(number: usize) -> Value {
         "target": null,
         "debugContext": { "debugData": {} },
     })
+}
+
+/// What somebody did to [`USER`].
+pub(super) fn happened(what: HookEvent, number: usize, published: DateTime) -> Value {
+    let target = |id: &str, kind: &str, other: &str, name: &str| json!({ "id": id, "type": kind, "alternateId": other, "displayName": name, "detailEntry": null });
+    let user = target(USER, "User", "user1@acme.example", "Una Number 1");
+    let targets = match what {
+        HookEvent::MemberAdded | HookEvent::MemberRemoved => {
+            json!([user, target(SMALL_GROUP, "UserGroup", "unknown", "Team 7")])
+        }
+        HookEvent::AppAssigned => {
+            let name = target("0ua00000000000000001", "AppUser", "user1@acme.example", "Una Number 1");
+            json!([name, target("0oa00000000000000000", "AppInstance", "App 0", "App 0"), user])
+        }
+        HookEvent::SignInFailed => Value::Null,
+        _ => json!([user]),
+    };
+    let mut event = event(1);
+    event["uuid"] = format!("11111111-0000-11f0-8000-{number:012}").into();
+    event["published"] = published.to_string().into();
+    event["eventType"] = what.name().into();
+    event["displayMessage"] = format!("{what:?}").into();
+    event["outcome"] = json!({ "result": what.outcome() });
+    event["actor"]["id"] = ADMIN.into();
+    event["target"] = targets;
+    event
 }
 
 pub(super) fn org() -> Value {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +14,7 @@ use wiremock::{Request, ResponseTemplate, http::Url};
 
 use super::{
     APPS, EVENTS, Fault, GROUPS, USER, USERS,
+    hook::Hook,
     oauth::{Caller, OAuth},
     payload,
 };
@@ -23,6 +25,13 @@ pub(super) struct State {
     pub(super) users: Vec<Value>,
     /// Pairs of group and user.
     pub(super) members: BTreeSet<(String, String)>,
+    /// What was put down in the System Log, and when, behind what is there from the beginning.
+    pub(super) logged: Vec<(DateTime, Value)>,
+    pub(super) before_log: Option<Box<dyn FnOnce() + Send>>,
+    pub(super) hooks: Vec<Hook>,
+    /// Where the event hooks lead.
+    pub(super) reach: Option<SocketAddr>,
+    made: usize,
     groups: Vec<Value>,
     uri: String,
     asked: u64,
@@ -83,6 +92,11 @@ impl State {
             faults: Vec::new(),
             users,
             members: everybody.chain(everywhere).collect(),
+            logged: Vec::new(),
+            before_log: None,
+            hooks: Vec::new(),
+            reach: None,
+            made: 0,
             groups: (0..GROUPS).map(group).collect(),
             uri,
             asked: 0,
@@ -211,6 +225,7 @@ impl State {
                 self.page(asked, fitting.into_iter(), false)
             }
             ("GET", ["logs"]) => self.logs(asked),
+            (method, ["eventHooks", rest @ ..]) => self.event_hooks(method, rest, asked),
             _ => Err((405, "E0000022", format!("{method} is not for {}", asked.path), Vec::new())),
         }
     }
@@ -350,26 +365,76 @@ impl State {
         }
     }
 
+    fn event_hooks(&mut self, method: &str, path: &[&str], asked: &Asked) -> Answer {
+        let wrong = |cause| invalid("eventHook", cause);
+        let [id, rest @ ..] = path else {
+            if method == "GET" {
+                return ok(&self.hooks.iter().map(Hook::show).collect());
+            }
+            let hook = Hook::read(format!("who{:017}", self.made), &asked.body).map_err(wrong)?;
+            if self.hooks.iter().any(|known| known.name == hook.name) {
+                return Err(wrong("name: another has it"));
+            }
+            self.made += 1;
+            self.hooks.push(hook);
+            return ok(&self.hooks[self.hooks.len() - 1].show());
+        };
+        let reach = self.reach;
+        let at = self.hooks.iter().position(|hook| hook.id == *id).ok_or_else(|| missing(id))?;
+        let hook = &mut self.hooks[at];
+        match (method, rest) {
+            ("GET", []) => {}
+            ("PUT", []) => {
+                let changed = Hook::read(hook.id.clone(), &asked.body).map_err(wrong)?;
+                // It stays active or not, and its channel has to be verified anew.
+                let active = std::mem::replace(hook, changed).active;
+                hook.active = active;
+            }
+            ("DELETE", []) if hook.active => return Err(wrong("status: it is active")),
+            ("DELETE", []) => {
+                self.hooks.remove(at);
+                return done(204);
+            }
+            ("POST", ["lifecycle", "activate"]) => hook.active = true,
+            ("POST", ["lifecycle", "deactivate"]) => hook.active = false,
+            ("POST", ["lifecycle", "verify"]) => {
+                if !hook.verify(reach) {
+                    return Err(wrong("verification: the URL did not give the challenge back"));
+                }
+            }
+            _ => return Err(missing(id)),
+        }
+        ok(&hook.show())
+    }
+
+    /// With an end or the newest first by the times of the events, otherwise by when they were put down, without an end.
     fn logs(&self, asked: &Asked) -> Answer {
         let time = |name: &str| asked.query.get(name).and_then(|time| time.parse::<DateTime>().ok());
         let (since, until) = (time("since"), time("until"));
         let keyword = asked.query.get("q").map(String::as_str).unwrap_or_default();
+        let descending = asked.query.get("sortOrder").is_some_and(|order| order == "DESCENDING");
+        let polled = until.is_none() && !descending;
+        let old = (0..EVENTS).map(|number| (None, payload::event(number)));
+        let new = self.logged.iter().map(|(persisted, event)| (Some(*persisted), event.clone()));
         let mut events = Vec::new();
-        for event in (0..EVENTS).map(payload::event) {
+        for (persisted, event) in old.chain(new) {
             let published = text(&event["published"]).parse::<DateTime>().ok();
-            if since.is_none_or(|since| published >= Some(since))
-                && until.is_none_or(|until| published <= Some(until))
+            let when = persisted.filter(|_| polled).or(published);
+            if since.is_none_or(|since| when >= Some(since))
+                && until.is_none_or(|until| when <= Some(until))
                 && text(&event["displayMessage"]).contains(keyword)
                 && fits(asked.query.get("filter"), &event)?
             {
-                events.push(event);
+                events.push((published, event));
             }
         }
-        let descending = asked.query.get("sortOrder").is_some_and(|order| order == "DESCENDING");
+        if !polled {
+            events.sort_by_key(|(published, _)| *published);
+        }
         if descending {
             events.reverse();
         }
-        self.page(asked, events.iter(), !descending && until.is_none())
+        self.page(asked, events.iter().map(|(_, event)| event), polled)
     }
 
     /// As many records as were asked for, and no way to others.
@@ -425,23 +490,38 @@ fn broken(fault: Fault) -> Answer {
     })
 }
 
-/// Whether a value is what an expression looks for: `status eq "ACTIVE" and profile.lastName sw "Ho"`.
+/// Whether a value is what an expression looks for: `status eq "ACTIVE" and profile.lastName sw "Ho"`, or another behind `or`. Of a
+/// list any item may be it.
 fn fits(expression: Option<&String>, value: &Value) -> Result<bool, Problem> {
     let Some(expression) = expression else { return Ok(true) };
-    let mut all = true;
-    for part in expression.split(" and ") {
-        let words: Vec<&str> = part.splitn(3, ' ').collect();
-        let bad = || (400, "E0000031", format!("no expression: {part}"), Vec::new());
-        let [name, operator, wanted] = words[..] else { return Err(bad()) };
-        let wanted = wanted.trim_matches('"');
-        let found = name.split('.').fold(value, |value, name| &value[name]);
-        all &= match operator {
-            "eq" => text(found) == wanted,
-            "sw" => text(found).starts_with(wanted),
-            _ => return Err(bad()),
-        };
+    let mut any = false;
+    for way in expression.split(" or ") {
+        let mut all = true;
+        for part in way.split(" and ") {
+            let words: Vec<&str> = part.splitn(3, ' ').collect();
+            let bad = || (400, "E0000031", format!("no expression: {part}"), Vec::new());
+            let [name, operator, wanted] = words[..] else { return Err(bad()) };
+            let wanted = wanted.trim_matches('"');
+            let is: fn(&str, &str) -> bool = match operator {
+                "eq" => |found, wanted| found == wanted,
+                "sw" => |found, wanted| found.starts_with(wanted),
+                _ => return Err(bad()),
+            };
+            let found = name.split('.').fold(vec![value], |found, name| {
+                found.into_iter().flat_map(|value| members(value, name)).collect()
+            });
+            all &= found.into_iter().any(|found| is(text(found), wanted));
+        }
+        any |= all;
     }
-    Ok(all)
+    Ok(any)
+}
+
+fn members<'v>(value: &'v Value, name: &str) -> Vec<&'v Value> {
+    match value {
+        Value::Array(items) => items.iter().map(|item| &item[name]).collect(),
+        value => vec![&value[name]],
+    }
 }
 
 fn form(body: &[u8]) -> HashMap<String, String> {

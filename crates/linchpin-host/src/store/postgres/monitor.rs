@@ -74,6 +74,8 @@ pub(super) const MIGRATION: &str = r#"
         for each row execute function linchpin_drop_ledger();
     "#;
 
+const FORGET: &str = "delete from linchpin_ledger where scope = $1 and at < $2";
+
 /// Whether a state keeps a connection's monitors from looking.
 const PAUSED: &str = "case when state in ('revoked', 'needs_reauthorization') then 1 else 0 end";
 
@@ -246,6 +248,7 @@ impl MonitorStore for Postgres {
         keys: Vec<String>,
         owner: &str,
         at: DateTime,
+        forget_before: DateTime,
     ) -> BoxFuture<'_, Result<Vec<bool>>> {
         let (scope, owner) = (scope.to_owned(), owner.to_owned());
         Box::pin(async move {
@@ -254,8 +257,10 @@ impl MonitorStore for Postgres {
             let each: Vec<&str> = each.into_iter().collect();
             let sql = "insert into linchpin_ledger as l (scope, key, owner, at)
                 select $1, key, $3, $4 from unnest($2::text[]) as key
-                on conflict (scope, key) do update set at = greatest(l.at, excluded.at)
+                on conflict (scope, key) do update set at = greatest(l.at, excluded.at),
+                    owner = case l.owner when '' then excluded.owner else l.owner end
                 returning key, owner, at";
+            self.change(FORGET, &[&scope, &forget_before.unix_millis()]).await?;
             let rows = self.rows(sql, &[&scope, &each, &owner, &at.unix_millis()]).await?;
             let found = self.read_all(&rows, to_seen)?;
             let ours: BTreeSet<&str> =
@@ -270,6 +275,8 @@ impl MonitorStore for Postgres {
             let (at, found) = (commit.at.unix_millis(), signed(commit.found));
             let new: BTreeSet<&str> = commit.new.iter().map(String::as_str).collect();
             let new: Vec<&str> = new.into_iter().collect();
+            let passed: BTreeSet<&str> = commit.passed.iter().map(String::as_str).collect();
+            let passed: Vec<&str> = passed.into_iter().collect();
             let again: BTreeSet<&str> = commit.again.iter().map(String::as_str).collect();
             let again: Vec<&str> = again.into_iter().collect();
             let mut client = self.client().await?;
@@ -289,15 +296,19 @@ impl MonitorStore for Postgres {
                     // Dropping the transaction undoes it.
                     return Ok(Committed::Overtaken);
                 }
+                if !passed.is_empty() {
+                    let pass = "insert into linchpin_ledger (scope, key, owner, at)
+                        select $1, key, '', $3 from unnest($2::text[]) as key on conflict (scope, key) do nothing";
+                    step.execute(&step.prepare_cached(pass).await?, &[&commit.scope, &passed, &at]).await?;
+                }
                 if !again.is_empty() {
                     let touch =
                         "update linchpin_ledger set at = greatest(at, $3) where scope = $1 and key = any($2)";
                     step.execute(&step.prepare_cached(touch).await?, &[&commit.scope, &again, &at]).await?;
                 }
-                let forget = "delete from linchpin_ledger where scope = $1 and at < $2";
                 let before = commit.forget_before.unix_millis();
-                step.execute(&step.prepare_cached(forget).await?, &[&commit.scope, &before]).await?;
-                if !new.is_empty() {
+                step.execute(&step.prepare_cached(FORGET).await?, &[&commit.scope, &before]).await?;
+                if !new.is_empty() || !passed.is_empty() {
                     let trim = "delete from linchpin_ledger where scope = $1 and key in (
                             select key from linchpin_ledger where scope = $1 and at < $2 order by at
                             limit greatest(0, (select count(*) from linchpin_ledger where scope = $1) - $3)

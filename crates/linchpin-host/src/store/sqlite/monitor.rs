@@ -59,6 +59,8 @@ pub(super) const MIGRATION: &str = "
     begin delete from ledger where scope > old.id || '/' and scope < old.id || '0'; end;
     ";
 
+const FORGET: &str = "delete from ledger where scope = ?1 and at < ?2";
+
 fn with_subscriptions(
     connection: &rusqlite::Connection,
     monitors: Vec<Monitor>,
@@ -227,12 +229,16 @@ impl MonitorStore for Sqlite {
         keys: Vec<String>,
         owner: &str,
         at: DateTime,
+        forget_before: DateTime,
     ) -> BoxFuture<'_, Result<Vec<bool>>> {
         let (scope, owner) = (scope.to_owned(), owner.to_owned());
         self.write(move |connection| {
+            connection.prepare_cached(FORGET)?.execute((&scope, forget_before.unix_millis()))?;
             let mut claim = connection.prepare_cached(
                 "insert into ledger (scope, key, owner, at) values (?1, ?2, ?3, ?4)
-                on conflict (scope, key) do update set at = max(at, excluded.at) returning owner",
+                on conflict (scope, key) do update
+                    set at = max(at, excluded.at), owner = iif(owner = '', excluded.owner, owner)
+                returning owner",
             )?;
             let claimed = keys.iter().map(|key| {
                 let has: String =
@@ -266,15 +272,19 @@ impl MonitorStore for Sqlite {
             for key in &commit.new {
                 add.execute((&commit.scope, key, &commit.id, at))?;
             }
+            let mut pass = connection.prepare_cached(
+                "insert into ledger (scope, key, owner, at) values (?1, ?2, '', ?3) on conflict (scope, key) do nothing",
+            )?;
+            for key in &commit.passed {
+                pass.execute((&commit.scope, key, at))?;
+            }
             let mut again = connection
                 .prepare_cached("update ledger set at = max(at, ?3) where scope = ?1 and key = ?2")?;
             for key in &commit.again {
                 again.execute((&commit.scope, key, at))?;
             }
-            connection
-                .prepare_cached("delete from ledger where scope = ?1 and at < ?2")?
-                .execute((&commit.scope, commit.forget_before.unix_millis()))?;
-            let kept: u64 = match commit.new.is_empty() {
+            connection.prepare_cached(FORGET)?.execute((&commit.scope, commit.forget_before.unix_millis()))?;
+            let kept: u64 = match commit.new.is_empty() && commit.passed.is_empty() {
                 true => 0,
                 false => connection
                     .prepare_cached("select count(*) from ledger where scope = ?1")?

@@ -26,6 +26,9 @@ pub(in crate::spec) fn hook(key: &str, node: &Node) -> Hook {
         signature,
         handshakes,
         delivery_id,
+        items: node
+            .get("items")
+            .and_then(|node| Some(Items { at: pointer(node, "at")?, id: pointer(node, "id") })),
         order_by: node.get("order_by").and_then(place),
         response: node.get("response").map(response).unwrap_or_default(),
         scope: match text(node, "scope").as_deref() {
