@@ -222,9 +222,9 @@ pub struct Hook {
     /// The flow that asks the service how a registration is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub check: Option<String>,
-    /// What tells deliveries apart.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub delivery_id: Option<Place>,
+    /// What tells deliveries apart, all of it together.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub delivery_id: Vec<Place>,
     /// The flow that takes the registration back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deregister: Option<String>,
@@ -319,6 +319,9 @@ pub struct Event {
     /// The flow that serves it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub served_by: Option<String>,
+    /// Whether a delivery says only that there is news, which the monitor that serves the event then looks for at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub wakes: bool,
 }
 
 /// Which deliveries of a hook are an event.
@@ -612,7 +615,7 @@ fn hook(hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook {
                 Some(SignatureKey::Public(_)) | None => "public".to_owned(),
             },
         }),
-        delivery_id: hook.delivery_id.as_ref().map(place),
+        delivery_id: hook.delivery_id.iter().map(place).collect(),
         route: match &hook.scope {
             HookScope::App { route, .. } => Some(place(route)),
             HookScope::Registration => None,
@@ -669,6 +672,7 @@ fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
             .map(|(at, option)| Filter { option: option.clone(), place: place(at) })
             .collect(),
         served_by: flow.map(|flow| flow.key.clone()),
+        wakes: event.wakes,
     }
 }
 

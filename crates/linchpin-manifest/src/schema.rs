@@ -284,7 +284,7 @@ pub fn manifest() -> String {
                 "description": "Whether each registration has a URL of its own, or the whole connector has one."
             },
             "route": at("Where a delivery to the one URL of an app says whom it is for."),
-            "delivery_id": at("What tells deliveries apart."),
+            "delivery_id": list(place.clone(), "What tells deliveries apart, all of it together."),
             "key_at": words("Where the service makes the key itself: JSON pointer into what the registering flow gives."),
             "expires": expiry,
             "register": words("The flow that registers it."),
@@ -320,6 +320,10 @@ pub fn manifest() -> String {
             "match": matching,
             "filter": list(filter, "Which of the event's deliveries a registration wants."),
             "served_by": words("The flow that serves it."),
+            "wakes": {
+                "type": "boolean",
+                "description": "Whether a delivery says only that there is news, which the monitor that serves the event looks for at once."
+            },
         }),
     );
     let monitor = closed(
