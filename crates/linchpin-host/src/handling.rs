@@ -74,9 +74,20 @@ impl Host {
 impl Handling {
     async fn delivery(&self, entry: &Entry, head: &DeliveryHead) -> Result<()> {
         let row = self.row(&head.connection).await?;
+        let mut events = Vec::with_capacity(head.events.len());
+        for event in &head.events {
+            if self.host.only_wakes(&head.connector, event)? {
+                self.host.wake(&row, event, &entry.what.source).await?;
+            } else {
+                events.push(event);
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
         let connection = self.host.ready(&row).await?;
         let delivery = head.delivery(&entry.what);
-        for event in &head.events {
+        for event in events {
             let flow = serves(connection.connector().flows(), event).ok_or_else(|| {
                 let message = format!("`{}` has no flow that serves the event `{event}`", head.connector);
                 Error::coded(Code::EventMismatch, message).actor(linchpin::Actor::Author)

@@ -99,6 +99,8 @@ pub enum NoticeKind {
     HookFailing,
     /// A webhook had to be registered anew: deliveries may have been missed before.
     HookGap,
+    /// A webhook says only that there is news, and no monitor that is on looks for it.
+    HookUnheard,
     /// A service may still deliver to a webhook that is gone here, and somebody has to see to it there.
     HookLeft,
     /// A monitor stands still until somebody resets it.

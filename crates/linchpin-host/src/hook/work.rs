@@ -368,6 +368,8 @@ impl Work {
                 "the service had to be told anew where to deliver; what happened between {since} and {now} may be missing"
             );
             tell(&self.host, &self.row, NoticeKind::HookGap, &reason).await;
+            // What it would have told of is looked for at once.
+            self.host.wake_for(&self.row).await?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod look;
 mod model;
 mod plan;
 mod schedule;
+mod wake;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -254,6 +255,7 @@ impl Host {
                 problem: None,
                 last_run: None,
                 last_found: 0,
+                wakes: 0,
                 subscriptions: Vec::new(),
             },
             found => found?,

@@ -174,6 +174,7 @@ const MIGRATIONS: &[&str] = &[
     ",
     hook::MIGRATION,
     monitor::MIGRATION,
+    monitor::WAKES,
 ];
 
 /// A [`Store`] in one file.

@@ -827,11 +827,10 @@ impl<'a> Check<'a> {
     fn wakes(&mut self, event: &Event, webhook: Option<&FlowDescriptor>, monitor: Option<&FlowDescriptor>) {
         let key = &event.key;
         if monitor.is_none() {
-            let diagnostic =
-                Diagnostic::new(&rules::LP373, format!("deliveries of `{key}` wake no monitor"))
-                    .label(self.source.key(&join_path("/event", key)), "this event")
-                    .label(self.connector_place(), "looked for by no flow of this connector")
-                    .help(format!("add `#[monitor(event = \"{key}\", every = \"..\")]`, or take `wakes` away"));
+            let diagnostic = Diagnostic::new(&rules::LP373, format!("deliveries of `{key}` wake no monitor"))
+                .label(self.source.key(&join_path("/event", key)), "this event")
+                .label(self.connector_place(), "looked for by no flow of this connector")
+                .help(format!("add `#[monitor(event = \"{key}\", every = \"..\")]`, or take `wakes` away"));
             self.found.push(diagnostic);
         }
         if let Some(webhook) = webhook {

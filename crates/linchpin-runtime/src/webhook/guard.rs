@@ -280,8 +280,7 @@ impl Guard {
     /// [`Code::SignatureInvalid`] when the key cannot sign, [`Code::NotCarriedOut`] when only the connector's code knows how.
     pub fn sign(&self, key: &Secret, unsigned: Delivery, id: &str, at: DateTime) -> Result<Delivery> {
         let mut delivery = unsigned;
-        // Of several parts the last has the id, and the others stay as they are where the delivery has them.
-        for place in self.delivery_id.iter().rev().filter(|_| !self.signed_id) {
+        for place in self.delivery_id.iter().filter(|_| !self.signed_id) {
             place.put(&mut delivery, id)?;
         }
         match &self.proof {

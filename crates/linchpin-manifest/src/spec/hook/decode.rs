@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::preset::{parts, preset};
 use super::*;
 use crate::spec::decode::{
-    bool, duration, encoding, header, list, literals, nodes, one_or_list, pairs, pointer, template, templates,
-    text, whole,
+    bool, duration, encoding, header, list, literals, nodes, one_or_list, pairs, pointer, template,
+    templates, text, whole,
 };
 use crate::spec::tree::Node;
 
