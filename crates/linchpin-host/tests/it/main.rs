@@ -19,3 +19,4 @@ mod sample;
 #[cfg(feature = "postgres")]
 mod server;
 mod unlock;
+mod wake;
