@@ -1000,7 +1000,7 @@ impl Driver for Session {
         observe::step(helper)
     }
 
-    fn now(&self) -> DateTime {
+    fn now(&self) -> linchpin::DateTime {
         self.connection.0.clock.now()
     }
 

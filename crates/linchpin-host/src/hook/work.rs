@@ -270,6 +270,8 @@ impl Work {
             self.secrets.url.clone_from(&url);
         }
         self.save().await?;
+        // Whoever takes deliveries learns of the key before the service does.
+        self.host.0.changes.note();
         if self.row.stage == Stage::Deregistering {
             // Turned off before the service was asked for anything.
             return Ok(());
@@ -555,6 +557,7 @@ impl Work {
             _ if takes_key => {
                 let key = self.key_to_give()?;
                 self.save().await?;
+                self.host.0.changes.note();
                 key
             }
             _ => Secret::new(""),
