@@ -42,33 +42,68 @@ impl Host {
     /// Has the monitors look at once of whatever a hook wakes; nothing where it wakes none.
     pub(crate) async fn wake_for(&self, hook: &store::Hook) -> Result<()> {
         let Some(row) = self.0.store.connection(&hook.connection).await? else { return Ok(()) };
-        let spec = self.0.connector(&hook.connector)?.spec()?;
-        for event in spec.events.iter().filter(|event| event.wakes && event.hook.as_ref() == Some(&hook.hook))
-        {
-            self.wake_monitors(&row, &event.key).await?;
+        for event in self.waking(hook)? {
+            self.wake_monitors(&row, event).await?;
         }
         Ok(())
     }
 
-    /// Whether there was any that is on.
-    async fn wake_monitors(&self, row: &store::Connection, event: &str) -> Result<bool> {
-        let connector = self.0.connector(&row.connector)?;
+    /// The events of a hook whose deliveries say only that there is news, and that no monitor which is on looks for.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn hook_unheard(&self, hook: &store::Hook) -> Result<Vec<String>> {
+        let mut unheard = Vec::new();
+        for event in self.waking(hook)? {
+            let found = self.monitors_for(&hook.connector, &hook.connection, event).await?;
+            if !found.iter().any(|(_, monitor)| is_on(monitor)) {
+                unheard.push(event.to_owned());
+            }
+        }
+        Ok(unheard)
+    }
+
+    /// The events of a hook that only wake monitors.
+    fn waking(&self, hook: &store::Hook) -> Result<impl Iterator<Item = &str>> {
+        let spec = self.0.connector(&hook.connector)?.spec()?;
+        let events =
+            spec.events.iter().filter(|event| event.wakes && event.hook.as_ref() == Some(&hook.hook));
+        Ok(events.map(|event| event.key.as_str()))
+    }
+
+    /// The monitors of an event for a connection, with what holds of their flows.
+    async fn monitors_for(
+        &self,
+        connector: &str,
+        connection: &str,
+        event: &str,
+    ) -> Result<Vec<(Settings, store::Monitor)>> {
+        let connector = self.0.connector(connector)?;
         let (spec, flows) = (connector.spec()?, connector.flows());
         let finds = |flow: &&FlowDescriptor| matches!(flow.kind, KindInfo::Monitor { event: found, .. } if found == event);
-        let mut any = false;
+        let mut all = Vec::new();
         for flow in flows.iter().copied().filter(finds) {
             let which = MonitorFilter {
-                connection: Some(row.id.clone()),
+                connection: Some(connection.to_owned()),
                 flow: Some(flow.name.to_owned()),
                 ..MonitorFilter::default()
             };
             let settings = Settings::new(spec, flows, flow)?;
-            for monitor in self.0.store.monitors(which).await? {
-                any |= !monitor.subscriptions.is_empty();
-                let now = self.0.now();
-                if let Some(at) = woken_look(&monitor, &settings, monitor.last_run, now)? {
-                    self.0.store.monitor_wake(&monitor.id, now, at).await?;
-                }
+            let found = self.0.store.monitors(which).await?;
+            all.extend(found.into_iter().map(|monitor| (settings.clone(), monitor)));
+        }
+        Ok(all)
+    }
+
+    /// Whether there was any that is on.
+    async fn wake_monitors(&self, row: &store::Connection, event: &str) -> Result<bool> {
+        let mut any = false;
+        for (settings, monitor) in self.monitors_for(&row.connector, &row.id, event).await? {
+            any |= is_on(&monitor);
+            let now = self.0.now();
+            if let Some(at) = woken_look(&monitor, &settings, monitor.last_run, now)? {
+                self.0.store.monitor_wake(&monitor.id, now, at).await?;
             }
         }
         self.0.wake.notify_one();
@@ -115,4 +150,9 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Whether anybody wants its events; one that stands still has told so itself.
+fn is_on(monitor: &store::Monitor) -> bool {
+    !monitor.subscriptions.is_empty()
 }

@@ -236,7 +236,8 @@ impl Guard {
     }
 
     /// What tells a delivery apart: its id where it has one, else the digest of its body, so that two deliveries of the same body are one. At
-    /// most 128 bytes: a longer id is its digest. An id of several parts is all of them, each behind a `/` that escapes its own.
+    /// most 128 bytes: a longer id is its digest. The parts of an id are joined by
+    /// `/`, which within one is escaped as in a JSON pointer.
     pub fn identity(&self, delivery: &Delivery) -> String {
         let signed = match &self.proof {
             Proof::Detached(own) if self.signed_id => own.set(delivery).and_then(|set| set.id.clone()),
