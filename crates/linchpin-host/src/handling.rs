@@ -67,7 +67,18 @@ impl Host {
     /// Hands what is in an inbox on to a sink, until it is cancelled: event flows make events of deliveries, for the connection that
     /// each came by.
     pub async fn hand_on(&self, inbox: &Inbox, sink: Arc<dyn Sink>, stop: &Cancel) {
-        inbox.dispatch(Arc::new(Handling { host: self.clone(), sink }), stop).await;
+        let handed = inbox.dispatch(Arc::new(Handling { host: self.clone(), sink }), stop);
+        // What looks of this process find need not wait for the inbox to be looked through.
+        let told = async {
+            loop {
+                self.0.found.notified().await;
+                inbox.wake();
+            }
+        };
+        tokio::select! {
+            () = handed => {}
+            () = told => {}
+        }
     }
 }
 

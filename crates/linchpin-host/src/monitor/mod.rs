@@ -309,6 +309,9 @@ impl Host {
         if let Some(error) = problem {
             self.conclude(&monitor, error).await?;
         }
+        if done.as_ref().is_ok_and(|done| done.committed && !done.commit.entries.is_empty()) {
+            self.0.found.notify_one();
+        }
         done.map(|done| looked(monitor, done))
     }
 

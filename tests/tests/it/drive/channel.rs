@@ -10,7 +10,7 @@ use linchpin::{Code, Delivery, Result, Secret};
 use linchpin_google_drive::mock::{CHANGES, DOCUMENT, Fault, SHARED, TEXT};
 use linchpin_host::{
     DEFAULT_TENANT, Event, Host, MonitorKey, NewHook, Notice, NoticeKind, handler,
-    inbox::{Inbox, InboxPolicy},
+    inbox::InboxPolicy,
     ingress::{Ingress, IngressPolicy, ServeLimits, serve},
     store::{Entries, EntryState, HookFilter, OwnSchedule, RunMode, Stage, Subscription},
 };
@@ -127,7 +127,6 @@ struct Life {
     google: Google,
     host: Host,
     ingress: Ingress,
-    inbox: Inbox,
     told: Arc<Mutex<Vec<Notice>>>,
     events: mpsc::UnboundedReceiver<Event>,
     at: SocketAddr,
@@ -168,10 +167,10 @@ impl Life {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, router, until) = (socket.local_addr().unwrap(), ingress.router(), stop.clone());
         let served = async move { serve(socket, router, ServeLimits::default(), &until).await };
-        let (handing, until) = ((host.clone(), inbox.clone()), stop.clone());
+        let (handing, until) = ((host.clone(), inbox), stop.clone());
         let handed = async move { handing.0.hand_on(&handing.1, Arc::new(sink), &until).await };
         let tasks = vec![tokio::spawn(served), tokio::spawn(handed)];
-        Life { google, host, ingress, inbox, told, events, at, stop, tasks }
+        Life { google, host, ingress, told, events, at, stop, tasks }
     }
 
     async fn register(&self) -> String {
@@ -206,9 +205,7 @@ impl Life {
     async fn round(&self, time: Duration) -> usize {
         self.google.issuer.clock().advance(time);
         self.google.drive.set_time(self.host.clock().now());
-        let round = self.host.round().await.unwrap();
-        self.inbox.wake();
-        round.looks
+        self.host.round().await.unwrap().looks
     }
 
     /// Posts as Google does; the status of the answer.
