@@ -319,7 +319,10 @@ fn deliveries_are_told_apart_ordered_and_routed() {
 
 #[test]
 fn an_id_of_several_parts_is_all_of_them() {
-    let own = guard("delivery_id = [{ header = \"X-Channel\" }, { header = \"X-Number\" }]");
+    let own = guard(
+        "signature = { scheme = \"shared-secret\", header = \"X-Token\" }\n\
+         delivery_id = [{ header = \"X-Channel\" }, { header = \"X-Number\" }]",
+    );
     let id = |channel: &str, number: &str| {
         own.identity(&delivery(&[("x-channel", channel), ("x-number", number)], ""))
     };
