@@ -265,6 +265,7 @@ fn described(monitor: &Monitor) -> Value {
         "next_at": time(monitor.due),
         "last_at": time(monitor.last_run),
         "last_found": monitor.last_found,
+        "wakes": monitor.wakes,
         "failures": monitor.failures,
         "problem": monitor.problem.as_ref().map(|(code, message)| json!({ "code": code, "message": message })),
         "subscriptions": monitor.subscriptions,

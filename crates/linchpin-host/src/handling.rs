@@ -83,15 +83,38 @@ impl Host {
     /// Hands what is in an inbox on to a sink, until it is cancelled: event flows make events of deliveries, for the connection that
     /// each came by.
     pub async fn hand_on(&self, inbox: &Inbox, sink: Arc<dyn Sink>, stop: &Cancel) {
-        inbox.dispatch(Arc::new(Handling { host: self.clone(), sink, recent: Mutex::default() }), stop).await;
+        let handed =
+            inbox.dispatch(Arc::new(Handling { host: self.clone(), sink, recent: Mutex::default() }), stop);
+        // What looks of this process find need not wait for the inbox to be looked through.
+        let told = async {
+            loop {
+                self.0.found.notified().await;
+                inbox.wake();
+            }
+        };
+        tokio::select! {
+            () = handed => {}
+            () = told => {}
+        }
     }
 }
 
 impl Handling {
     async fn delivery(&self, entry: &Entry, head: &DeliveryHead) -> Result<()> {
         let row = self.row(&head.connection).await?;
-        let connection = self.host.ready(&row).await?;
+        let mut events = Vec::with_capacity(head.events.len());
         for event in &head.events {
+            if self.host.only_wakes(&head.connector, event)? {
+                self.host.wake(&row, event, &entry.what.source).await?;
+            } else {
+                events.push(event);
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        let connection = self.host.ready(&row).await?;
+        for event in events {
             let flow = serves(connection.connector().flows(), event).ok_or_else(|| {
                 let message = format!("`{}` has no flow that serves the event `{event}`", head.connector);
                 Error::coded(Code::EventMismatch, message).actor(linchpin::Actor::Author)

@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) changes: hook::Changes,
     /// Told when something is due earlier than the worker has heard.
     pub(crate) wake: tokio::sync::Notify,
+    /// Told when a look has put entries into the inbox, which whoever hands them on does not know of.
+    pub(crate) found: tokio::sync::Notify,
 }
 
 /// A connection at work, and what it was made of.
@@ -99,6 +101,8 @@ pub enum NoticeKind {
     HookFailing,
     /// A webhook had to be registered anew: deliveries may have been missed before.
     HookGap,
+    /// A webhook says only that there is news, and no monitor that is on looks for it.
+    HookUnheard,
     /// A service may still deliver to a webhook that is gone here, and somebody has to see to it there.
     HookLeft,
     /// A monitor stands still until somebody resets it.
@@ -134,6 +138,7 @@ impl Host {
             ready: Mutex::new(HashMap::new()),
             changes: hook::Changes::default(),
             wake: tokio::sync::Notify::new(),
+            found: tokio::sync::Notify::new(),
         })
     }
 

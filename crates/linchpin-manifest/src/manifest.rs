@@ -222,9 +222,9 @@ pub struct Hook {
     /// The flow that asks the service how a registration is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub check: Option<String>,
-    /// What tells deliveries apart.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub delivery_id: Option<Place>,
+    /// What tells deliveries apart, all of it together.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub delivery_id: Vec<Place>,
     /// The flow that takes the registration back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub deregister: Option<String>,
@@ -337,6 +337,9 @@ pub struct Event {
     /// The flow that serves it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub served_by: Option<String>,
+    /// Whether a delivery says only that there is news, which the monitor that serves the event then looks for at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub wakes: bool,
 }
 
 /// Which deliveries of a hook are an event.
@@ -631,7 +634,7 @@ fn hook(spec: &Spec, hook: &crate::spec::Hook, flows: &[FlowDescriptor]) -> Hook
                 Some(SignatureKey::Public(_)) | None => "public".to_owned(),
             },
         }),
-        delivery_id: hook.delivery_id.as_ref().map(place),
+        delivery_id: hook.delivery_id.iter().map(place).collect(),
         items: hook.items.as_ref().map(|items| Items { at: items.at.clone(), id: items.id.clone() }),
         route: match &hook.scope {
             HookScope::App { route, .. } => route.iter().map(place).collect(),
@@ -720,6 +723,7 @@ fn event(event: &crate::spec::Event, flows: &[FlowDescriptor]) -> Event {
             .map(|(at, option)| Filter { option: option.clone(), place: place(at) })
             .collect(),
         served_by: flow.map(|flow| flow.key.clone()),
+        wakes: event.wakes,
     }
 }
 

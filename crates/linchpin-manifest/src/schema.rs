@@ -296,7 +296,7 @@ pub fn manifest() -> String {
                 "minItems": 1,
                 "type": "array"
             },
-            "delivery_id": at("What tells deliveries apart."),
+            "delivery_id": list(place.clone(), "What tells deliveries apart, all of it together."),
             "items": items,
             "key_at": words("Where the service makes the key itself: JSON pointer into what the registering flow gives."),
             "expires": expiry,
@@ -334,6 +334,10 @@ pub fn manifest() -> String {
             "match": matching,
             "filter": list(filter, "Which of the event's deliveries a registration wants."),
             "served_by": words("The flow that serves it."),
+            "wakes": {
+                "type": "boolean",
+                "description": "Whether a delivery says only that there is news, which the monitor that serves the event looks for at once."
+            },
         }),
     );
     let monitor = closed(

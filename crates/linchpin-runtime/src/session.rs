@@ -1000,6 +1000,10 @@ impl Driver for Session {
         observe::step(helper)
     }
 
+    fn now(&self) -> linchpin::DateTime {
+        self.connection.0.clock.now()
+    }
+
     fn config(&self, key: &str) -> Result<Secret> {
         let known = self.spec().config.iter().find(|config| config.key == key);
         match known.map(|config| &config.source) {

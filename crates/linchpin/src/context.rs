@@ -12,9 +12,9 @@ use http::Method;
 use linchpin_manifest::spec::Spec;
 
 use crate::{
-    Code, Error, Result, Secret,
+    Code, DateTime, Error, Result, Secret,
     extract::ConnectionValues,
-    file::FileRef,
+    file::{self, FileRef},
     flow::{BoxFuture, FlowDescriptor, Gives, Helper, IntoArgs},
     request::{IntoPath, Request, RequestBuilder, Response},
 };
@@ -53,6 +53,11 @@ pub trait Driver: Send + Sync + 'static {
     fn lock(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<Lock>> {
         let message = format!("the lock `{name}` cannot be taken: this runtime has none");
         Box::pin(std::future::ready(Err(Error::coded(Code::NotCarriedOut, message))))
+    }
+
+    /// The time; the machine's where the runtime has no clock of its own.
+    fn now(&self) -> DateTime {
+        std::time::SystemTime::now().into()
     }
 
     /// A configuration value that the spec writes, for the connection.
@@ -119,6 +124,17 @@ impl Context {
 
     pub(crate) fn shared_driver(&self) -> Arc<dyn Driver> {
         self.0.clone()
+    }
+
+    /// The time by the runtime's clock, which tests may set: for what a request says of times.
+    pub fn now(&self) -> DateTime {
+        self.0.now()
+    }
+
+    /// A random UUID (RFC 9562, version 4): for what a service has its clients name. It is another one each time, also when a call is
+    /// made again.
+    pub fn new_uuid(&self) -> String {
+        file::random_uuid()
     }
 
     /// A `GET` request: `cx.get(path!("/projects/{id}"))`.

@@ -375,6 +375,14 @@ pub(crate) fn random_hex() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
+/// A UUID of version 4 (RFC 9562 §5.4).
+pub(crate) fn random_uuid() -> String {
+    let bits = random_hex();
+    // Two bits of the first digit of the fourth group are the variant.
+    let variant = ['8', '9', 'a', 'b'][usize::from(bits.as_bytes()[16]) % 4];
+    format!("{}-{}-4{}-{variant}{}-{}", &bits[..8], &bits[8..12], &bits[13..16], &bits[17..20], &bits[20..])
+}
+
 /// The files of one call: those that it was given, and those that its output names. A cheap handle.
 #[derive(Clone, Default)]
 pub struct Files(Arc<Mutex<Tables>>);

@@ -7,10 +7,12 @@
 //! | [`content`] | what is in files: up, down and exported |
 //! | [`permission`] | who may see what |
 //! | [`drive`], [`change`] | shared drives, and what has changed |
+//! | [`channel`] | channels, by which Google tells that something has changed |
 //! | [`choice`] | choices of fields |
 
 pub mod account;
 pub mod change;
+pub mod channel;
 pub mod choice;
 pub mod content;
 pub mod drive;

@@ -359,6 +359,7 @@ fn tell(notice: &Notice) {
         NoticeKind::MonitorStopped => "has a monitor that needs you".to_owned(),
         NoticeKind::DeadLetter => "has a dead letter".to_owned(),
         NoticeKind::HookFailing => "has trouble with a webhook".to_owned(),
+        NoticeKind::HookUnheard => "has a webhook that nobody listens to".to_owned(),
         NoticeKind::HookGap => "may have missed events".to_owned(),
         NoticeKind::HookLeft => "may have left a webhook at the service".to_owned(),
         _ => return,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use linchpin::flow::Slot;
+use linchpin::flow::{FlowDescriptor, KindInfo, Slot};
 use linchpin_host::{
     Attended, DEFAULT_TENANT, Host, NewHook, options_flow,
     store::{Filter, Hook, HookFilter},
@@ -75,6 +75,16 @@ pub(crate) async fn register(host: &Host, args: &Register, format: Format) -> Re
         hook,
     };
     let hook = host.hook_register(new).await?;
+    for event in host.hook_unheard(&hook).await? {
+        let monitors = host.connectors().find(|known| known.key() == hook.connector).into_iter();
+        let finds = |flow: &&&FlowDescriptor| matches!(flow.kind, KindInfo::Monitor { event: found, .. } if found == event);
+        let flow =
+            monitors.flat_map(|connector| connector.flows()).find(finds).map_or("FLOW", |flow| flow.name);
+        eprintln!(
+            "note: deliveries of `{event}` only say that there is news; `linchpin monitor on {} {flow}` has somebody look for it",
+            args.connection
+        );
+    }
     show(host, &hook, format).await?;
     if hook.routing.is_some() && !host.app_hook_is_on(&hook.connector, &hook.hook).await? {
         let name = format!("{}.{}", hook.connector, hook.hook);

@@ -51,12 +51,12 @@ enum Name {
 #[derive(Clone)]
 struct Recent {
     read: Instant,
-    /// How often hooks had been turned off in this process.
+    /// How often hooks had been changed in this process.
     changes: u64,
     found: Vec<Arc<Receiver>>,
 }
 
-/// How often hooks were turned off in this process: what was read before is read again.
+/// How often hooks were turned off, or had a key made, in this process: what was read before is read again.
 #[derive(Debug, Default)]
 pub(crate) struct Changes(AtomicU64);
 

@@ -271,6 +271,8 @@ impl Work {
             self.secrets.url.clone_from(&url);
         }
         self.save().await?;
+        // Whoever takes deliveries learns of the key before the service does.
+        self.host.0.changes.note();
         if self.row.stage == Stage::Deregistering {
             // Turned off before the service was asked for anything.
             return Ok(());
@@ -369,6 +371,8 @@ impl Work {
                 "the service had to be told anew where to deliver; what happened between {since} and {now} may be missing"
             );
             tell(&self.host, &self.row, NoticeKind::HookGap, &reason).await;
+            // What it would have told of is looked for at once.
+            self.host.wake_for(&self.row).await?;
         }
         Ok(())
     }
@@ -556,6 +560,7 @@ impl Work {
             _ if takes_key => {
                 let key = self.key_to_give()?;
                 self.save().await?;
+                self.host.0.changes.note();
                 key
             }
             _ => Secret::new(""),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use tokio::time::Instant;
 
-use super::plan::{Found, Look, Page, Settings, next_look, plan, problem, retry};
+use super::plan::{Found, Look, Page, Settings, next_look, plan, problem, retry, woken_look};
 use crate::store::{Commit, Committed, FailedLook, Monitor, MonitorStore, Seen};
 
 /// How long a look takes pages. It ends well before whoever else might take over.
@@ -165,7 +165,12 @@ impl Looker<'_> {
             None if !found.complete => Some(at),
             None => next_look(monitor, settings, at, self.random)?,
         };
-        plan(&Look { monitor, settings, scope: self.scope, at, next }, found, &known)
+        // Who asks for patience gets it, whoever wakes the monitor.
+        let woken_next = match &found.problem {
+            Some(_) => None,
+            None => woken_look(monitor, settings, Some(at), at)?,
+        };
+        plan(&Look { monitor, settings, scope: self.scope, at, next, woken_next }, found, &known)
     }
 
     async fn commit(&self, mut found: Found) -> Result<Done> {

@@ -8,6 +8,7 @@ mod look;
 mod model;
 mod plan;
 mod schedule;
+mod wake;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -256,6 +257,7 @@ impl Host {
                 problem: None,
                 last_run: None,
                 last_found: 0,
+                wakes: 0,
                 subscriptions: Vec::new(),
             },
             found => found?,
@@ -311,6 +313,9 @@ impl Host {
         };
         if let Some(error) = problem {
             self.conclude(&monitor, error).await?;
+        }
+        if done.as_ref().is_ok_and(|done| done.committed && !done.commit.entries.is_empty()) {
+            self.0.found.notify_one();
         }
         done.map(|done| looked(monitor, done))
     }

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{
     look::{Ask, Book, Done, Looker, Poll},
-    plan::{FirstRun, Settings, hybrid_scope},
+    plan::{FirstRun, Settings, hybrid_scope, woken_look},
 };
 use crate::{
     ping::later,
@@ -67,6 +67,8 @@ struct Position {
 struct Asked<'a> {
     service: &'a Mutex<Service>,
     pages: AtomicUsize,
+    /// Behind this page something happens, and the monitor is woken.
+    news: Option<(usize, &'a World)>,
 }
 
 impl Poll for Asked<'_> {
@@ -74,43 +76,54 @@ impl Poll for Asked<'_> {
         Box::pin(async move {
             // Where a future can be given up.
             tokio::task::yield_now().await;
-            let mut service = self.service.lock().unwrap();
             let page = self.pages.fetch_add(1, Ordering::Relaxed);
-            if service.fails == Some(page) {
-                return Err(Error::coded(Code::ServiceFailed, "the service is down"));
+            let answer = self.answer(page, ask);
+            if let Some((_, world)) = self.news.filter(|(behind, _)| *behind == page) {
+                world.happen(1);
+                world.wake().await;
             }
-            let position: Option<Position> = ask.cursor.map(|json| serde_json::from_str(&json).unwrap());
-            let from = match position {
-                Some(position) => position.high.saturating_sub(i64::try_from(ask.overlap.as_secs()).unwrap()),
-                None => i64::MIN,
-            };
-            let (time, id, from, began) = match position.and_then(|position| position.within) {
-                Some(within) => within,
-                None => (i64::MIN, 0, from, service.now),
-            };
-            let now = service.now;
-            let mut rest: Vec<(i64, usize)> = service
-                .items
-                .iter()
-                .enumerate()
-                .filter(|(_, item)| !item.deleted && item.shown <= now && item.time >= from)
-                .map(|(id, item)| (item.time, id))
-                .filter(|&place| place > (time, id) || time == i64::MIN)
-                .collect();
-            rest.sort_unstable();
-            let more = rest.len() > service.page;
-            rest.truncate(service.page);
-            let high = position.map_or(i64::MIN, |position| position.high);
-            // What is shown while the list is read must still be within the overlap of the next.
-            let seen = rest.iter().map(|(time, _)| (*time).min(began)).max().unwrap_or(i64::MIN).max(high);
-            let next = match rest.last() {
-                Some(&(time, id)) if more => Position { high, within: Some((time, id, from, began)) },
-                _ => Position { high: seen.max(began - 3600), within: None },
-            };
-            service.now += 1;
-            let records: Vec<_> = rest.iter().map(|(time, id)| json!({ "id": id, "time": time })).collect();
-            Ok(json!({ "records": records, "cursor": next, "more": more }).to_string())
+            answer
         })
+    }
+}
+
+impl Asked<'_> {
+    fn answer(&self, page: usize, ask: Ask) -> Result<String> {
+        let mut service = self.service.lock().unwrap();
+        if service.fails == Some(page) {
+            return Err(Error::coded(Code::ServiceFailed, "the service is down"));
+        }
+        let position: Option<Position> = ask.cursor.map(|json| serde_json::from_str(&json).unwrap());
+        let from = match position {
+            Some(position) => position.high.saturating_sub(i64::try_from(ask.overlap.as_secs()).unwrap()),
+            None => i64::MIN,
+        };
+        let (time, id, from, began) = match position.and_then(|position| position.within) {
+            Some(within) => within,
+            None => (i64::MIN, 0, from, service.now),
+        };
+        let now = service.now;
+        let mut rest: Vec<(i64, usize)> = service
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| !item.deleted && item.shown <= now && item.time >= from)
+            .map(|(id, item)| (item.time, id))
+            .filter(|&place| place > (time, id) || time == i64::MIN)
+            .collect();
+        rest.sort_unstable();
+        let more = rest.len() > service.page;
+        rest.truncate(service.page);
+        let high = position.map_or(i64::MIN, |position| position.high);
+        // What is shown while the list is read must still be within the overlap of the next.
+        let seen = rest.iter().map(|(time, _)| (*time).min(began)).max().unwrap_or(i64::MIN).max(high);
+        let next = match rest.last() {
+            Some(&(time, id)) if more => Position { high, within: Some((time, id, from, began)) },
+            _ => Position { high: seen.max(began - 3600), within: None },
+        };
+        service.now += 1;
+        let records: Vec<_> = rest.iter().map(|(time, id)| json!({ "id": id, "time": time })).collect();
+        Ok(json!({ "records": records, "cursor": next, "more": more }).to_string())
     }
 }
 
@@ -315,6 +328,23 @@ impl World {
         self.store.monitor(&self.monitor).await.unwrap().unwrap()
     }
 
+    /// From now on the schedule has it look once in thirty days.
+    fn monthly(&mut self) {
+        let mut monitor = spec::Monitor::named("news");
+        monitor.overlap = Some(OVERLAP);
+        monitor.every = Some(Duration::from_secs(30 * 86_400));
+        monitor.jitter = Some(Duration::ZERO);
+        monitor.dedupe = vec!["/id".to_owned()];
+        self.settings = Settings::of_spec(monitor, "happened", false, FirstRun::Now);
+    }
+
+    /// A delivery says that there is news.
+    async fn wake(&self) {
+        let (row, now) = (self.row().await, self.now());
+        let at = woken_look(&row, &self.settings, row.last_run, now).unwrap().unwrap();
+        assert!(self.store.monitor_wake(&row.id, now, at).await.unwrap());
+    }
+
     /// Looks, when nobody else does; nothing when the look was given up.
     async fn look(&self, fault: Option<Fault>) -> Option<Result<Done>> {
         let now = self.now();
@@ -327,17 +357,27 @@ impl World {
                 self.store.monitor_claim(&self.monitor, now, later(now, super::HOLD)).await.unwrap()?
             }
         };
+        self.look_claimed(&monitor, fault, None).await
+    }
+
+    async fn look_claimed(
+        &self,
+        monitor: &Monitor,
+        fault: Option<Fault>,
+        news: Option<usize>,
+    ) -> Option<Result<Done>> {
         self.service.lock().unwrap().fails = match fault {
             Some(Fault::Page(page)) => Some(page),
             _ => None,
         };
-        let poll = Asked { service: &self.service, pages: AtomicUsize::new(0) };
+        let news = news.map(|page| (page, self));
+        let poll = Asked { service: &self.service, pages: AtomicUsize::new(0), news };
         let store = Faulty { store: &self.store, fault, calls: AtomicUsize::new(0), twice: Mutex::default() };
         let now = || self.now();
         let looker = Looker {
             store: &store,
             poll: &poll,
-            monitor: &monitor,
+            monitor,
             settings: &self.settings,
             scope: &self.scope,
             now: &now,
@@ -645,6 +685,156 @@ fn sample() -> Monitor {
         problem: None,
         last_run: None,
         last_found: 0,
+        wakes: 0,
         subscriptions: vec![subscription(RunMode::Each)],
     }
+}
+
+/// What happens while deliveries wake a monitor whose schedule has it look once a month.
+#[derive(Debug, Clone)]
+enum WokenStep {
+    /// Something happens, and deliveries tell of it.
+    News {
+        items: usize,
+        deliveries: usize,
+    },
+    Wait(i64),
+    /// The worker looks if it is time, and behind one of the pages something happens and is told.
+    Work {
+        fault: Option<Fault>,
+        news: Option<usize>,
+    },
+}
+
+fn woken_step() -> impl Strategy<Value = WokenStep> {
+    let fault = prop_oneof![
+        (0..3_usize).prop_map(Fault::Page),
+        (0..4_usize).prop_map(Fault::Refused),
+        (0..4_usize).prop_map(Fault::Unanswered),
+        (0..12_usize).prop_map(Fault::GivenUp),
+    ];
+    let news = proptest::option::of(0..3_usize);
+    prop_oneof![
+        2 => (0..3_usize, 1..4_usize).prop_map(|(items, deliveries)| WokenStep::News { items, deliveries }),
+        1 => (0..40_i64).prop_map(WokenStep::Wait),
+        1 => (300..4000_i64).prop_map(WokenStep::Wait),
+        4 => (proptest::option::weighted(0.4, fault), news)
+            .prop_map(|(fault, news)| WokenStep::Work { fault, news }),
+    ]
+}
+
+async fn whoever_is_woken_looks(steps: Vec<WokenStep>, page: usize) -> TestCaseResult {
+    let mut world = World::new(page, false, FirstRun::Now, &[RunMode::Each]).await;
+    world.monthly();
+    world.look(None).await.unwrap().unwrap();
+    let work = async |fault, news| {
+        let now = world.now();
+        match world.store.monitors_due(now, later(now, super::HOLD), 1).await.unwrap().pop() {
+            Some(monitor) => world.look_claimed(&monitor, fault, news).await,
+            None => None,
+        }
+    };
+    for step in steps {
+        match step {
+            WokenStep::News { items, deliveries } => {
+                world.happen(items);
+                for _ in 0..deliveries {
+                    world.wake().await;
+                }
+            }
+            WokenStep::Wait(seconds) => world.wait(seconds),
+            WokenStep::Work { fault, news } => drop(work(fault, news).await),
+        }
+    }
+    // From now on nothing breaks: claims that nobody holds run out, and pauses after failures pass.
+    let mut looks = 0;
+    loop {
+        let due = world.row().await.due.unwrap();
+        let wait = (due.unix_millis() - world.now().unix_millis()) / 1000 + 1;
+        if wait > 2 * 3600 {
+            break;
+        }
+        world.wait(wait.max(0));
+        looks += usize::from(work(None, None).await.is_some());
+    }
+    let handed = handed_on(&world.store).await;
+    let count = world.service.lock().unwrap().items.len() as u64;
+    for id in 0..count {
+        prop_assert_eq!(handed.get(&id), Some(&1), "item {} of {}", id, count);
+    }
+    prop_assert!(looks <= 2 + usize::try_from(count).unwrap() / 20, "{} looks", looks);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_last_delivery_tells_of_is_handed_on_by_the_look_that_it_wakes(
+        steps in proptest::collection::vec(woken_step(), 1..30),
+        page in 1..5_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(whoever_is_woken_looks(steps, page))?;
+    }
+}
+
+#[tokio::test]
+async fn many_wakes_lead_to_two_looks() {
+    let mut world = World::new(5, false, FirstRun::Now, &[RunMode::Each]).await;
+    world.monthly();
+    world.look(None).await.unwrap().unwrap();
+    world.wait(60);
+    let (mut looks, mut waited) = (0, 0);
+    for wake in 0..200 {
+        if wake == 100 {
+            let now = world.now();
+            let claimed = world.store.monitors_due(now, later(now, super::HOLD), 1).await.unwrap();
+            world.look_claimed(&claimed[0], None, None).await.unwrap().unwrap();
+            looks += 1;
+        }
+        world.wake().await;
+    }
+    while waited < 3600 {
+        let now = world.now();
+        if let Some(monitor) = world.store.monitors_due(now, later(now, super::HOLD), 1).await.unwrap().pop()
+        {
+            assert_eq!(waited, 10, "not before it has rested");
+            world.look_claimed(&monitor, None, None).await.unwrap().unwrap();
+            looks += 1;
+        }
+        world.wait(1);
+        waited += 1;
+    }
+    assert_eq!(looks, 2);
+}
+
+#[tokio::test]
+async fn a_wake_keeps_to_active_hours_and_to_no_other_schedule() {
+    let mut world = World::new(5, false, FirstRun::Now, &[RunMode::Each]).await;
+    let at = |text: &str| -> DateTime { text.parse().unwrap() };
+    let woken = |world: &World, last: Option<&str>, now: &str| {
+        let row = sample();
+        woken_look(&row, &world.settings, last.map(at), at(now)).unwrap().unwrap().to_string()
+    };
+    let monitor = |edit: fn(&mut spec::Monitor)| {
+        let mut monitor = spec::Monitor::named("news");
+        edit(&mut monitor);
+        Settings::of_spec(monitor, "happened", false, FirstRun::Now)
+    };
+    world.monthly();
+    assert_eq!(woken(&world, None, "2026-03-01T09:00:00Z"), "2026-03-01T09:00:00Z");
+    assert_eq!(woken(&world, Some("2026-03-01T08:59:58Z"), "2026-03-01T09:00:00Z"), "2026-03-01T09:00:08Z");
+    // A clock that was set back.
+    assert_eq!(woken(&world, Some("2026-03-02T00:00:00Z"), "2026-03-01T09:00:00Z"), "2026-03-01T09:00:00Z");
+    world.settings = monitor(|monitor| monitor.every = Some(Duration::from_secs(3)));
+    assert_eq!(woken(&world, Some("2026-03-01T08:59:58Z"), "2026-03-01T09:00:00Z"), "2026-03-01T09:00:01Z");
+    world.settings = monitor(|monitor| {
+        monitor.cron = Some("0 12 * * *".to_owned());
+        let mut active = spec::Active::default();
+        active.hours = Some("08:00-18:00".to_owned());
+        monitor.active = Some(active);
+    });
+    assert_eq!(woken(&world, None, "2026-03-01T09:00:00Z"), "2026-03-01T09:00:00Z");
+    assert_eq!(woken(&world, None, "2026-03-01T20:00:00Z"), "2026-03-02T08:00:00Z");
 }

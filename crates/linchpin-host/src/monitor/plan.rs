@@ -35,6 +35,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause, unless the service asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
+/// How long it is at least between two looks of a monitor that is woken again and again, unless its schedule looks more often.
+const WOKEN_PAUSE: Duration = Duration::from_secs(10);
+
 /// The longest pause that a service may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
@@ -323,6 +326,8 @@ pub(crate) struct Look<'a> {
     pub(crate) scope: &'a str,
     pub(crate) at: DateTime,
     pub(crate) next: Option<DateTime>,
+    /// When the next look is where the monitor was woken during this one.
+    pub(crate) woken_next: Option<DateTime>,
 }
 
 /// What is to be committed.
@@ -389,6 +394,8 @@ pub(crate) fn plan(look: &Look<'_>, found: &Found, known: &[Seen]) -> Result<Com
         started: monitor.started || found.complete,
         at: look.at,
         next: look.next,
+        wakes: monitor.wakes,
+        woken_next: look.woken_next,
         problem: found.problem.as_ref().map(problem),
     })
 }
@@ -431,6 +438,27 @@ pub(crate) fn next_look(
             (Some(next), Some(one)) => Some(std::cmp::min(next, one)),
             (next, one) => next.or(one),
         };
+    }
+    Ok(next)
+}
+
+/// When a monitor looks that is woken at `now` and last looked at `last`: at once, but for a pause after the last look, and within the
+/// active hours. Nothing where they never come.
+pub(crate) fn woken_look(
+    monitor: &Monitor,
+    settings: &Settings,
+    last: Option<DateTime>,
+    now: DateTime,
+) -> Result<Option<DateTime>> {
+    let mut next = None;
+    for subscription in &monitor.subscriptions {
+        let schedule = settings.schedule(subscription)?;
+        let rested =
+            last.map(|last| later(last, schedule.interval().unwrap_or(WOKEN_PAUSE).min(WOKEN_PAUSE)));
+        // A clock that was set back keeps nobody waiting.
+        let rested = rested.filter(|rested| *rested <= later(now, WOKEN_PAUSE)).unwrap_or(now);
+        let one = schedule.open_from(rested.max(now));
+        next = next.into_iter().chain(one).min();
     }
     Ok(next)
 }

@@ -117,6 +117,25 @@ impl Schedule {
         DateTime::from_unix_millis(next.as_millisecond())
     }
 
+    /// How often it looks, where it does so by an interval.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        match &self.rule {
+            Rule::Every(every) => Some(*every),
+            Rule::Cron(_) => None,
+        }
+    }
+
+    /// The first time from `time` on that is in the active hours.
+    pub(crate) fn open_from(&self, time: DateTime) -> Option<DateTime> {
+        let Some(window) = &self.active else { return Some(time) };
+        let stamp = Timestamp::from_millisecond(time.unix_millis()).ok()?;
+        if window.has(stamp, &self.zone) {
+            return Some(time);
+        }
+        let begin = window.begin_after(stamp, &self.zone)?;
+        DateTime::from_unix_millis(begin.as_millisecond())
+    }
+
     /// The first look from a time on that is in the active hours.
     fn active_from(&self, window: &Window, mut next: Timestamp) -> Option<Timestamp> {
         for _ in 0..TRIES {

@@ -45,6 +45,10 @@ pub trait MonitorStore: fmt::Debug + Send + Sync + 'static {
         until: DateTime,
     ) -> BoxFuture<'_, Result<Option<Monitor>>>;
 
+    /// Counts a wake of a monitor, and makes it due at `at` where it would be later. While somebody looks it stays put off, and their
+    /// commit sees the count; after a failure it keeps its pause. `false` when it has nothing due, or is gone.
+    fn monitor_wake(&self, id: &str, now: DateTime, at: DateTime) -> BoxFuture<'_, Result<bool>>;
+
     /// When the next monitor is due; nothing when none is.
     fn monitor_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>>;
 
@@ -133,6 +137,8 @@ pub struct Monitor {
     pub last_run: Option<DateTime>,
     /// How many records were handed on then.
     pub last_found: u64,
+    /// How often it was woken.
+    pub wakes: u64,
     /// Who wants its events, by name in their order.
     pub subscriptions: Vec<Subscription>,
 }
@@ -250,6 +256,10 @@ pub struct Commit {
     pub at: DateTime,
     /// When the next is due, while there are subscriptions.
     pub next: Option<DateTime>,
+    /// How often the monitor had been woken when it was claimed.
+    pub wakes: u64,
+    /// When the next is due where it was woken since then, if that is sooner.
+    pub woken_next: Option<DateTime>,
     /// What ended the look early; then it counts as failed, too.
     pub problem: Option<(String, String)>,
 }

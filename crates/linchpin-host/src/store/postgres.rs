@@ -162,6 +162,7 @@ const MIGRATIONS: &[&str] = &[
     "#,
     hook::MIGRATION,
     monitor::MIGRATION,
+    monitor::WAKES,
 ];
 
 /// What goes with a connection, or is turned off.

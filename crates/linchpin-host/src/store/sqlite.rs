@@ -155,6 +155,7 @@ const MIGRATIONS: &[&str] = &[
     inbox::MIGRATION,
     hook::MIGRATION,
     monitor::MIGRATION,
+    monitor::WAKES,
 ];
 
 /// A [`Store`] in one file.

@@ -20,3 +20,4 @@ mod sample;
 #[cfg(feature = "postgres")]
 mod server;
 mod unlock;
+mod wake;

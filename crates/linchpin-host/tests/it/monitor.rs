@@ -25,6 +25,7 @@ contract! {
     keys_that_were_not_seen_for_long_are_forgotten
     so_many_keys_are_kept_and_those_seen_last
     a_failed_look_is_noted_and_may_stop_the_monitor
+    a_wake_makes_it_due_and_one_during_a_look_makes_another_look_due
     a_reset_begins_anew
     without_a_subscription_it_stands_still_and_keeps_its_cursor
     a_connection_that_cannot_be_used_pauses_its_monitors
@@ -88,6 +89,8 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
         started: true,
         at: at(seconds),
         next: Some(at(seconds + 60)),
+        wakes: 0,
+        woken_next: None,
         problem: None,
     }
 }
@@ -309,6 +312,63 @@ async fn a_failed_look_is_noted_and_may_stop_the_monitor(home: &Home) {
     assert_eq!(store.monitor_next().await.unwrap(), None);
     let on = store.monitor_on(new("x", "it"), subscription("two")).await.unwrap();
     assert_eq!((on.due, on.stopped), (None, true));
+}
+
+async fn a_wake_makes_it_due_and_one_during_a_look_makes_another_look_due(home: &Home) {
+    let store = with_monitor(home).await;
+    store.monitor_commit(commit(1, 20, &[])).await.unwrap();
+    let wake = async |now, to| store.monitor_wake("m", at(now), at(to)).await.unwrap();
+    let due = async || row(&*store).await.due;
+    assert!(wake(30, 35).await);
+    assert_eq!(due().await, Some(at(35)));
+    assert!(wake(31, 60).await, "one that wants less changes nothing");
+    assert_eq!((due().await, row(&*store).await.wakes), (Some(at(35)), 2));
+
+    let claimed = store.monitors_due(at(35), at(335), 5).await.unwrap().pop().unwrap();
+    assert_eq!(claimed.wakes, 2);
+    let (one, two) = (home.open().await, home.open().await);
+    let (first, second) =
+        tokio::join!(one.monitor_wake("m", at(36), at(36)), two.monitor_wake("m", at(36), at(36)));
+    assert!(first.unwrap() && second.unwrap());
+    assert_eq!(row(&*store).await.wakes, 4);
+    assert!(store.monitors_due(at(40), at(340), 5).await.unwrap().is_empty(), "one looks at a time");
+    let look = |claimed: &Monitor, seconds, next, woken_next| Commit {
+        wakes: claimed.wakes,
+        next: Some(at(next)),
+        woken_next: Some(at(woken_next)),
+        ..commit(claimed.generation, seconds, &[])
+    };
+    assert_eq!(store.monitor_commit(look(&claimed, 41, 120, 51)).await.unwrap(), Committed::Done);
+    assert_eq!(due().await, Some(at(51)), "it was woken meanwhile");
+
+    let claimed = store.monitors_due(at(51), at(351), 5).await.unwrap().pop().unwrap();
+    assert_eq!(store.monitor_commit(look(&claimed, 60, 120, 70)).await.unwrap(), Committed::Done);
+    assert_eq!(due().await, Some(at(120)), "a wake is over with the look that came after it");
+
+    let claimed = store.monitors_due(at(120), at(420), 5).await.unwrap().pop().unwrap();
+    assert!(wake(121, 121).await);
+    store.monitor_commit(look(&claimed, 122, 125, 132)).await.unwrap();
+    assert_eq!(due().await, Some(at(125)), "the schedule is sooner");
+    let claimed = store.monitors_due(at(125), at(425), 5).await.unwrap().pop().unwrap();
+    assert!(wake(126, 126).await);
+    let asked_for_patience = Commit { woken_next: None, ..look(&claimed, 127, 500, 0) };
+    store.monitor_commit(asked_for_patience).await.unwrap();
+    assert_eq!(due().await, Some(at(500)));
+
+    let failed = |generation, next| FailedLook {
+        id: "m".to_owned(),
+        generation,
+        problem: ("LP525".to_owned(), "down".to_owned()),
+        at: at(130),
+        next,
+    };
+    let generation = row(&*store).await.generation;
+    store.monitor_failed(failed(generation, Some(at(600)))).await.unwrap();
+    assert!(wake(140, 140).await);
+    assert_eq!(due().await, Some(at(600)), "after a failure it keeps its pause");
+    store.monitor_failed(failed(generation, None)).await.unwrap();
+    assert!(!wake(150, 150).await, "one that stands still is not woken");
+    assert!(!store.monitor_wake("nowhere", at(0), at(0)).await.unwrap());
 }
 
 async fn a_reset_begins_anew(home: &Home) {

@@ -50,7 +50,12 @@ impl Check<'_> {
     /// Each place of a delivery is one place.
     fn places(&mut self, path: &str, secret: bool) {
         let mut places: Vec<String> =
-            ["delivery_id", "order_by", "route"].iter().map(|key| format!("{path}/{key}")).collect();
+            ["order_by", "route"].iter().map(|key| format!("{path}/{key}")).collect();
+        let ids = (0..).map(|index| format!("{path}/delivery_id/{index}"));
+        places.extend(ids.take_while(|id| self.has(id)));
+        if !self.has(&format!("{path}/delivery_id/0")) {
+            places.push(format!("{path}/delivery_id"));
+        }
         for index in 0.. {
             let handshake = format!("{path}/handshake/{index}");
             if !self.has(&handshake) {

@@ -14,7 +14,7 @@ use crate::manifest::options_of;
 use crate::rules::{self, Rule};
 use crate::source::{Source, join as join_path};
 use crate::spec::{
-    AuthKind, Config, ConfigSource, FirstRun, Monitor, Parsed, Proof, Spec, list, nearest, unit,
+    AuthKind, Config, ConfigSource, Event, FirstRun, Monitor, Parsed, Proof, Spec, list, nearest, unit,
 };
 
 /// The longest time between two looks of a monitor.
@@ -773,6 +773,10 @@ impl<'a> Check<'a> {
         }
         for event in &spec.events {
             let by = |kind| served.get(&(event.key.as_str(), kind)).copied();
+            if event.wakes {
+                self.wakes(event, by(FlowKind::WebhookEvent), by(FlowKind::Monitor));
+                continue;
+            }
             match (by(FlowKind::WebhookEvent), by(FlowKind::Monitor)) {
                 (None, None) => {}
                 (Some(webhook), Some(monitor)) => {
@@ -862,6 +866,26 @@ impl<'a> Check<'a> {
                 let message = format!("`{key}` takes another cursor than it gives");
                 self.at(&rules::LP325, flow, message, "let `Cursor<..>` and `Polled<_, ..>` have one type");
             }
+        }
+    }
+
+    /// An event of which deliveries only say that there is news.
+    fn wakes(&mut self, event: &Event, webhook: Option<&FlowDescriptor>, monitor: Option<&FlowDescriptor>) {
+        let key = &event.key;
+        if monitor.is_none() {
+            let diagnostic = Diagnostic::new(&rules::LP375, format!("deliveries of `{key}` wake no monitor"))
+                .label(self.source.key(&join_path("/event", key)), "this event")
+                .label(self.connector_place(), "looked for by no flow of this connector")
+                .help(format!("add `#[monitor(event = \"{key}\", every = \"..\")]`, or take `wakes` away"));
+            self.found.push(diagnostic);
+        }
+        if let Some(webhook) = webhook {
+            let message = format!("`{}` waits for what deliveries of `{key}` do not have", webhook.key);
+            let diagnostic = Diagnostic::new(&rules::LP376, message)
+                .label(self.place(webhook), "this flow")
+                .label(self.source.key(&format!("{}/wakes", join_path("/event", key))), "they only wake")
+                .help("take the flow away, or `wakes`");
+            self.found.push(diagnostic);
         }
     }
 

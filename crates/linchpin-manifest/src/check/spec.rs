@@ -1078,12 +1078,12 @@ impl<'a> Check<'a> {
                 self.at(&rules::LP178, &format!("{path}/name"), message, LABEL_HELP);
             }
             let Some(hook) = &event.hook else {
-                for key in ["match", "filter"] {
+                for key in ["match", "filter", "wakes"] {
                     if self.has(&format!("{path}/{key}")) && !self.has(&format!("{path}/hook")) {
                         self.key(
                             &rules::LP175,
                             &format!("{path}/{key}"),
-                            format!("`{}` has a {key}, but no hook", event.key),
+                            format!("`{}` says `{key}`, but has no hook", event.key),
                             format!("name the hook, or leave `{key}` out"),
                         );
                     }
@@ -1099,7 +1099,10 @@ impl<'a> Check<'a> {
                 continue;
             }
             let earlier = spec.events[..index].iter().find(|earlier| {
-                earlier.hook.as_ref() == Some(hook) && overlap(&earlier.matching, &event.matching)
+                // One delivery may well wake several monitors.
+                earlier.hook.as_ref() == Some(hook)
+                    && !(earlier.wakes && event.wakes)
+                    && overlap(&earlier.matching, &event.matching)
             });
             if let Some(earlier) = earlier {
                 self.both(

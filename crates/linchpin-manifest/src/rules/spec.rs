@@ -322,7 +322,7 @@ bad "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\nfields.s
 good "[auth.token]\nkind = \"bearer\"\nfields.token = { secret = true }\nfields.signer = { secret = true }\n[hook.project]\nsignature = { scheme = \"hmac-sha256\", header = \"X-Signature\", key = \"{signer}\" }\n[event.issue_opened]\nname = \"Issue Opened\"\nhook = \"project\"";
 
 LP175 Error "an event without a hook has a match"
-"Only deliveries are matched; what a monitor finds is the event already. Name the hook, or leave `match` out."
+"Only deliveries are matched, and only they wake; what a monitor finds is the event already. Name the hook, or leave `match`, `filter` and `wakes` out."
 bad "[event.member_joined]\nname = \"Member Joined\"\nmatch = { body = { \"/action\" = \"joined\" } }"
 good "[event.member_joined]\nname = \"Member Joined\"";
 

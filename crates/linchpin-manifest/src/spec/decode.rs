@@ -558,7 +558,7 @@ pub(super) fn nodes<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     }
 }
 
-fn one_or_list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+pub(super) fn one_or_list<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     match node.get(key) {
         Some(Node { value: Value::List(nodes), .. }) => nodes,
         Some(one) => std::slice::from_ref(one),

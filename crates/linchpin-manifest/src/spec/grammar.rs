@@ -858,8 +858,8 @@ static HOOK: Table = Table {
         ),
         may(
             "delivery_id",
-            Shape::Table(&PLACE),
-            "What tells deliveries apart; the digest of the body where nothing is said.",
+            Shape::OneOrList(&Shape::Table(&PLACE)),
+            "What tells deliveries apart, of a list all of it together; the digest of the body where nothing is said.",
         ),
         may(
             "items",
@@ -1237,6 +1237,11 @@ static EVENT: Table = Table {
             "filter",
             Shape::Table(&FILTER),
             "Which of these a registration wants: each value is that of the option, where the option is set.",
+        ),
+        may(
+            "wakes",
+            Shape::Bool,
+            "Whether a delivery says only that there is news: it has the event's monitor look at once; not by default.",
         ),
     ],
 };

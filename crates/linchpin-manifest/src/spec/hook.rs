@@ -18,9 +18,9 @@ pub struct Hook {
     /// What the service asks of whoever it delivers to, in order: those of the file, then those that the scheme implies. The first that
     /// fits answers.
     pub handshakes: Vec<Handshake>,
-    /// What tells deliveries apart; by the header of a signature's `{id}` where the file does not say, and by the digest of the body
-    /// where there is none.
-    pub delivery_id: Option<DeliveryPlace>,
+    /// What tells deliveries apart, where there are several all of it together; the header of a signature's `{id}` where the file does
+    /// not say, and the digest of the body where there is none.
+    pub delivery_id: Vec<DeliveryPlace>,
     /// Where a delivery holds several things that happened; one where the file does not say.
     pub items: Option<Items>,
     /// Deliveries of one value are handed on in the order in which they came.
@@ -427,6 +427,8 @@ pub struct Event {
     pub matching: DeliveryMatch,
     /// Which of these a registration wants: the value at each place is the option of this name, where that is set.
     pub filter: Vec<(DeliveryPlace, String)>,
+    /// Whether a delivery says only that there is news, which the event's monitor then looks for at once.
+    pub wakes: bool,
 }
 
 /// Which deliveries of a hook are an event: all of these must hold.

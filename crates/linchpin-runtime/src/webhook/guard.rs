@@ -83,7 +83,7 @@ pub struct Guard {
     proof: Proof,
     /// Those that bear no signature, then those that do.
     handshakes: Vec<Handshake>,
-    delivery_id: Option<Place>,
+    delivery_id: Vec<Place>,
     /// Whether what tells deliveries apart is signed with them.
     signed_id: bool,
     items: Option<Items>,
@@ -146,8 +146,8 @@ impl Guard {
             _ => Vec::new(),
         };
         secret_headers.extend(handshakes.iter().filter_map(Handshake::secret_header).cloned());
-        let signed_id = match (signature.map(|signature| &signature.proof), &hook.delivery_id) {
-            (Some(Declared::Detached(own)), Some(DeliveryPlace::Header(name))) => {
+        let signed_id = match (signature.map(|signature| &signature.proof), &hook.delivery_id[..]) {
+            (Some(Declared::Detached(own)), [DeliveryPlace::Header(name)]) => {
                 own.headers.iter().any(|set| set.id.as_ref() == Some(name))
             }
             _ => false,
@@ -157,7 +157,7 @@ impl Guard {
             hook: hook.key.clone(),
             proof,
             handshakes,
-            delivery_id: place(&hook.delivery_id)?,
+            delivery_id: hook.delivery_id.iter().map(Place::of).collect::<Result<_>>()?,
             signed_id,
             items: hook.items.clone(),
             order_by: place(&hook.order_by)?,
@@ -238,14 +238,18 @@ impl Guard {
     }
 
     /// What tells a delivery apart: its id where it has one, else the digest of its body, so that two deliveries of the same body are one. At
-    /// most 128 bytes: a longer id is its digest.
+    /// most 128 bytes: a longer id is its digest. The parts of an id are joined by
+    /// `/`, which within one is escaped as in a JSON pointer.
     pub fn identity(&self, delivery: &Delivery) -> String {
         let signed = match &self.proof {
             Proof::Detached(own) if self.signed_id => own.set(delivery).and_then(|set| set.id.clone()),
             _ => None,
         };
-        let place = signed.map(Place::Header);
-        let id = place.as_ref().or(self.delivery_id.as_ref()).and_then(|place| place.text(delivery));
+        let id = match (signed.map(Place::Header), &self.delivery_id[..]) {
+            (Some(place), _) => place.text(delivery),
+            (None, [place]) => place.text(delivery),
+            (None, places) => parts(places, delivery).map(Into::into),
+        };
         match id.filter(|id| !id.is_empty()) {
             Some(id) => bounded(&id),
             None => fingerprint(&delivery.body),
@@ -319,7 +323,7 @@ impl Guard {
     /// [`Code::SignatureInvalid`] when the key cannot sign, [`Code::NotCarriedOut`] when only the connector's code knows how.
     pub fn sign(&self, key: &Secret, unsigned: Delivery, id: &str, at: DateTime) -> Result<Delivery> {
         let mut delivery = unsigned;
-        if let Some(place) = self.delivery_id.as_ref().filter(|_| !self.signed_id) {
+        for place in self.delivery_id.iter().filter(|_| !self.signed_id) {
             place.put(&mut delivery, id)?;
         }
         match &self.proof {
@@ -394,6 +398,19 @@ fn bounded(text: &str) -> String {
         0..=LONGEST => text.to_owned(),
         _ => fingerprint(text.as_bytes()),
     }
+}
+
+/// An id of several parts; nothing where the delivery lacks one.
+fn parts(places: &[Place], delivery: &Delivery) -> Option<String> {
+    let mut id = String::new();
+    for place in places {
+        let part = place.text(delivery).filter(|part| !part.is_empty())?;
+        if !id.is_empty() {
+            id.push('/');
+        }
+        id.push_str(&part.replace('~', "~0").replace('/', "~1"));
+    }
+    Some(id)
 }
 
 fn fingerprint(bytes: &[u8]) -> String {

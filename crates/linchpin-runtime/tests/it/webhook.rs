@@ -387,6 +387,29 @@ fn a_filter_may_want_any_item_of_a_list() {
 }
 
 #[test]
+fn an_id_of_several_parts_is_all_of_them() {
+    let own = guard(
+        "signature = { scheme = \"shared-secret\", header = \"X-Token\" }\n\
+         delivery_id = [{ header = \"X-Channel\" }, { header = \"X-Number\" }]",
+    );
+    let id = |channel: &str, number: &str| {
+        own.identity(&delivery(&[("x-channel", channel), ("x-number", number)], ""))
+    };
+    assert_eq!(id("a", "1"), "a/1");
+    assert_ne!(id("a", "1"), id("b", "1"));
+    assert_ne!(id("a/1", "2"), id("a", "1/2"));
+    assert_ne!(id("a~1", "2"), id("a/", "2"));
+    // Without one of them it is told by its body.
+    let bare = own.identity(&delivery(&[("x-channel", "a")], ""));
+    assert!(bare.starts_with("sha256:"), "{bare}");
+    assert_eq!(id("a", ""), bare);
+    let key = Secret::new("k");
+    let at = DateTime::from_unix_millis(1_772_355_600_000).unwrap();
+    let signed = own.sign(&key, delivery(&[("x-channel", "c")], ""), "7", at).unwrap();
+    assert_eq!(own.identity(&signed), "c/7");
+}
+
+#[test]
 fn a_registration_gets_the_events_of_its_options() {
     let spec = spec(
         "[event.opened]\nname = \"Opened\"\nhook = \"h\"\nmatch = { query = { kind = \"a\" } }\n\

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use linchpin::{Code, FileRef, Result};
+use linchpin::{Code, FileRef, Result, Secret};
 use linchpin_google_drive::mock::{DOCUMENT, Fault, TEXT};
+use linchpin_runtime::Runtime;
 use serde_json::{Value, json};
 use wiremock::{Mock, matchers};
 
@@ -62,6 +63,13 @@ fn cases() -> Vec<Case> {
         case("list_drives", "GET /drive/v3/drives", json!({})),
         case("get_changes_position", "GET /drive/v3/changes/startPageToken", json!({})),
         case("list_changes", "GET /drive/v3/changes", json!({ "since": "0" })),
+        case("file_changed", "GET /drive/v3/changes", json!({})),
+        case("register", "POST /drive/v3/changes/watch", json!({})),
+        blind(
+            "deregister",
+            "POST /drive/v3/channels/stop",
+            json!({ "id": "1", "resourceId": "2", "expiration": "3" }),
+        ),
         case("drives", "GET /drive/v3/drives", json!({})),
         case("folders", "GET /drive/v3/files", json!({})),
         case("export_types", "GET /drive/v3/about", of()),
@@ -73,6 +81,19 @@ impl Case {
         match self.flow {
             "upload_file" | "replace_content" => {
                 world.send(self.flow, self.input.clone(), &FileRef::from_bytes("a", "b")).await
+            }
+            "file_changed" => {
+                let call = world.invocation(self.flow, &json!({})).cursor("\"0\"");
+                edge::output(Runtime::new().run(call).await?.output).await
+            }
+            "register" => {
+                let call = world.invocation(self.flow, &json!({})).event_url("https://hooks.example/in/1");
+                let call = call.signing_secret(Secret::new("secret"));
+                edge::output(Runtime::new().run(call).await?.output).await
+            }
+            "deregister" => {
+                let call = world.invocation(self.flow, &json!({})).registered(self.input.to_string());
+                edge::output(Runtime::new().run(call).await?.output).await
             }
             _ => edge::output(world.ran(self.flow, self.input.clone(), None).await?.output).await,
         }
@@ -94,6 +115,8 @@ async fn fails(fault: Fault, code: Code) {
         assert!(world.watch.requests().iter().any(|seen| seen == case.request), "{}", case.flow);
         match outcome {
             Ok(_) if fault == Fault::Malformed && !case.reads => {}
+            // What is gone need not be deregistered.
+            Ok(_) if fault == Fault::NotFound && case.flow == "deregister" => {}
             Ok(value) => panic!("{} gave {value}, not {code:?}", case.flow),
             Err(error) => {
                 assert_eq!(error.code(), code, "{}: {error}", case.flow);

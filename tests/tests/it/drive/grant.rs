@@ -15,7 +15,7 @@ use linchpin::{
 };
 use linchpin_google_drive::mock::{FOLDER_ID, GoogleDrive, TEXT};
 use linchpin_host::{
-    DEFAULT_TENANT, Host, NewConnection,
+    DEFAULT_TENANT, Host, HostBuilder, NewConnection,
     store::{Sqlite, TokenFate},
     vault::{KeySource, Vault},
 };
@@ -95,6 +95,10 @@ impl Google {
 }
 
 async fn host(folder: &Path, uri: &str, issuer: &Issuer) -> Host {
+    builder(folder, uri, issuer).await.build().unwrap()
+}
+
+pub(super) async fn builder(folder: &Path, uri: &str, issuer: &Issuer) -> HostBuilder {
     let path = folder.join("store.db");
     let store = Sqlite::open(&path).unwrap();
     let vault = Vault::unlock(&store, KeySource::beside(&path)).await.unwrap();
@@ -105,12 +109,10 @@ async fn host(folder: &Path, uri: &str, issuer: &Issuer) -> Host {
         .base_url("google_drive", uri)
         .client("google_drive", client)
         .clock(Arc::new(issuer.clock()))
-        .build()
-        .unwrap()
 }
 
 /// Connects by a browser; gives the URL that it was sent to.
-async fn connect(google: &Google, host: &Host) -> String {
+pub(super) async fn connect(google: &Google, host: &Host) -> String {
     let new = NewConnection {
         tenant: DEFAULT_TENANT.to_owned(),
         name: "work".to_owned(),

@@ -31,5 +31,5 @@ async fn files_are_chosen_by_what_is_asked() {
     assert_eq!(count("list_files", json!({ "mime_type": "application/vnd.google-apps.document" })).await, 1);
     assert_eq!(count("list_files", json!({ "trashed": true })).await, 0);
     let position = world.run("get_changes_position", json!({})).await.unwrap();
-    assert_eq!(position, json!({ "startPageToken": "0" }));
+    assert_eq!(position, json!({ "startPageToken": CHANGES.to_string() }));
 }

@@ -1,6 +1,7 @@
 //! Every flow of the Google Drive connector against a Google Drive on loopback.
 
 mod action;
+mod channel;
 mod command;
 mod fault;
 mod grant;

@@ -339,6 +339,7 @@ impl MonitorStore for Dying {
         monitors(which: MonitorFilter) -> Vec<Monitor>;
         monitors_due(now: DateTime, until: DateTime, most: usize) -> Vec<Monitor>;
         monitor_claim(id: &str, now: DateTime, until: DateTime) -> Option<Monitor>;
+        monitor_wake(id: &str, now: DateTime, at: DateTime) -> bool;
         monitor_next() -> Option<DateTime>;
         seen(scope: &str, keys: Vec<String>) -> Vec<Seen>;
         seen_claim(scope: &str, keys: Vec<String>, owner: &str, at: DateTime, forget_before: DateTime) -> Vec<bool>;

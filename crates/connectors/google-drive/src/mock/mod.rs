@@ -1,8 +1,9 @@
 //! A Google Drive on loopback, for tests and demonstrations: it answers as Google documents, and keeps what it is told.
 //!
 //! There is a folder [`FOLDER_ID`] with files, one of them [`TEXT`], a document [`DOCUMENT`] of Google's own, and a shared drive
-//! [`SHARED`]. Every list is long enough for three pages of a hundred.
+//! [`SHARED`]. Every list is long enough for three pages of a hundred. Channels live and deliver by the time that the test says.
 
+mod channel;
 mod state;
 
 use std::{
@@ -10,8 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use linchpin::{DateTime, Delivery};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
+pub use self::channel::Watching;
 use self::state::State;
 
 /// The token that is accepted where nobody else judges tokens.
@@ -33,7 +36,7 @@ pub const FILES: usize = 240;
 pub const DRIVES: usize = 201;
 /// How many permissions the text file has.
 pub const PERMISSIONS: usize = 203;
-/// How many changes there were.
+/// How many changes there were at the beginning.
 pub const CHANGES: usize = 230;
 
 /// How the mock fails when it is told to.
@@ -51,6 +54,8 @@ pub enum Fault {
     NotFound,
     /// What was sent is not valid.
     Invalid,
+    /// The domain of a channel's address is not verified.
+    Unverified,
     /// The service is broken.
     ServerError,
     /// The body breaks off in the middle.
@@ -105,6 +110,11 @@ impl GoogleDrive {
         self.state().faults.push((request.to_owned(), fault));
     }
 
+    /// From now on no request fails.
+    pub fn mend(&self) {
+        self.state().faults.clear();
+    }
+
     /// What is in a file.
     pub fn content(&self, file: &str) -> Option<Vec<u8>> {
         self.state().contents.get(file).cloned()
@@ -115,6 +125,37 @@ impl GoogleDrive {
         if let Some(file) = self.state().file(file) {
             file["name"] = name.into();
         }
+    }
+
+    /// Lets it be a time: channels expire by it. Before it is said it is the machine's.
+    pub fn set_time(&self, now: DateTime) {
+        self.state().now = Some(now);
+    }
+
+    /// Changes a file, as its owner may with a browser, and has the channels tell of it.
+    pub fn change(&self, file: &str) {
+        self.state().changed(file, false);
+    }
+
+    /// Removes a file for good, as its owner may with a browser, and has the channels tell of it.
+    pub fn remove(&self, file: &str) {
+        self.state().changed(file, true);
+    }
+
+    /// From now on positions in the changes before the newest are not taken any more.
+    pub fn forget_positions(&self) {
+        let mut state = self.state();
+        state.forgotten = state.changes.len();
+    }
+
+    /// The channels that live.
+    pub fn channels(&self) -> Vec<Watching> {
+        self.state().living()
+    }
+
+    /// What has to be delivered, the oldest first: it is the caller's from now on, who delivers it or loses it.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.state().deliveries)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

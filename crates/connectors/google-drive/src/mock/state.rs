@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use linchpin::serde_json::{self, Value, json};
+use linchpin::{
+    DateTime, Delivery,
+    serde_json::{self, Value, json},
+};
 use wiremock::{Request, ResponseTemplate};
 
+use super::channel::Channel;
 use super::{CHANGES, DOCUMENT, DRIVES, FILES, FOLDER_ID, Fault, PERMISSIONS, SHARED, TEXT, TEXT_CONTENT};
 use crate::file::FOLDER;
 
-const WHEN: &str = "2026-03-01T09:00:00.000Z";
+pub(super) const WHEN: &str = "2026-03-01T09:00:00.000Z";
 
 pub(super) struct State {
     pub(super) faults: Vec<(String, Fault)>,
@@ -16,10 +20,17 @@ pub(super) struct State {
     pub(super) contents: BTreeMap<String, Vec<u8>>,
     permissions: Vec<Value>,
     next: u64,
+    pub(super) now: Option<DateTime>,
+    /// Everything that has changed, the oldest first; a position is how many came before it.
+    pub(super) changes: Vec<Value>,
+    /// Positions before this are not taken.
+    pub(super) forgotten: usize,
+    pub(super) channels: Vec<Channel>,
+    pub(super) deliveries: Vec<Delivery>,
 }
 
 /// What an answer is made of.
-type Answer = Result<ResponseTemplate, (u16, &'static str, String)>;
+pub(super) type Answer = Result<ResponseTemplate, (u16, &'static str, String)>;
 
 fn new_file(id: &str, name: &str, mime_type: &str, parent: &str) -> Value {
     json!({
@@ -38,7 +49,7 @@ fn error(status: u16, reason: &str, message: &str) -> ResponseTemplate {
         .set_body_json(json!({ "error": { "errors": [first], "code": status, "message": message } }))
 }
 
-fn ok(body: &Value) -> Answer {
+pub(super) fn ok(body: &Value) -> Answer {
     Ok(ResponseTemplate::new(200).set_body_json(body))
 }
 
@@ -64,11 +75,28 @@ impl State {
         files.push(shared);
         let contents = [(TEXT.to_owned(), TEXT_CONTENT.as_bytes().to_vec())];
         let permissions = (1..=PERMISSIONS).map(permission).collect();
-        State { faults: Vec::new(), files, contents: contents.into(), permissions, next: 1000 }
+        let text = files[0].clone();
+        let change = |number| json!({ "changeType": "file", "time": WHEN, "removed": false, "fileId": format!("file-{number}"), "file": text });
+        State {
+            faults: Vec::new(),
+            contents: contents.into(),
+            permissions,
+            next: 1000,
+            now: None,
+            changes: (1..=CHANGES).map(change).collect(),
+            forgotten: 0,
+            channels: Vec::new(),
+            deliveries: Vec::new(),
+            files,
+        }
     }
 
     pub(super) fn file(&mut self, id: &str) -> Option<&mut Value> {
         self.files.iter_mut().find(|file| file["id"] == id)
+    }
+
+    pub(super) fn forget(&mut self, id: &str) {
+        self.files.retain(|file| file["id"] != id);
     }
 
     fn known(&mut self, id: &str) -> Result<&mut Value, (u16, &'static str, String)> {
@@ -142,7 +170,7 @@ impl State {
             }
             ("DELETE", ["files", id]) => {
                 self.known(id)?;
-                self.files.retain(|file| file["id"] != *id);
+                self.forget(id);
                 Ok(ResponseTemplate::new(204))
             }
             ("POST", ["files", id, "copy"]) => {
@@ -175,12 +203,12 @@ impl State {
                 let drives = (1..=DRIVES).map(|number| json!({ "id": format!("drive-{number}"), "name": format!("Team {number}"), "createdTime": WHEN, "hidden": false }));
                 page("drives", drives.collect(), &query)
             }
-            ("GET", ["changes", "startPageToken"]) => ok(&json!({ "startPageToken": "0" })),
-            ("GET", ["changes"]) => {
-                let file = self.known(TEXT)?.clone();
-                let changes = (1..=CHANGES).map(|number| json!({ "changeType": "file", "time": WHEN, "removed": false, "fileId": format!("file-{number}"), "file": file }));
-                page("changes", changes.collect(), &query)
+            ("GET", ["changes", "startPageToken"]) => {
+                ok(&json!({ "startPageToken": self.changes.len().to_string() }))
             }
+            ("GET", ["changes"]) => self.list_changes(&query),
+            ("POST", ["changes", "watch"]) => self.watch(&body, &query),
+            ("POST", ["channels", "stop"]) => self.stop(&body),
             _ => Err((404, "notFound", "Not Found".to_owned())),
         }
     }
@@ -312,6 +340,9 @@ fn fail(fault: Fault) -> ResponseTemplate {
         Fault::RateLimited => error(403, "rateLimitExceeded", "Rate Limit Exceeded"),
         Fault::NotFound => error(404, "notFound", "File not found"),
         Fault::Invalid => error(400, "badRequest", "Bad Request"),
+        Fault::Unverified => {
+            error(401, "push.webhookUrlUnauthorized", "Unauthorized WebHook callback channel: https://..")
+        }
         Fault::ServerError => error(500, "backendError", "Backend Error"),
         Fault::Malformed => ResponseTemplate::new(200).set_body_raw("{\"user\": {", "application/json"),
     }

@@ -76,6 +76,9 @@ pub(super) const MIGRATION: &str = r#"
 
 const FORGET: &str = "delete from linchpin_ledger where scope = $1 and at < $2";
 
+/// Deliveries wake monitors.
+pub(super) const WAKES: &str = "alter table linchpin_monitor add column wakes bigint not null default 0";
+
 /// Whether a state keeps a connection's monitors from looking.
 const PAUSED: &str = "case when state in ('revoked', 'needs_reauthorization') then 1 else 0 end";
 
@@ -226,6 +229,16 @@ impl MonitorStore for Postgres {
         })
     }
 
+    fn monitor_wake(&self, id: &str, now: DateTime, at: DateTime) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        Box::pin(async move {
+            let sql = "update linchpin_monitor set wakes = wakes + 1,
+                    due = case when failures > 0 or coalesce(held_until, 0) > $2 then due else least(due, $3) end
+                where id = $1 and due is not null";
+            Ok(self.change(sql, &[&id, &now.unix_millis(), &at.unix_millis()]).await? == 1)
+        })
+    }
+
     fn monitor_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>> {
         Box::pin(async move {
             let sql = "select min(due) from linchpin_monitor where due is not null and paused = 0";
@@ -320,7 +333,9 @@ impl MonitorStore for Postgres {
                     inbox::insert(&*step, &commit.entries, None).await?;
                 }
                 let moved = "update linchpin_monitor set cursor = $2, cursor_at = $3, started = $4, generation = generation + 1,
-                        due = case when exists (select from linchpin_subscription where monitor = $1) then $5::bigint end,
+                        due = case when exists (select from linchpin_subscription where monitor = $1)
+                            then case when wakes <> $8 then least($5::bigint, $9::bigint) else $5::bigint end
+                        end,
                         held_until = null, failures = case when $6::text is null then 0 else failures + 1 end, problem = $6,
                         stopped = 0, last_run = $3, last_found = $7
                     where id = $1";
@@ -334,6 +349,8 @@ impl MonitorStore for Postgres {
                         &millis(commit.next),
                         &problem,
                         &found,
+                        &signed(commit.wakes),
+                        &millis(commit.woken_next),
                     ],
                 )
                 .await?;

@@ -61,6 +61,9 @@ pub(super) const MIGRATION: &str = "
 
 const FORGET: &str = "delete from ledger where scope = ?1 and at < ?2";
 
+/// Deliveries wake monitors.
+pub(super) const WAKES: &str = "alter table monitor add column wakes integer not null default 0;";
+
 fn with_subscriptions(
     connection: &rusqlite::Connection,
     monitors: Vec<Monitor>,
@@ -203,6 +206,20 @@ impl MonitorStore for Sqlite {
         })
     }
 
+    fn monitor_wake(&self, id: &str, now: DateTime, at: DateTime) -> BoxFuture<'_, Result<bool>> {
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let woken = connection
+                .prepare_cached(
+                    "update monitor set wakes = wakes + 1,
+                        due = iif(failures > 0 or coalesce(held_until, 0) > ?2, due, min(due, ?3))
+                    where id = ?1 and due is not null",
+                )?
+                .execute((id, now.unix_millis(), at.unix_millis()))?;
+            Ok(one(woken))
+        })
+    }
+
     fn monitor_next(&self) -> BoxFuture<'_, Result<Option<DateTime>>> {
         self.read(move |connection| {
             let sql = "select min(due) from monitor where due is not null and not paused";
@@ -303,8 +320,12 @@ impl MonitorStore for Sqlite {
             connection
                 .prepare_cached(
                     "update monitor set cursor = ?2, cursor_at = ?3, started = ?4, generation = generation + 1,
-                        due = iif(exists (select * from subscription where monitor = ?1), ?5, null), held_until = null,
-                        failures = iif(?6 is null, 0, failures + 1), problem = ?6, stopped = 0, last_run = ?3, last_found = ?7
+                        due = iif(
+                            exists (select * from subscription where monitor = ?1),
+                            iif(wakes <> ?8 and ?9 is not null, min(coalesce(?5, ?9), ?9), ?5),
+                            null
+                        ),
+                        held_until = null, failures = iif(?6 is null, 0, failures + 1), problem = ?6, stopped = 0, last_run = ?3, last_found = ?7
                     where id = ?1",
                 )?
                 .execute(params![
@@ -315,6 +336,8 @@ impl MonitorStore for Sqlite {
                     millis(commit.next),
                     commit.problem.as_ref().map(json).transpose()?,
                     commit.found,
+                    commit.wakes,
+                    millis(commit.woken_next),
                 ])?;
             Ok(Committed::Done)
         })

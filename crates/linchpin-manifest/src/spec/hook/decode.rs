@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::preset::{parts, preset};
 use super::*;
 use crate::spec::decode::{
-    bool, duration, encoding, header, list, literals, nodes, pairs, pointer, pointers, template, templates,
-    text, whole,
+    bool, duration, encoding, header, list, literals, nodes, one_or_list, pairs, pointer, pointers, template,
+    templates, text, whole,
 };
 use crate::spec::tree::Node;
 
@@ -20,7 +20,10 @@ pub(in crate::spec) fn hook(key: &str, node: &Node) -> Hook {
     let mut handshakes: Vec<Handshake> =
         nodes(node, "handshake").iter().map(|node| handshake(node, signs)).collect();
     handshakes.extend(implied.handshakes);
-    let delivery_id = node.get("delivery_id").and_then(place).or(implied.delivery_id);
+    let mut delivery_id: Vec<_> = one_or_list(node, "delivery_id").iter().filter_map(place).collect();
+    if delivery_id.is_empty() {
+        delivery_id.extend(implied.delivery_id);
+    }
     Hook {
         key: key.to_owned(),
         signature,
@@ -254,6 +257,7 @@ pub(in crate::spec) fn event(key: &str, node: &Node) -> Event {
         hook: text(node, "hook"),
         matching: node.get("match").map(matching).unwrap_or_default(),
         filter: filter.unwrap_or_default(),
+        wakes: bool(node, "wakes"),
     }
 }
 
