@@ -31,6 +31,9 @@ use crate::{
 /// that refuses a delivery is read anew.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// How long it is at least until a hook that refused something is read anew again: who sends nonsense shall not keep the store busy.
+const REFUSED: Duration = Duration::from_millis(50);
+
 /// So many hooks are remembered.
 const REMEMBERED: usize = 20_000;
 
@@ -38,6 +41,8 @@ const REMEMBERED: usize = 20_000;
 pub struct StoredHooks {
     host: Host,
     recent: Mutex<HashMap<Name, Recent>>,
+    /// When hooks were read anew after a refusal, by their ids.
+    refused: Mutex<HashMap<String, Instant>>,
 }
 
 /// By what a hook is looked up.
@@ -73,7 +78,7 @@ impl Changes {
 impl Host {
     /// The hooks that are registered, for an [`Ingress`](crate::ingress::Ingress).
     pub fn stored_hooks(&self) -> StoredHooks {
-        StoredHooks { host: self.clone(), recent: Mutex::default() }
+        StoredHooks { host: self.clone(), recent: Mutex::default(), refused: Mutex::default() }
     }
 
     /// Keeps the keys with which a service signs what it delivers to an app, and turns the one URL of the app on. Gives the URL, for
@@ -228,6 +233,14 @@ impl StoredHooks {
 
     /// What is kept now of a hook that was remembered. What is remembered of others may be as old.
     async fn anew(&self, hook: &Receiver) -> Result<Option<Arc<Receiver>>> {
+        {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if refused.get(&hook.id).is_some_and(|at| at.elapsed() < REFUSED) {
+                return Ok(None);
+            }
+            refused.retain(|_, at| at.elapsed() < REFUSED);
+            refused.insert(hook.id.clone(), Instant::now());
+        }
         let found = match hook.connection {
             Some(_) => {
                 let live = self.host.hook_live(&hook.id).await?;

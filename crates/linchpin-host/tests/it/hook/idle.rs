@@ -45,10 +45,9 @@ fn hook(vault: &Vault, connection: &str, index: usize, now: DateTime) -> Hook {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn ten_thousand_idle_hooks_cost_next_to_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Sqlite::open_unflushed(folder.path().join("store.db")).unwrap());
+/// A host with a connection, over a store that counts its calls.
+async fn idle_host(folder: &std::path::Path) -> (Host, Arc<Sqlite>, Vault, Arc<Virtual>) {
+    let store = Arc::new(Sqlite::open_unflushed(folder.join("store.db")).unwrap());
     let keys = Keys::random().unwrap();
     let vault = Vault::new(keys.clone());
     let clock = Arc::new(Virtual(tokio::time::Instant::now()));
@@ -63,6 +62,30 @@ async fn ten_thousand_idle_hooks_cost_next_to_nothing() {
         values: ConnectionValues::default(),
     };
     host.apply(new).await.unwrap().finish_unchecked().await.unwrap();
+    (host, store, vault, clock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_nonsense_does_not_keep_the_store_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (host, store, vault, clock) = idle_host(folder.path()).await;
+    let connection = host.kept(DEFAULT_TENANT, "work").await.unwrap().id;
+    assert!(store.hook_add(hook(&vault, &connection, 0, clock.now())).await.unwrap());
+    let hooks = host.stored_hooks();
+    let found = hooks.find("token-0").await.unwrap().unwrap();
+    let calls = store.calls();
+    for _ in 0..100 {
+        hooks.again(&found).await.unwrap();
+    }
+    assert_eq!(store.calls(), calls + 1);
+    tokio::time::advance(Duration::from_millis(60)).await;
+    assert!(hooks.again(&found).await.unwrap().is_some(), "its keys may have changed meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_idle_hooks_cost_next_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (host, store, vault, clock) = idle_host(folder.path()).await;
     let connection = host.kept(DEFAULT_TENANT, "work").await.unwrap().id;
 
     let before = resident();
