@@ -304,7 +304,7 @@ impl<F: Helper + Flow<Output = Result<Choices>>> ChoiceSource for F {}
 /// A flow with `#[webhook(register)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not register a webhook",
-    note = "`Registered<..>` names the function with `#[webhook(register, hook = \"..\")]` whose result it takes"
+    note = "`Registered<..>` and `Found<..>` name the function with `#[webhook(register, hook = \"..\")]` whose result it is"
 )]
 pub trait Registers: Flow {}
 
