@@ -41,20 +41,26 @@ pub(crate) fn open(path: &str) -> Result<FileRef, Failure> {
     Ok(if metadata.is_file() { file.sized(metadata.len()) } else { file })
 }
 
-/// The secret in a file of its owner's, and whether it was made just now.
+/// The secret in a file of its owner's, and whether it was made just now. Whoever else looks for it finds all of it or nothing.
 pub(crate) fn secret_file(file: &Path) -> Result<(Secret, bool), Failure> {
     let shown = file.display();
+    let unwritten = |error: &io::Error| Failure::usage(format!("`{shown}` cannot be written: {error}"));
     match fs::read_to_string(file) {
+        // An empty secret is one that everybody knows.
+        Ok(text) if text.trim().is_empty() => Err(Failure::usage(format!("`{shown}` has no secret"))
+            .help("take the file away, and another is made")),
         Ok(text) => Ok((Secret::new(text.trim()), false)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = linchpin_runtime::webhook::signing_secret()?;
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let written = options.open(file).and_then(|mut file| file.write_all(secret.expose().as_bytes()));
-            written.map_err(|error| Failure::usage(format!("`{shown}` cannot be written: {error}")))?;
-            Ok((secret, true))
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let part = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+            let mut part = part.map_err(|error| unwritten(&error))?;
+            part.write_all(secret.expose().as_bytes()).map_err(|error| unwritten(&error))?;
+            match part.persist_noclobber(file) {
+                Ok(_) => Ok((secret, true)),
+                Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => secret_file(file),
+                Err(lost) => Err(unwritten(&lost.error)),
+            }
         }
         Err(error) => Err(Failure::usage(format!("`{shown}` cannot be read: {error}"))),
     }

@@ -81,7 +81,6 @@ impl Server {
         let hooks = Arc::new(host.stored_hooks());
         let mut ingress = Ingress::new(hooks, inbox.clone(), fetcher, host.clock().clone(), policy);
         let base = public.public_url.clone().unwrap_or_else(|| format!("http://{at}"));
-        eprintln!("taking deliveries at http://{at}; services reach it by {base}");
         let sink: Arc<dyn Sink> = if sink.stdout {
             Arc::new(Lines::new(io::stdout()))
         } else if let (Some(url), Some(file)) = (&sink.forward, &sink.forward_key) {
@@ -93,6 +92,7 @@ impl Server {
             ingress = ingress.stream(stream.clone(), token);
             Arc::new(stream)
         };
+        eprintln!("taking deliveries at http://{at}; services reach it by {base}");
         Ok(Server { listener, ingress, host: host.clone(), sink, inbox })
     }
 

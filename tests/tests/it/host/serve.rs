@@ -2,18 +2,24 @@
 
 use std::{
     any::Any,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use linchpin_github::mock::{Github, TOKEN};
 use linchpin_slack::mock::{SIGNING_SECRET, Slack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{method, path},
+};
 
 use crate::command::linchpin;
 
@@ -270,4 +276,101 @@ async fn what_cannot_be_served_is_said_at_once() {
     let out = world.run(&[&["serve", "--listen", "127.0.0.1:0"][..], &forward].concat()).await;
     assert_eq!(out.status.code(), Some(1), "{out:?}");
     assert!(String::from_utf8_lossy(&out.stderr).contains("24 bytes"), "{out:?}");
+
+    let empty = world.folder.path().join("empty.token");
+    std::fs::write(&empty, "\n").unwrap();
+    let stream = ["serve", "--listen", "127.0.0.1:0", "--stream-token", &empty.display().to_string()];
+    let out = world.run(&stream).await;
+    assert_eq!(out.status.code(), Some(2), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("has no secret"), "{out:?}");
+}
+
+/// Registers a hook for issues at GitHub's mock, and gives its id.
+async fn hooked(world: &World) -> String {
+    let set = ["--set", "repository=octocat/hello-world", "--set", "event=issue_opened"];
+    let hook = world.json(&[&["hook", "register", "work"][..], &set].concat()).await;
+    hook["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_forwarded_signed_as_standard_webhooks() {
+    let (world, app) = (World::new().await, MockServer::start().await);
+    Mock::given(method("POST")).and(path("/in")).respond_with(ResponseTemplate::new(204)).mount(&app).await;
+    let (key, file) = ([7; 32], world.folder.path().join("forward.key"));
+    std::fs::write(&file, format!("whsec_{}\n", STANDARD.encode(key))).unwrap();
+    let (id, to) = (hooked(&world).await, format!("{}/in", app.uri()));
+    let server = world.serve(&["--forward", &to, "--forward-key", &file.display().to_string()]).await;
+    let via = server.via.clone();
+    world.ok(&["hook", "send", "github.issue_opened", "--hook", &id, "--via", &via, "--id", "first"]).await;
+
+    let began = Instant::now();
+    let request = loop {
+        if let Some(request) = app.received_requests().await.unwrap().pop() {
+            break request;
+        }
+        assert!(began.elapsed() < LIMIT, "nothing was forwarded");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    server.stop();
+    let header = |name: &str| request.headers[name].to_str().unwrap().to_owned();
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    let signed = format!("{}.{}.{body}", header("webhook-id"), header("webhook-timestamp"));
+    let (scheme, signature) =
+        header("webhook-signature").split_once(',').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let hmac = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
+    ring::hmac::verify(&hmac, signed.as_bytes(), &STANDARD.decode(signature).unwrap()).unwrap();
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((scheme.as_str(), &event["type"]), ("v1", &json!("github.issue_opened")));
+    assert_eq!(event["id"], header("webhook-id"));
+}
+
+/// Listens to the stream of a server, from behind an event.
+fn listen(via: &str, token: &str, last: Option<&str>) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(via.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
+    let request = format!("GET /events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{last}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut status = String::new();
+    stream.read_line(&mut status).unwrap();
+    assert_eq!(status, "HTTP/1.1 200 OK\r\n");
+    stream
+}
+
+/// The next event of a stream.
+fn next(stream: &mut BufReader<TcpStream>) -> Value {
+    let mut line = String::new();
+    while !line.starts_with("data: ") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0, "the stream ended");
+    }
+    serde_json::from_str(line.trim_start_matches("data: ")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_streamed_and_who_comes_back_misses_none() {
+    let world = World::new().await;
+    let file = world.folder.path().join("stream.token");
+    let id = hooked(&world).await;
+    let server = world.serve(&["--stream-token", &file.display().to_string()]).await;
+    let (via, token) = (server.via.clone(), std::fs::read_to_string(&file).unwrap());
+    let send = async |name: &str| {
+        world.ok(&["hook", "send", "github.issue_opened", "--hook", &id, "--via", &via, "--id", name]).await;
+    };
+    // What comes before anybody listens waits.
+    send("first").await;
+    let mut stream = listen(&via, token.trim(), None);
+    let first = next(&mut stream);
+    assert_eq!(first["type"], "github.issue_opened");
+    send("second").await;
+    let second = next(&mut stream);
+    assert_ne!(first["id"], second["id"]);
+    drop(stream);
+    let mut again = listen(&via, token.trim(), first["id"].as_str());
+    assert_eq!(next(&mut again), second, "it came behind the first");
+    send("third").await;
+    assert!(![&first["id"], &second["id"]].contains(&&next(&mut again)["id"]));
+    drop(again);
+    server.stop();
 }
