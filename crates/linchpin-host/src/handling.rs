@@ -1,10 +1,6 @@
 //! Entries of the inbox become events, and the sink takes them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use linchpin::{
     Code, Error, Result,
@@ -13,15 +9,16 @@ use linchpin::{
     shape::Shape,
 };
 use linchpin_runtime::{Cancel, Invocation, Output};
+use tokio::time::Instant;
 
 use crate::{
     event::{self, Event},
     host::{Host, Notice, NoticeKind},
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
+    recent::Recent,
     sink::Sink,
     store::{self, Entry},
 };
-use tokio::time::Instant;
 
 /// For how long a connection counts as it was last read, so that the store is not asked for it with every delivery.
 const FRESH: Duration = Duration::from_secs(1);
@@ -33,15 +30,7 @@ const REMEMBERED: usize = 10_000;
 struct Handling {
     host: Host,
     sink: Arc<dyn Sink>,
-    recent: Mutex<HashMap<String, Recent>>,
-}
-
-/// A connection as it was read a moment ago.
-struct Recent {
-    read: Instant,
-    /// How often connections and hooks had been taken away in this process.
-    changes: u64,
-    row: Arc<store::Connection>,
+    recent: Recent<String, Arc<store::Connection>>,
 }
 
 impl Handle for Handling {
@@ -83,8 +72,10 @@ impl Host {
     /// Hands what is in an inbox on to a sink, until it is cancelled: event flows make events of deliveries, for the connection that
     /// each came by.
     pub async fn hand_on(&self, inbox: &Inbox, sink: Arc<dyn Sink>, stop: &Cancel) {
-        let handed =
-            inbox.dispatch(Arc::new(Handling { host: self.clone(), sink, recent: Mutex::default() }), stop);
+        let handed = inbox.dispatch(
+            Arc::new(Handling { host: self.clone(), sink, recent: Recent::new(FRESH, REMEMBERED) }),
+            stop,
+        );
         // What looks of this process find need not wait for the inbox to be looked through.
         let told = async {
             loop {
@@ -180,21 +171,15 @@ impl Handling {
     /// A connection as it is now, or was a moment ago.
     async fn row(&self, id: &str) -> Result<Arc<store::Connection>> {
         let changes = self.host.0.changes.count();
-        let fresh = |recent: &&Recent| recent.read.elapsed() < FRESH && recent.changes == changes;
-        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(recent) = recent().get(id).filter(fresh) {
-            return Ok(recent.row.clone());
+        if let Some(row) = self.recent.get(id, changes) {
+            return Ok(row);
         }
         let read = Instant::now();
         let row = self.host.store().connection(id).await?.ok_or_else(|| {
             Error::coded(Code::ConnectionUnknown, "the connection that this came by has been taken away")
         })?;
         let row = Arc::new(row);
-        let mut recent = recent();
-        if recent.len() >= REMEMBERED {
-            recent.clear();
-        }
-        recent.insert(id.to_owned(), Recent { read, changes, row: row.clone() });
+        self.recent.put(id.to_owned(), read, changes, row.clone());
         Ok(row)
     }
 }

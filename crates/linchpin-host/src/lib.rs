@@ -17,6 +17,7 @@ mod monitor;
 mod observe;
 mod ping;
 mod private_file;
+mod recent;
 mod revoke;
 mod sink;
 pub mod store;

@@ -1,10 +1,9 @@
 //! Hooks as the ingress knows them.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,6 +22,7 @@ use super::spec_of;
 use crate::{
     host::Host,
     ingress::{Hooks, Receiver},
+    recent::Recent,
     store::{self, Client, HookFilter, Stage},
     vault::{Kind, Place},
 };
@@ -40,9 +40,9 @@ const REMEMBERED: usize = 20_000;
 /// The hooks of a host's store, for an [`Ingress`](crate::ingress::Ingress).
 pub struct StoredHooks {
     host: Host,
-    recent: Mutex<HashMap<Name, Recent>>,
-    /// When hooks were read anew after a refusal, by their ids.
-    refused: Mutex<HashMap<String, Instant>>,
+    recent: Recent<Name, Vec<Arc<Receiver>>>,
+    /// Which hooks were read anew after a refusal, by their ids.
+    refused: Recent<String, ()>,
 }
 
 /// By what a hook is looked up.
@@ -51,14 +51,6 @@ enum Name {
     Token([u8; 32]),
     App(String, String),
     Routed(String, String, String),
-}
-
-#[derive(Clone)]
-struct Recent {
-    read: Instant,
-    /// How often hooks had been changed in this process.
-    changes: u64,
-    found: Vec<Arc<Receiver>>,
 }
 
 /// How often hooks were turned off, or had a key made, in this process: what was read before is read again.
@@ -78,7 +70,11 @@ impl Changes {
 impl Host {
     /// The hooks that are registered, for an [`Ingress`](crate::ingress::Ingress).
     pub fn stored_hooks(&self) -> StoredHooks {
-        StoredHooks { host: self.clone(), recent: Mutex::default(), refused: Mutex::default() }
+        StoredHooks {
+            host: self.clone(),
+            recent: Recent::new(FRESH, REMEMBERED),
+            refused: Recent::new(REFUSED, REMEMBERED),
+        }
     }
 
     /// Keeps the keys with which a service signs what it delivers to an app, and turns the one URL of the app on. Gives the URL, for
@@ -172,10 +168,6 @@ fn filled(template: &Template, value: impl Fn(&str) -> Option<String>) -> Option
 }
 
 impl StoredHooks {
-    fn recent(&self) -> MutexGuard<'_, HashMap<Name, Recent>> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What was read a moment ago, or what is read now.
     async fn look(
         &self,
@@ -183,21 +175,16 @@ impl StoredHooks {
         read: impl Future<Output = Result<Vec<Arc<Receiver>>>>,
     ) -> Result<Vec<Arc<Receiver>>> {
         let changes = self.host.0.changes.count();
-        let fresh = |recent: &&Recent| recent.read.elapsed() < FRESH && recent.changes == changes;
-        if let Some(recent) = self.recent().get(&name).filter(fresh) {
-            return Ok(recent.found.clone());
+        if let Some(found) = self.recent.get(&name, changes) {
+            return Ok(found);
         }
         let now = Instant::now();
         let found = read.await?;
-        let mut recent = self.recent();
-        if recent.len() >= REMEMBERED {
-            recent.retain(|_, recent| recent.read.elapsed() < FRESH);
-        }
         // Whoever guesses URLs finds nothing, and takes no memory.
-        if found.is_empty() || recent.len() >= REMEMBERED {
-            recent.remove(&name);
+        if found.is_empty() {
+            self.recent.remove(&name);
         } else {
-            recent.insert(name, Recent { read: now, changes, found: found.clone() });
+            self.recent.put(name, now, changes, found.clone());
         }
         Ok(found)
     }
@@ -233,14 +220,10 @@ impl StoredHooks {
 
     /// What is kept now of a hook that was remembered. What is remembered of others may be as old.
     async fn anew(&self, hook: &Receiver) -> Result<Option<Arc<Receiver>>> {
-        {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if refused.get(&hook.id).is_some_and(|at| at.elapsed() < REFUSED) {
-                return Ok(None);
-            }
-            refused.retain(|_, at| at.elapsed() < REFUSED);
-            refused.insert(hook.id.clone(), Instant::now());
+        if self.refused.get(&hook.id, 0).is_some() {
+            return Ok(None);
         }
+        self.refused.put(hook.id.clone(), Instant::now(), 0, ());
         let found = match hook.connection {
             Some(_) => {
                 let live = self.host.hook_live(&hook.id).await?;
@@ -306,6 +289,6 @@ impl Hooks for StoredHooks {
 
 impl fmt::Debug for StoredHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredHooks({} remembered)", self.recent().len())
+        write!(f, "StoredHooks({} remembered)", self.recent.len())
     }
 }

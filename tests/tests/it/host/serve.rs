@@ -4,6 +4,7 @@ use std::{
     any::Any,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    ops::Deref,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{self, Receiver},
@@ -24,61 +25,75 @@ use wiremock::{
 use crate::command::linchpin;
 
 struct World {
-    uri: String,
-    /// Where connections have their token from.
-    token: (&'static str, &'static str),
-    folder: TempDir,
+    operator: Operator,
     _service: Box<dyn Any>,
+}
+
+impl Deref for World {
+    type Target = Operator;
+
+    fn deref(&self) -> &Operator {
+        &self.operator
+    }
 }
 
 impl World {
     async fn new() -> World {
         let github = Github::start().await;
-        let world = World::over(github.uri(), ("LINCHPIN_GITHUB_TOKEN", TOKEN), github);
-        world.ok(&["auth", "login", "github", "--name", "work"]).await;
-        world
+        let operator = Operator::new(github.uri(), &[("LINCHPIN_GITHUB_TOKEN", TOKEN)]);
+        operator.ok(&["auth", "login", "github", "--name", "work"]).await;
+        World { operator, _service: Box::new(github) }
     }
 
     async fn slack() -> World {
         let slack = Slack::start().await;
-        let token = ("LINCHPIN_SLACK_TOKEN", linchpin_slack::mock::TOKEN);
-        let world = World::over(slack.uri(), token, slack);
-        world.ok(&["auth", "login", "slack", "--method", "bot_token", "--name", "team"]).await;
-        world
+        let operator = Operator::new(slack.uri(), &[("LINCHPIN_SLACK_TOKEN", linchpin_slack::mock::TOKEN)]);
+        operator.ok(&["auth", "login", "slack", "--method", "bot_token", "--name", "team"]).await;
+        World { operator, _service: Box::new(slack) }
     }
+}
 
-    fn over(uri: String, token: (&'static str, &'static str), service: impl Any) -> World {
-        World { uri, token, folder: tempfile::tempdir().unwrap(), _service: Box::new(service) }
+/// Somebody who runs the binary beside a service on loopback, over a store of their own.
+pub(crate) struct Operator {
+    uri: String,
+    /// Where connections have their fields from.
+    fields: Vec<(&'static str, &'static str)>,
+    folder: TempDir,
+}
+
+impl Operator {
+    pub(crate) fn new(uri: String, fields: &[(&'static str, &'static str)]) -> Operator {
+        Operator { uri, fields: fields.to_vec(), folder: tempfile::tempdir().unwrap() }
     }
 
     fn store(&self) -> PathBuf {
         self.folder.path().join("store.db")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = linchpin();
         command.args(args).args(["--base-url", &self.uri]).env("LINCHPIN_STORE", self.store());
-        command.env(self.token.0, self.token.1).env("LINCHPIN_PUBLIC_URL", "https://hooks.example");
+        command.envs(self.fields.iter().copied()).env("LINCHPIN_PUBLIC_URL", "https://hooks.example");
         command
     }
 
-    async fn run(&self, args: &[&str]) -> Output {
+    pub(crate) async fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command(args);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    async fn ok(&self, args: &[&str]) -> Output {
+    pub(crate) async fn ok(&self, args: &[&str]) -> Output {
         let out = self.run(args).await;
         assert_eq!(out.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
         out
     }
 
-    async fn json(&self, args: &[&str]) -> Value {
+    pub(crate) async fn json(&self, args: &[&str]) -> Value {
         let out = self.ok(&[args, &["--format", "json"]].concat()).await;
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
-    async fn serve(&self, args: &[&str]) -> Server {
+    pub(crate) async fn serve(&self, args: &[&str]) -> Server {
         Server::start(self.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat())).await
     }
 }
@@ -94,7 +109,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Waits until a server takes deliveries.
-    pub(crate) async fn start(mut command: Command) -> Server {
+    async fn start(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (told, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         tokio::task::spawn_blocking(move || {

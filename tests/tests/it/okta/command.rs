@@ -1,68 +1,51 @@
 //! `linchpin hook`, `monitor` and `serve` against an Okta on loopback, as an operator runs them.
 
-use std::{
-    process::{Command, Output},
-    slice::from_ref,
-    time::SystemTime,
-};
+use std::{ops::Deref, slice::from_ref, time::SystemTime};
 
 use linchpin_okta::{
     hook::HookEvent,
     mock::{DOMAIN, Okta, TOKEN},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::{command::linchpin, host::serve::Server};
+use crate::host::serve::{Operator, Server};
 
 struct Home {
     okta: Okta,
-    folder: TempDir,
+    operator: Operator,
+}
+
+impl Deref for Home {
+    type Target = Operator;
+
+    fn deref(&self) -> &Operator {
+        &self.operator
+    }
 }
 
 impl Home {
     async fn new() -> Home {
-        let home = Home { okta: Okta::start().await, folder: tempfile::tempdir().unwrap() };
-        home.ok(&["auth", "login", "okta", "--name", "work"]).await;
-        home
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = linchpin();
-        command.args(args).args(["--base-url", &self.okta.uri()]);
-        command.env("LINCHPIN_STORE", self.folder.path().join("store.db"));
-        command.env("LINCHPIN_PUBLIC_URL", "https://hooks.example");
-        command.env("LINCHPIN_OKTA_METHOD", "api_token").env("LINCHPIN_OKTA_TOKEN", TOKEN);
-        command.env("LINCHPIN_OKTA_DOMAIN", DOMAIN);
-        command
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.command(args);
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-    }
-
-    async fn ok(&self, args: &[&str]) -> Output {
-        let out = self.run(args).await;
-        assert_eq!(out.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        out
-    }
-
-    async fn json(&self, args: &[&str]) -> Value {
-        let out = self.ok(&[args, &["--format", "json"]].concat()).await;
-        serde_json::from_slice(&out.stdout).unwrap()
+        let okta = Okta::start().await;
+        let fields = [
+            ("LINCHPIN_OKTA_METHOD", "api_token"),
+            ("LINCHPIN_OKTA_TOKEN", TOKEN),
+            ("LINCHPIN_OKTA_DOMAIN", DOMAIN),
+        ];
+        let operator = Operator::new(okta.uri(), &fields);
+        operator.ok(&["auth", "login", "okta", "--name", "work"]).await;
+        Home { okta, operator }
     }
 
     /// The `uuid`s of what a look hands on.
     async fn look(&self, more: &[&str]) -> Vec<String> {
-        let out = self.ok(&[&["monitor", "run", "work", "find_created_users"], more].concat()).await;
+        let out = self.operator.ok(&[&["monitor", "run", "work", "find_created_users"], more].concat()).await;
         let lines = String::from_utf8(out.stdout).unwrap();
         let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events.map(|event| event["data"]["uuid"].as_str().unwrap().to_owned()).collect()
     }
 
     async fn serve(&self) -> Server {
-        let server = Server::start(self.command(&["serve", "--listen", "127.0.0.1:0", "--stdout"])).await;
+        let server = self.operator.serve(&["--stdout"]).await;
         self.okta.reach(Some(server.via.strip_prefix("http://").unwrap().parse().unwrap()));
         server
     }
