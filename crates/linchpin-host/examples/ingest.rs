@@ -160,11 +160,9 @@ async fn run(listen: &str, secret: &str, store: &str, db: &str) -> Result<(), Bo
         std::future::ready(format!(r#"{{"handled":{handled},"dups":{repeated},"rejected":{refused}}}"#))
     };
     let deliver = move |request: Request| {
+        let (parts, body) = request.into_parts();
         let ingress = ingress.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            ingress.take("rig", None, parts, body).await
-        }
+        async move { ingress.take("rig", None, parts, body).await }
     };
     let router = Router::new().route("/hook", post(deliver)).route("/stats", get(stats));
     let listener = tokio::net::TcpListener::bind(listen).await?;

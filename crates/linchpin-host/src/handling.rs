@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use linchpin::{
     Code, Error, Result,
-    flow::{BoxFuture, FlowDescriptor, KindInfo},
+    flow::{FlowDescriptor, KindInfo},
     serde_json::{self, value::RawValue},
     shape::Shape,
 };
@@ -34,32 +34,28 @@ struct Handling {
 }
 
 impl Handle for Handling {
-    fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            match &*Head::read(&entry.what)? {
-                Head::Delivery(head) => self.delivery(entry, head).await,
-                Head::Record(head) => self.record(entry, head).await,
-            }
-        })
+    async fn handle(&self, entry: &Entry) -> Result<()> {
+        match &*Head::read(&entry.what)? {
+            Head::Delivery(head) => self.delivery(entry, head).await,
+            Head::Record(head) => self.record(entry, head).await,
+        }
     }
 
-    fn gave_up<'a>(&'a self, entry: &'a Entry, error: &'a Error) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Ok(head) = Head::read(&entry.what) else { return };
-            let Ok(Some(row)) = self.host.store().connection(head.connection()).await else { return };
-            let (code, number) = (error.code().as_str(), entry.number);
-            self.host.0.tell(&Notice {
-                tenant: row.tenant,
-                name: row.name,
-                owner: row.owner,
-                kind: NoticeKind::DeadLetter,
-                reason: format!("the delivery {number} could not be handed on, {code}: {}", error.message()),
-            });
-        })
+    async fn gave_up(&self, entry: &Entry, error: &Error) {
+        let Ok(head) = Head::read(&entry.what) else { return };
+        let Ok(Some(row)) = self.host.store().connection(head.connection()).await else { return };
+        let (code, number) = (error.code().as_str(), entry.number);
+        self.host.0.tell(&Notice {
+            tenant: row.tenant,
+            name: row.name,
+            owner: row.owner,
+            kind: NoticeKind::DeadLetter,
+            reason: format!("the delivery {number} could not be handed on, {code}: {}", error.message()),
+        });
     }
 
-    fn ready(&self) -> BoxFuture<'_, ()> {
-        self.sink.ready()
+    async fn ready(&self) {
+        self.sink.ready().await;
     }
 }
 
@@ -96,7 +92,7 @@ impl Handling {
         let mut events = Vec::with_capacity(head.events.len());
         for event in &head.events {
             if self.host.only_wakes(&head.connector, event)? {
-                self.host.wake(&row, event, &entry.what.source).await?;
+                Box::pin(self.host.wake(&row, event, &entry.what.source)).await?;
             } else {
                 events.push(event);
             }

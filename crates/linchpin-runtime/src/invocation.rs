@@ -22,7 +22,8 @@ use crate::{
 pub struct Invocation {
     pub(crate) connection: Connection,
     pub(crate) flow: &'static FlowDescriptor,
-    pub(crate) call: Given,
+    /// In a box: it is large, and handed from one to the next.
+    pub(crate) call: Box<Given>,
     pub(crate) files: Vec<FileRef>,
     pub(crate) run_id: Option<String>,
     pub(crate) deadline: Option<Duration>,
@@ -68,7 +69,7 @@ impl Invocation {
         Invocation {
             connection: connection.clone(),
             flow,
-            call: Given::default(),
+            call: Box::default(),
             files: Vec::new(),
             run_id: None,
             deadline: None,

@@ -28,7 +28,7 @@ use crate::{
     check::{self, Side},
     client::{Clients, Resolver, Way},
     connection::{Connection, Ready},
-    invocation::{Invocation, ResultCheck},
+    invocation::{Given, Invocation, ResultCheck},
     limit::Limiter,
     observe::{self, Running},
     session::{self, Planned, Policy, Session, Stop},
@@ -206,7 +206,7 @@ impl Runtime {
         &self,
         watch: &Watch,
         flow: &'static FlowDescriptor,
-        given: crate::invocation::Given,
+        given: Box<Given>,
         check: ResultCheck,
         position: Option<String>,
     ) -> Result<Output> {
@@ -223,15 +223,20 @@ impl Runtime {
         if let (KindInfo::WebhookEvent { event }, Some(delivery)) = (flow.kind, &given.delivery) {
             webhook::check_event(watch.session.connection.spec(), event, delivery)?;
         }
-        let mut call = Call::new(watch.session.context());
-        given.put_into(&mut call);
+        let mut tokens = Tokens::default();
         if takes(flow, Slot::Tokens) {
             let grant = watch.session.connection.grant().await?.and_then(|kept| kept.grant);
             let values = grant.map(|grant| grant.values).unwrap_or_default();
             watch.session.trace.0.hide(values.values().map(|value| value.expose().to_owned()));
-            call.tokens = Tokens::new(values);
+            tokens = Tokens::new(values);
         }
-        let produced = watch.over(async { (flow.run)(call).await }).await;
+        let started = {
+            let mut call = Call::new(watch.session.context());
+            given.put_into(&mut call);
+            call.tokens = tokens;
+            (flow.run)(call)
+        };
+        let produced = watch.over(started).await;
         // A flow may have swallowed the refusal of its write; what follows would not be what it really does.
         if let Some(planned) = watch.session.take_planned() {
             return Ok(Output::Planned(planned));

@@ -31,7 +31,7 @@ pub struct FlowDescriptor {
     pub parameters: &'static [fn() -> ParameterInfo],
     /// What the function gives.
     pub result: fn() -> ResultInfo,
-    /// Starts the flow.
+    /// The flow for a call: nothing happens, and nothing panics, before it is polled.
     pub run: fn(Call) -> BoxFuture<'static, Result<Produced>>,
     /// Where the function stands: file, line and column.
     pub place: (&'static str, u32, u32),

@@ -1,16 +1,21 @@
 //! Entries on their way out: attempted, attempted again, and given up.
 
 use std::{
+    future::Future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use linchpin::{Actor, Code, Error, Result, flow::BoxFuture};
+use linchpin::{Actor, Code, DateTime, Error, Result};
 use linchpin_runtime::Cancel;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Held, Inbox, Shared, lock};
-use crate::{monitor, observe, ping::later, store::Entry};
+use super::{Inbox, Shared, lock, queue::Held};
+use crate::{
+    monitor, observe,
+    ping::later,
+    store::{Entry, Room},
+};
 
 /// How often the store is asked for what other processes left behind, when nothing is known to be due.
 const LOOK: Duration = Duration::from_secs(30);
@@ -21,6 +26,12 @@ const COUNT: Duration = Duration::from_secs(30);
 /// How often what was kept long enough is taken away.
 const TIDY: Duration = Duration::from_secs(600);
 
+/// What was fetched less than this ago has been worked off quickly.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How long to wait for the first of a lane.
+const LANES: Duration = Duration::from_millis(100);
+
 /// Hands an entry on.
 pub trait Handle: Send + Sync + 'static {
     /// Hands it on; when this returns without an error somebody has it.
@@ -28,17 +39,17 @@ pub trait Handle: Send + Sync + 'static {
     /// # Errors
     ///
     /// Whatever went wrong. What somebody has to mend first makes the entry a dead letter, everything else is tried again.
-    fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>>;
+    fn handle(&self, entry: &Entry) -> impl Future<Output = Result<()>> + Send;
 
     /// Hears that an entry is a dead letter now, and why. By default nobody does.
-    fn gave_up<'a>(&'a self, entry: &'a Entry, error: &'a Error) -> BoxFuture<'a, ()> {
+    fn gave_up(&self, entry: &Entry, error: &Error) -> impl Future<Output = ()> + Send {
         let _ = (entry, error);
-        Box::pin(std::future::ready(()))
+        std::future::ready(())
     }
 
     /// Waits until something can be handed on at all; nothing is attempted before. By default at once.
-    fn ready(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
 }
 
@@ -73,45 +84,32 @@ impl Inbox {
     /// Hands entries on until it is cancelled; then waits for the attempts that are under way, for as long as one may take.
     ///
     /// An inbox is emptied by one of these in a process; a second ends at once.
-    pub async fn dispatch(&self, handle: Arc<dyn Handle>, stop: &Cancel) {
-        let Some(mut fresh) = lock(&self.0.taken).take() else { return };
+    pub async fn dispatch<H: Handle>(&self, handle: Arc<H>, stop: &Cancel) {
         let shared = &self.0;
-        let mut running = JoinSet::new();
-        let mut look = Instant::now();
+        if shared.dispatched.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut working = JoinSet::new();
+        let mut store = Claims::new(shared.policy.concurrency);
         let mut tidy = Instant::now() + TIDY;
         let mut count = Instant::now();
-        let begin = |running: &mut JoinSet<()>, Held { entry, until }| {
-            shared.held.fetch_sub(entry.what.size(), Ordering::Relaxed);
-            // One that waited for too long is due for everybody before an attempt would be over.
-            if later(shared.clock.now(), shared.policy.attempt) <= until {
-                running.spawn(attempt(shared.clone(), handle.clone(), entry));
-            }
-        };
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = handle.ready() => {}
             }
-            let room = shared.policy.concurrency.saturating_sub(running.len());
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(_) = running.join_next(), if !running.is_empty() => {}
-                Some(held) = fresh.recv(), if room > 0 => begin(&mut running, held),
-                () = shared.wake.notified(), if room > 0 => look = Instant::now(),
-                () = tokio::time::sleep_until(look.min(tidy).min(count)), if room > 0 => {}
-            }
-            // Under load many end and many come between two turns of this loop.
-            while running.try_join_next().is_some() {}
-            while running.len() < shared.policy.concurrency
-                && let Ok(held) = fresh.try_recv()
-            {
-                begin(&mut running, held);
-            }
-            let room = shared.policy.concurrency.saturating_sub(running.len());
-            if room > 0 && Instant::now() >= look {
-                for entry in shared.claim(room, &mut look).await {
-                    running.spawn(attempt(shared.clone(), handle.clone(), entry));
+                () = shared.queue.short() => {
+                    working.spawn(work(shared.clone(), handle.clone(), stop.clone()));
                 }
+                // One that ends before the queue is closed has panicked.
+                Some(_) = working.join_next(), if !working.is_empty() => shared.queue.lost(),
+                () = shared.wake.notified() => store.look = Instant::now(),
+                () = tokio::time::sleep_until(store.look.min(tidy).min(count)) => {}
+            }
+            if Instant::now() >= store.look {
+                store.claim(shared).await;
             }
             if Instant::now() >= count {
                 count = Instant::now() + COUNT;
@@ -127,10 +125,9 @@ impl Inbox {
                 }
             }
         }
-        // What has not begun is due again before long, here or elsewhere.
-        drop(fresh);
+        shared.queue.close();
         let ended = tokio::time::timeout(shared.policy.attempt, async {
-            while running.join_next().await.is_some() {}
+            while working.join_next().await.is_some() {}
             while lock(&shared.done).busy {
                 tokio::task::yield_now().await;
             }
@@ -139,64 +136,114 @@ impl Inbox {
     }
 }
 
-impl Shared {
-    /// What is due now, and when to look again.
-    async fn claim(&self, room: usize, look: &mut Instant) -> Vec<Entry> {
-        let now = self.clock.now();
-        let claimed = self.store.inbox_claim(now, later(now, self.policy.attempt * 2), room).await;
-        let (entries, next) = match claimed {
-            // There may be more.
-            Ok(entries) if entries.len() == room => (entries, Ok(Some(now))),
-            Ok(entries) => (entries, self.store.inbox_next().await),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        let wait = match next {
-            Ok(Some(due)) => {
-                let millis = due.unix_millis().saturating_sub(now.unix_millis());
-                Duration::from_millis(u64::try_from(millis).unwrap_or_default()).min(LOOK)
+/// What the store is asked for.
+struct Claims {
+    /// When to look again for what is due.
+    look: Instant,
+    /// So many at once.
+    most: usize,
+    least: usize,
+    last: Option<Instant>,
+}
+
+impl Claims {
+    fn new(concurrency: usize) -> Claims {
+        Claims { look: Instant::now(), most: concurrency, least: concurrency, last: None }
+    }
+
+    /// Fetches what is due now, as far as there is room for it.
+    async fn claim(&mut self, shared: &Shared) {
+        self.look = Instant::now() + LOOK;
+        let Some(room) = shared.queue.wants() else { return };
+        // Who works off quickly is given more at once; to others what they cannot get at would only be lost for a while.
+        let quick = self.last.is_some_and(|last| last.elapsed() < SOON);
+        self.most = if quick { (self.most * 2).min(room.entries) } else { self.least };
+        self.last = Some(Instant::now());
+        let room = Room { entries: self.most, ..room };
+        let now = shared.clock.now();
+        let until = later(now, shared.policy.attempt * 2);
+        let wait = match shared.store.inbox_claim(now, until, room).await {
+            Ok(entries) if entries.len() == room.entries => {
+                shared.queue.push(entries.into_iter().map(|entry| Held { entry, until }));
+                Duration::ZERO
             }
-            Ok(None) => LOOK,
-            Err(error) => {
-                tracing::warn!(target: "linchpin::inbox", "the inbox cannot be read: {error}");
-                LOOK
+            Ok(entries) => {
+                // Of a lane that waits something is due, and still not to be had.
+                let least = if entries.is_empty() { LANES } else { Duration::ZERO };
+                shared.queue.push(entries.into_iter().map(|entry| Held { entry, until }));
+                match shared.store.inbox_next().await {
+                    Ok(due) => due.map_or(LOOK, |due| since(now, due)).clamp(least, LOOK),
+                    Err(error) => unread(&error),
+                }
             }
+            Err(error) => unread(&error),
         };
-        // Of a lane that waits something is due, and still not to be had.
-        let wait = if entries.is_empty() { wait.max(Duration::from_millis(100)) } else { wait };
-        *look = Instant::now() + wait;
-        entries
+        self.look = Instant::now() + wait;
     }
 }
 
-async fn attempt(shared: Arc<Shared>, handle: Arc<dyn Handle>, entry: Entry) {
-    let limit = shared.policy.attempt;
-    let handled = match tokio::time::timeout(limit, handle.handle(&entry)).await {
-        Ok(handled) => handled,
-        Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
-    };
-    let Err(error) = handled else {
-        observe::attempt("done");
-        return shared.finish(&entry);
-    };
-    // Without random numbers there is none.
-    let jitter = monitor::random().unwrap_or_default();
-    let next = match Attempt::after(entry.attempts, &error, &shared.policy.pauses, jitter) {
-        Attempt::Again(pause) => Some(later(shared.clock.now(), pause)),
-        Attempt::Dead => None,
-    };
-    observe::attempt(if next.is_some() { "again" } else { "dead" });
-    tracing::warn!(
-        target: "linchpin::inbox", number = entry.number, source = entry.what.source, code = error.code().as_str(),
-        dead = next.is_none(), "an entry was not handed on: {error}"
-    );
-    if next.is_none() {
-        handle.gave_up(&entry, &error).await;
+fn unread(error: &Error) -> Duration {
+    tracing::warn!(target: "linchpin::inbox", "the inbox cannot be read: {error}");
+    LOOK
+}
+
+/// How long it is from a time to another, which may be over.
+fn since(now: DateTime, then: DateTime) -> Duration {
+    let millis = then.unix_millis().saturating_sub(now.unix_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// Attempts entries, one after the other, until the queue is closed.
+async fn work<H: Handle>(shared: Arc<Shared>, handle: Arc<H>, stop: Cancel) {
+    while let Some((Held { entry, until }, ask)) = shared.queue.next().await {
+        if ask {
+            shared.wake.notify_one();
+        }
+        tokio::select! {
+            biased;
+            () = handle.ready() => {}
+            () = stop.cancelled() => return,
+        }
+        // One that waited for too long is due for everybody before an attempt would be over.
+        if later(shared.clock.now(), shared.policy.attempt) <= until {
+            shared.attempt(&*handle, &entry).await;
+        }
+        // What never waits for anything lets others go on, too.
+        tokio::task::coop::consume_budget().await;
     }
-    let problem = format!("{}: {}", error.code().as_str(), error.message());
-    if let Err(error) = shared.store.inbox_failed(entry.number, problem, next).await {
-        tracing::warn!(target: "linchpin::inbox", "a failure cannot be noted: {error}");
+}
+
+impl Shared {
+    async fn attempt(self: &Arc<Self>, handle: &impl Handle, entry: &Entry) {
+        let limit = self.policy.attempt;
+        let handled = match tokio::time::timeout(limit, handle.handle(entry)).await {
+            Ok(handled) => handled,
+            Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
+        };
+        let Err(error) = handled else {
+            observe::attempt("done");
+            return self.finish(entry);
+        };
+        // Without random numbers there is none.
+        let jitter = monitor::random().unwrap_or_default();
+        let next = match Attempt::after(entry.attempts, &error, &self.policy.pauses, jitter) {
+            Attempt::Again(pause) => Some(later(self.clock.now(), pause)),
+            Attempt::Dead => None,
+        };
+        observe::attempt(if next.is_some() { "again" } else { "dead" });
+        tracing::warn!(
+            target: "linchpin::inbox", number = entry.number, source = entry.what.source, code = error.code().as_str(),
+            dead = next.is_none(), "an entry was not handed on: {error}"
+        );
+        if next.is_none() {
+            handle.gave_up(entry, &error).await;
+        }
+        let problem = format!("{}: {}", error.code().as_str(), error.message());
+        if let Err(error) = self.store.inbox_failed(entry.number, problem, next).await {
+            tracing::warn!(target: "linchpin::inbox", "a failure cannot be noted: {error}");
+        }
+        self.wake.notify_one();
     }
-    shared.wake.notify_one();
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use linchpin::{DateTime, Result, flow::BoxFuture};
 
-use crate::store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
+use crate::store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary};
 
 /// An [`InboxStore`] in memory: what is in it is gone with the process.
 ///
@@ -139,11 +139,17 @@ impl InboxStore for MemoryInbox {
         self.with(|kept| entries.into_iter().map(|entry| kept.put(entry, held_until)).collect())
     }
 
-    fn inbox_claim(&self, now: DateTime, until: DateTime, most: usize) -> BoxFuture<'_, Result<Vec<Entry>>> {
+    fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>> {
         self.with(|kept| {
             let due = kept.due.range(..=(now, i64::MAX)).map(|&(_, number)| number);
-            let mut ready: Vec<i64> =
-                due.filter(|&number| !kept.waits_for_another(number)).take(most).collect();
+            let mut bytes = 0_usize;
+            let fits = |number: &i64| {
+                let first = bytes == 0;
+                bytes = bytes.saturating_add(kept.rows.get(number).map_or(0, |row| row.entry.what.body.len()));
+                first || bytes <= room.bytes
+            };
+            let ready = due.filter(|&number| !kept.waits_for_another(number)).take(room.entries);
+            let mut ready: Vec<i64> = ready.take_while(fits).collect();
             ready.sort_unstable();
             ready.iter().for_each(|&number| kept.put_off(number, Some(until)));
             ready.iter().filter_map(|number| Some(kept.rows.get(number)?.entry.clone())).collect()

@@ -9,25 +9,27 @@
 mod dispatch;
 mod head;
 mod memory;
+mod queue;
 
 use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use linchpin::{Code, DateTime, Error, Result};
+use linchpin::{Code, Error, Result};
 use linchpin_runtime::Clock;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 pub use self::{
     dispatch::{Attempt, Handle},
     head::{DeliveryHead, Head, KeptHead, RecordHead},
     memory::MemoryInbox,
 };
+use self::queue::{Held, Queue};
 use crate::{
     ping::later,
     store::{Entry, EntryState, InboxStore, NewEntry, Put},
@@ -95,22 +97,14 @@ struct Shared {
     clock: Arc<dyn Clock>,
     policy: InboxPolicy,
     gathered: Mutex<Gathered>,
-    /// Straight to the attempts of this process, without asking the store for what it has just been given.
-    fresh: mpsc::Sender<Held>,
-    taken: Mutex<Option<mpsc::Receiver<Held>>>,
+    /// What this process attempts next: also what was just put in, without asking the store for it.
+    queue: Queue,
+    dispatched: AtomicBool,
     done: Mutex<Finished>,
     /// Wakes the dispatcher: something is due that it does not know of.
     wake: Notify,
     /// How many entries wait, as far as this process knows.
     waiting: AtomicU64,
-    /// So many bytes of entries are in memory here, and not yet attempted.
-    held: AtomicUsize,
-}
-
-/// An entry that is this process's until a time.
-struct Held {
-    entry: Entry,
-    until: DateTime,
 }
 
 /// What waits for the next commit.
@@ -149,18 +143,16 @@ fn stopped() -> Error {
 impl Inbox {
     /// An inbox over a store.
     pub fn new(store: Arc<dyn InboxStore>, clock: Arc<dyn Clock>, policy: InboxPolicy) -> Inbox {
-        let (fresh, taken) = mpsc::channel(policy.concurrency.clamp(1, 1 << 16) * 16);
         Inbox(Arc::new(Shared {
             store,
             clock,
+            queue: Queue::new(&policy),
             policy,
             gathered: Mutex::default(),
-            fresh,
-            taken: Mutex::new(Some(taken)),
+            dispatched: AtomicBool::new(false),
             done: Mutex::default(),
             wake: Notify::new(),
             waiting: AtomicU64::new(0),
-            held: AtomicUsize::new(0),
         }))
     }
 
@@ -276,26 +268,22 @@ async fn commit(shared: Arc<Shared>) {
 async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<Told>) {
     // With room for all of them here nobody else need look at them, unless this process dies.
     let size: usize = entries.iter().map(NewEntry::size).sum();
-    let small = shared.held.load(Ordering::Relaxed).saturating_add(size) <= shared.policy.gathered;
-    let mut room = shared.fresh.try_reserve_many(entries.len()).ok().filter(|_| small);
+    let room = shared.queue.room();
+    let here = entries.len() <= room.entries && size <= room.bytes;
     let until = later(shared.clock.now(), shared.policy.attempt * 2);
-    let held = room.as_ref().map(|_| until);
     let stays = entries.clone();
-    match shared.store.inbox_put(entries, held).await {
+    match shared.store.inbox_put(entries, here.then_some(until)).await {
         Ok(put) => {
-            let mut others = room.is_none();
-            for (what, put) in stays.into_iter().zip(&put) {
-                if let Put::New(number) = *put {
-                    shared.waiting.fetch_add(1, Ordering::Relaxed);
-                    match room.as_mut().and_then(Iterator::next).filter(|_| what.lane.is_none()) {
-                        Some(place) => {
-                            shared.held.fetch_add(what.size(), Ordering::Relaxed);
-                            place.send(Held { entry: Entry { number, attempts: 0, what }, until });
-                        }
-                        None => others = true,
-                    }
-                }
-            }
+            let new = stays.into_iter().zip(&put).filter_map(|(what, put)| match *put {
+                Put::New(number) => Some(Entry { number, attempts: 0, what }),
+                Put::Known => None,
+            });
+            let (held, left): (Vec<Entry>, Vec<Entry>) =
+                new.partition(|entry| here && entry.what.lane.is_none());
+            let count = u64::try_from(held.len() + left.len()).unwrap_or(u64::MAX);
+            shared.waiting.fetch_add(count, Ordering::Relaxed);
+            shared.queue.push(held.into_iter().map(|entry| Held { entry, until }));
+            let others = !left.is_empty();
             let mut put = put.into_iter();
             for Told { count, tell } in told {
                 // Whoever sent it may have gone.

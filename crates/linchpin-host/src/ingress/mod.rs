@@ -12,6 +12,8 @@ mod stream;
 
 use std::{
     fmt,
+    future::Future,
+    iter::repeat_n,
     net::SocketAddr,
     sync::{
         Arc,
@@ -157,15 +159,20 @@ impl Ingress {
     }
 
     /// Takes one request for the hook of a token, as [`router`](Ingress::router) does; for servers that are not ours.
-    pub async fn take(&self, token: &str, peer: Option<SocketAddr>, parts: Parts, body: Body) -> Response {
-        self.answer(self.0.hooks.find(token), peer, parts, body).await
+    pub fn take<'a>(
+        &'a self,
+        token: &'a str,
+        peer: Option<SocketAddr>,
+        parts: Parts,
+        body: Body,
+    ) -> impl Future<Output = Response> + Send + 'a {
+        self.answer(self.0.hooks.find(token), self.0.begun(peer, parts), body)
     }
 
     async fn answer(
         &self,
         find: BoxFuture<'_, Result<Option<Arc<Receiver>>>>,
-        peer: Option<SocketAddr>,
-        parts: Parts,
+        mut delivery: Delivery,
         body: Body,
     ) -> Response {
         let shared = &self.0;
@@ -175,12 +182,10 @@ impl Ingress {
             Ok(None) => return answer::not_found(),
             Err(error) => return answer::failed(&error),
         };
-        let body = match shared.read(body).await {
+        delivery.body = match shared.read(body).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
-        let url = shared.url(peer, &parts);
-        let delivery = Delivery { method: parts.method, url, headers: parts.headers, body };
         match shared.judge(&hook, delivery).await {
             Ok(reply) => answer::reply(reply),
             Err(error) => answer::failed(&error),
@@ -211,7 +216,7 @@ async fn deliver_to_app(
 ) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let (parts, body) = request.into_parts();
-    ingress.answer(ingress.0.hooks.app(&connector, &hook), peer, parts, body).await
+    ingress.answer(ingress.0.hooks.app(&connector, &hook), ingress.0.begun(peer, parts), body).await
 }
 
 /// Whether the inbox can be written to: the store answers, and there is room.
@@ -236,6 +241,12 @@ impl Shared {
         }
     }
 
+    /// A delivery whose body is still to come.
+    fn begun(&self, peer: Option<SocketAddr>, parts: Parts) -> Delivery {
+        let url = self.url(peer, &parts);
+        Delivery { method: parts.method, url, headers: parts.headers, body: Bytes::new() }
+    }
+
     /// The URL that the service called, which some sign.
     fn url(&self, peer: Option<SocketAddr>, parts: &Parts) -> String {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -249,18 +260,7 @@ impl Shared {
     }
 
     async fn judge(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<Reply> {
-        let mut hook = hook;
-        let mut judged = self.judge_as(hook, &delivery).await;
-        let again;
-        if judged.as_ref().is_err_and(|error| error.code() == Code::SignatureInvalid) {
-            // A key that the service has just been given may be younger than what is remembered of the hook.
-            again = self.hooks.again(hook).await?.filter(|again| again.keys != hook.keys);
-            if let Some(again) = &again {
-                judged = self.judge_as(again, &delivery).await;
-                hook = again;
-            }
-        }
-        let judged = judged.inspect_err(|error| {
+        let (judged, fresh) = self.judge_again(hook, &delivery).await.inspect_err(|error| {
             if error.code() == Code::SignatureInvalid {
                 self.count(hook, |counts| &counts.refused, "refused");
             }
@@ -268,19 +268,46 @@ impl Shared {
                 target: "linchpin::ingress", hook = hook.id, code = error.code().as_str(), "a delivery was refused: {error}"
             );
         })?;
+        let hook = fresh.as_ref().unwrap_or(hook);
         match judged {
             Judged::Handshake(reply) => {
                 if let Some(url) = &reply.confirm {
-                    self.fetcher.confirm(url).await?;
+                    Box::pin(self.fetcher.confirm(url)).await?;
                 }
                 self.count(hook, |counts| &counts.handshakes, "handshake");
-                return Ok(reply);
+                Ok(reply)
             }
             Judged::Delivery if hook.accepts == Accepts::Handshakes => {
-                return Err(Error::coded(Code::ConnectionUnknown, "the hook is not on"));
+                Err(Error::coded(Code::ConnectionUnknown, "the hook is not on"))
             }
-            Judged::Delivery => {}
+            Judged::Delivery => {
+                self.keep(hook, delivery).await?;
+                Ok(hook.guard.response())
+            }
         }
+    }
+
+    /// Judges a delivery, and again where the hook has other keys by now.
+    async fn judge_again(
+        &self,
+        hook: &Arc<Receiver>,
+        delivery: &Delivery,
+    ) -> Result<(Judged, Option<Arc<Receiver>>)> {
+        match self.judge_as(hook, delivery).await {
+            // A key that the service has just been given may be younger than what is remembered of the hook.
+            Err(error) if error.code() == Code::SignatureInvalid => match self.hooks.again(hook).await? {
+                Some(fresh) if fresh.keys != hook.keys => {
+                    let judged = Box::pin(self.judge_as(&fresh, delivery)).await?;
+                    Ok((judged, Some(fresh)))
+                }
+                _ => Err(error),
+            },
+            judged => Ok((judged?, None)),
+        }
+    }
+
+    /// Puts what a delivery tells of into the inbox, for all connections that it is for.
+    async fn keep(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<()> {
         let receivers = match &hook.connection {
             Some(_) => vec![hook.clone()],
             None => match hook.guard.routing_key(&delivery) {
@@ -289,9 +316,10 @@ impl Shared {
             },
         };
         let mut entries = Vec::new();
-        for (identity, item) in hook.guard.items(delivery) {
-            for receiver in &receivers {
-                entries.extend(self.entry(receiver, hook, &identity, &item)?);
+        for item in hook.guard.items(delivery) {
+            // Nearly always there is one, which needs no copy.
+            for (receiver, (identity, item)) in receivers.iter().zip(repeat_n(item, receivers.len())) {
+                entries.extend(self.entry(receiver, hook, identity, item)?);
             }
         }
         let kept = !entries.is_empty();
@@ -306,7 +334,7 @@ impl Shared {
             }
         }
         tracing::debug!(target: "linchpin::ingress", hook = hook.id, kept, "a delivery was answered");
-        Ok(hook.guard.response())
+        Ok(())
     }
 
     fn count(&self, hook: &Receiver, of: fn(&Counts) -> &AtomicU64, outcome: &'static str) {
@@ -317,7 +345,7 @@ impl Shared {
     async fn judge_as(&self, hook: &Receiver, delivery: &Delivery) -> Result<Judged> {
         match hook.guard.is_by_code() {
             false => hook.guard.judge(&self.fetcher, delivery, &hook.keys, self.clock.now()).await,
-            true => self.judge_by_code(hook, delivery).await,
+            true => Box::pin(self.judge_by_code(hook, delivery)).await,
         }
     }
 
@@ -334,15 +362,16 @@ impl Shared {
         &self,
         receiver: &Receiver,
         hook: &Receiver,
-        identity: &str,
-        delivery: &Delivery,
+        identity: String,
+        delivery: Delivery,
     ) -> Result<Option<NewEntry>> {
-        let events = webhook::events(&receiver.spec, &receiver.hook, delivery, &receiver.options);
+        let events = webhook::events(&receiver.spec, &receiver.hook, &delivery, &receiver.options);
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
         };
         let secret: Vec<_> = hook.guard.secret_headers().collect();
-        let mut headers = delivery.headers.clone();
+        let lane = hook.guard.lane(&delivery).map(storable);
+        let mut headers = delivery.headers;
         for name in secret.into_iter().chain(&CREDENTIALS) {
             headers.remove(name);
         }
@@ -359,10 +388,10 @@ impl Shared {
         });
         Ok(Some(NewEntry {
             source: receiver.id.clone(),
-            identity: storable(identity.to_owned()),
-            lane: hook.guard.lane(delivery).map(storable),
+            identity: storable(identity),
+            lane,
             head: head.into(),
-            body: delivery.body.clone(),
+            body: delivery.body,
             received: self.clock.now(),
         }))
     }

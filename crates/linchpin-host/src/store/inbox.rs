@@ -25,8 +25,8 @@ pub trait InboxStore: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Put>>>;
 
     /// Entries that are due, oldest first, each given to one caller only: they are put off until `until` by the same step. Of a
-    /// lane only the oldest that is not done or dead.
-    fn inbox_claim(&self, now: DateTime, until: DateTime, most: usize) -> BoxFuture<'_, Result<Vec<Entry>>>;
+    /// lane only the oldest that is not done or dead. As many as there is room for, and one whatever its size.
+    fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>>;
 
     /// Notes that entries have been handed on.
     fn inbox_done(&self, numbers: Vec<i64>) -> BoxFuture<'_, Result<()>>;
@@ -101,6 +101,22 @@ fn digest(source: &str, name: &str) -> [u8; 16] {
     let mut key = [0; 16];
     key.copy_from_slice(&hash.finalize()[..16]);
     key
+}
+
+/// How much there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// So many entries.
+    pub entries: usize,
+    /// So many bytes of bodies.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// Room for so many entries, whatever their size.
+    pub fn entries(entries: usize) -> Room {
+        Room { entries, bytes: usize::MAX }
+    }
 }
 
 /// What became of an entry that was to be put in.

@@ -17,7 +17,7 @@ use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 pub use linchpin_runtime::{Cell, Failure, Lease};
 use serde::{Deserialize, Serialize};
 
-pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary};
+pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary};
 pub use self::monitor::{
     Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode,
     Seen, Subscription,

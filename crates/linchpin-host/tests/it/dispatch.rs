@@ -13,7 +13,7 @@ use std::{
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use linchpin_host::{
     inbox::{Handle, Inbox, InboxPolicy, MemoryInbox},
-    store::{Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    store::{Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary},
 };
 use linchpin_runtime::{Cancel, Clock};
 use tokio::{task::JoinHandle, time::Instant};
@@ -53,25 +53,20 @@ struct Told {
 }
 
 impl Handle for Told {
-    fn handle<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<()>> {
+    async fn handle(&self, entry: &Entry) -> Result<()> {
         let attempt = (entry.what.identity.clone(), self.clock.0.elapsed().as_secs());
         self.attempts.lock().unwrap().push(attempt);
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
-        let planned = (self.plan)(entry);
-        Box::pin(async move {
-            let done = planned.await;
-            self.running.fetch_sub(1, Ordering::SeqCst);
-            done
-        })
+        let done = (self.plan)(entry).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        done
     }
 
-    fn ready(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            while !self.ready.load(Ordering::SeqCst) {
-                tokio::time::sleep(SECOND).await;
-            }
-        })
+    async fn ready(&self) {
+        while !self.ready.load(Ordering::SeqCst) {
+            tokio::time::sleep(SECOND).await;
+        }
     }
 }
 
@@ -353,6 +348,65 @@ async fn what_another_process_left_is_found() {
     world.end().await;
 }
 
+/// Entries that another process left, and how long each attempt takes; then how many each claim asked for, and the seconds of attempts.
+async fn left_behind(entries: usize, time: Duration) -> (Vec<usize>, Vec<u64>) {
+    let store = Arc::new(Full::default());
+    let left = (0..entries).map(|number| entry(&number.to_string())).collect();
+    store.inbox_put(left, None).await.unwrap();
+    let mut few = policy();
+    few.concurrency = 8;
+    let world = World::over(store.clone(), few, move |_| {
+        Box::pin(async move {
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
+    });
+    let world = world.start();
+    while store.inbox_waiting().await.unwrap() > 0 {
+        tokio::time::sleep(SECOND / 100).await;
+    }
+    let seconds = world.seconds();
+    world.end().await;
+    (std::mem::take(&mut *store.claims.lock().unwrap()), seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_works_off_quickly_is_given_much_at_once() {
+    let (claims, seconds) = left_behind(10_000, Duration::ZERO).await;
+    assert_eq!((seconds.len(), seconds.last()), (10_000, Some(&0)));
+    assert!(claims.len() < 120, "{claims:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_time_is_given_what_can_be_attempted_in_time() {
+    let (claims, seconds) = left_behind(400, 10 * SECOND).await;
+    assert_eq!((seconds.len(), seconds.last()), (400, Some(&490)), "{claims:?}");
+    assert!(claims.iter().all(|&claim| claim <= 16), "{claims:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_panics_takes_nobodys_place() {
+    let mut few = policy();
+    few.concurrency = 2;
+    let world = World::new(few, |entry| {
+        let breaks = entry.attempts == 0 && entry.what.identity.starts_with("bad");
+        Box::pin(async move {
+            assert!(!breaks, "this one breaks");
+            Ok(())
+        })
+    });
+    let world = world.start();
+    for number in 0..10 {
+        world.put(entry(&format!("bad{number}"))).await;
+        world.put(entry(&format!("good{number}"))).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    let good = world.attempts().iter().filter(|(identity, _)| identity.starts_with("good")).count();
+    assert_eq!((good, world.attempts().len()), (10, 20));
+    assert_eq!(world.inbox.store().inbox_waiting().await.unwrap(), 10, "what broke is due again");
+    world.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_it_is_stopped_what_is_under_way_ends_and_nothing_begins() {
     let mut few = policy();
@@ -373,7 +427,7 @@ async fn when_it_is_stopped_what_is_under_way_ends_and_nothing_begins() {
     assert_eq!(told.attempts.lock().unwrap().len(), 1);
     assert_eq!(store.inbox_waiting().await.unwrap(), 1);
     // It is due again for whoever comes next.
-    assert_eq!(store.inbox_claim(at(120), at(200), 9).await.unwrap().len(), 1);
+    assert_eq!(store.inbox_claim(at(120), at(200), Room::entries(9)).await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::sync::{
 use linchpin::{Code, DateTime, Error, Result, flow::BoxFuture};
 use linchpin_host::{
     inbox::MemoryInbox,
-    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary},
 };
 
 /// An inbox whose disk is full for a time.
@@ -18,6 +18,8 @@ pub(crate) struct Full {
     pub(crate) full: AtomicBool,
     /// How many entries each commit put in.
     pub(crate) commits: Mutex<Vec<usize>>,
+    /// How many entries each claim asked for.
+    pub(crate) claims: Mutex<Vec<usize>>,
 }
 
 fn full() -> Error {
@@ -48,8 +50,15 @@ impl InboxStore for Full {
         self.inbox.inbox_put(entries, held_until)
     }
 
+    fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        if self.full.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(full())));
+        }
+        self.claims.lock().unwrap().push(room.entries);
+        self.inbox.inbox_claim(now, until, room)
+    }
+
     while_there_is_room! {
-        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<Entry>;
         inbox_done(numbers: Vec<i64>) -> ();
         inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
         inbox_next() -> Option<DateTime>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use linchpin::DateTime;
-use linchpin_host::store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put};
+use linchpin_host::store::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room};
 
 use super::{home::Home, sample::at};
 
@@ -14,6 +14,7 @@ contract! {
     the_same_identity_of_another_source_is_another
     what_is_held_is_given_to_nobody_else_before
     what_is_claimed_is_put_off
+    as_much_is_claimed_as_there_is_room_for
     of_many_that_claim_each_gets_another
     what_is_done_stays_done_and_known
     a_failure_is_counted_and_tried_again_when_it_is_due
@@ -51,7 +52,7 @@ async fn put(store: &dyn InboxStore, entries: impl IntoIterator<Item = NewEntry>
 }
 
 async fn claim(store: &dyn InboxStore, now: DateTime, until: DateTime) -> Vec<Entry> {
-    store.inbox_claim(now, until, 10).await.unwrap()
+    store.inbox_claim(now, until, Room::entries(10)).await.unwrap()
 }
 
 fn identities(entries: &[Entry]) -> Vec<&str> {
@@ -119,12 +120,27 @@ async fn what_is_claimed_is_put_off(home: &Home) {
     assert_eq!(claim(&*store, at(60), at(90)).await.len(), 1);
 }
 
+async fn as_much_is_claimed_as_there_is_room_for(home: &Home) {
+    let store = home.open().await;
+    let sized = |identity: &str, size: usize| NewEntry { body: vec![b'x'; size].into(), ..entry(identity) };
+    put(&*store, [sized("a", 4), sized("b", 4), sized("c", 4), sized("d", 99), sized("e", 1)]).await;
+    let claim = async |entries: usize, bytes: usize| {
+        let claimed = store.inbox_claim(at(0), at(60), Room { entries, bytes }).await.unwrap();
+        claimed.into_iter().map(|entry| entry.what.identity).collect::<Vec<String>>()
+    };
+    assert_eq!(claim(9, 11).await, ["a", "b"]);
+    assert_eq!(claim(1, 99).await, ["c"]);
+    assert_eq!(claim(9, 10).await, ["d"], "one, whatever its size");
+    assert_eq!(claim(9, 0).await, ["e"]);
+    assert_eq!(claim(9, 99).await, [""; 0]);
+}
+
 async fn of_many_that_claim_each_gets_another(home: &Home) {
     let store = home.open().await;
     put(&*store, (0..100).map(|number| entry(&number.to_string()))).await;
     let claims = (0..20).map(|_| {
         let store = store.clone();
-        tokio::spawn(async move { store.inbox_claim(at(0), at(60), 5).await.unwrap() })
+        tokio::spawn(async move { store.inbox_claim(at(0), at(60), Room::entries(5)).await.unwrap() })
     });
     let mut seen = BTreeSet::new();
     for claim in claims.collect::<Vec<_>>() {

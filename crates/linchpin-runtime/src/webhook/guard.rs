@@ -200,8 +200,9 @@ impl Guard {
             }
             Proof::Detached(own) => proven = own.verify(delivery, keys, now)?,
             Proof::SharedSecret { place, prefix } => verify_secret(place, prefix, delivery, keys)?,
-            Proof::Sns(own) => own.verify(fetcher, delivery, now).await?,
-            Proof::Token(own) => own.verify(fetcher, delivery, now).await?,
+            // What may fetch keys is large, and would make every delivery's future large.
+            Proof::Sns(own) => Box::pin(own.verify(fetcher, delivery, now)).await?,
+            Proof::Token(own) => Box::pin(own.verify(fetcher, delivery, now)).await?,
             Proof::Code => {
                 let message = format!("only a flow of the connector trusts deliveries of `{}`", self.hook);
                 return Err(refusal(message).actor(Actor::Author));

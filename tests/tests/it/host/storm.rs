@@ -352,7 +352,7 @@ impl MonitorStore for Dying {
 impl InboxStore for Dying {
     as_before! {
         inbox_put(entries: Vec<NewEntry>, held_until: Option<DateTime>) -> Vec<Put>;
-        inbox_claim(now: DateTime, until: DateTime, most: usize) -> Vec<store::Entry>;
+        inbox_claim(now: DateTime, until: DateTime, room: store::Room) -> Vec<store::Entry>;
         inbox_done(numbers: Vec<i64>) -> ();
         inbox_failed(number: i64, problem: String, next: Option<DateTime>) -> bool;
         inbox_next() -> Option<DateTime>;

@@ -7,7 +7,7 @@ use tokio_postgres::GenericClient;
 
 use super::{Postgres, count, millis};
 use crate::store::{
-    inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary},
     row::{to_entry, to_summary},
 };
 
@@ -79,21 +79,27 @@ impl InboxStore for Postgres {
         })
     }
 
-    fn inbox_claim(&self, now: DateTime, until: DateTime, most: usize) -> BoxFuture<'_, Result<Vec<Entry>>> {
+    fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>> {
         Box::pin(async move {
             // A row that another process claims just now is passed over; it still stands before the others of its lane.
             let sql = format!(
                 "with ready as materialized (
-                    select number as ready from linchpin_inbox as this where due <= $1 and (lane is null or not exists (
+                    select number as ready, due as since, length(body) as size from linchpin_inbox as this
+                    where due <= $1 and (lane is null or not exists (
                         select from linchpin_inbox as older
                         where older.source = this.source and older.lane = this.lane and older.due is not null
                             and older.number < this.number
                     ))
                     order by due, number limit $3 for update skip locked
+                ), taken as (
+                    select ready, sum(size) over before as bytes, row_number() over before as place from ready
+                    window before as (order by since, ready)
                 )
-                update linchpin_inbox set due = $2 from ready where number = ready returning {ENTRY}"
+                update linchpin_inbox set due = $2 from taken
+                where number = ready and (bytes <= $4 or place = 1) returning {ENTRY}"
             );
-            let rows = self.rows(&sql, &[&now.unix_millis(), &until.unix_millis(), &count(most)]).await?;
+            let (now, until) = (now.unix_millis(), until.unix_millis());
+            let rows = self.rows(&sql, &[&now, &until, &count(room.entries), &count(room.bytes)]).await?;
             let mut entries: Vec<Entry> = self.read_all(&rows, to_entry)?;
             entries.sort_unstable_by_key(|entry| entry.number);
             Ok(entries)

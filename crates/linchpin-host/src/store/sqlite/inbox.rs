@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{Sqlite, count, one, read};
 use crate::store::{
-    inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Summary},
+    inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary},
     millis,
     row::{to_entry, to_summary},
 };
@@ -93,16 +93,25 @@ impl InboxStore for Sqlite {
         self.write_plainly(move |connection| insert(connection, &entries, held_until))
     }
 
-    fn inbox_claim(&self, now: DateTime, until: DateTime, most: usize) -> BoxFuture<'_, Result<Vec<Entry>>> {
+    fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>> {
         self.write(move |connection| {
             let mut due = connection.prepare_cached(
-                "select number from inbox_open as this where due <= ?1 and (queue is null or not exists (
+                "select number, length(body) from inbox_open as this cross join inbox using (number)
+                where due <= ?1 and (queue is null or not exists (
                     select 1 from inbox_open as older
                     where older.queue = this.queue and older.due is not null and older.number < this.number
                 )) order by due, number limit ?2",
             )?;
-            let due = due.query_map((now.unix_millis(), count(most)), |row| row.get(0))?;
-            let mut numbers: Vec<i64> = due.collect::<rusqlite::Result<_>>()?;
+            let mut due = due.query((now.unix_millis(), count(room.entries)))?;
+            let (mut numbers, mut bytes): (Vec<i64>, usize) = (Vec::new(), 0);
+            while let Some(row) = due.next()? {
+                bytes = bytes.saturating_add(row.get(1)?);
+                if bytes > room.bytes && !numbers.is_empty() {
+                    break;
+                }
+                numbers.push(row.get(0)?);
+            }
+            drop(due);
             numbers.sort_unstable();
             let mut put_off =
                 connection.prepare_cached("update inbox_open set due = ?2 where number = ?1")?;
