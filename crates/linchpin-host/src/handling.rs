@@ -12,7 +12,7 @@ use linchpin_runtime::{Cancel, Invocation, Output};
 use tokio::time::Instant;
 
 use crate::{
-    event::{self, Event},
+    event::{self, Data, Event},
     host::{Host, Notice, NoticeKind},
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
     recent::Recent,
@@ -107,17 +107,18 @@ impl Handling {
                 Error::coded(Code::EventMismatch, message).actor(linchpin::Actor::Author)
             })?;
             let run = event::id(&[&entry.what.source, &entry.what.identity, event]);
-            let mut invocation =
-                Invocation::new(&connection, flow).delivery(head.delivery(&entry.what)).run_id(&run);
+            let mut invocation = Invocation::new(&connection, flow)
+                .delivery(head.delivery(&entry.what))
+                .run_id(&run)
+                .typed(true);
             if let Some(options) = &head.options
                 && flow.shape_of(linchpin::flow::Slot::Options).is_some()
             {
                 invocation = invocation.options(options.as_str());
             }
             let ran = self.host.runtime().run(invocation).await.map_err(Error::from)?;
-            let Output::Value(json) = ran.output else { continue };
-            let values = values(flow, json)?;
-            let owner = format!("{}/{}", entry.what.source, entry.what.identity);
+            let values = values(flow, ran.output)?;
+            let owner = [&*entry.what.source, "/", &entry.what.identity].concat();
             let options = head.options.as_deref().unwrap_or("{}");
             // Whoever comes first hands a record on, this or the look of a monitor; and does so again when it is tried again.
             let first = self.host.claim_delivered(&row, event, options, &owner, &values).await?;
@@ -128,7 +129,7 @@ impl Handling {
                 self.sink
                     .take(&Event {
                         id,
-                        kind: format!("{}.{event}", head.connector),
+                        kind: [&*head.connector, ".", event].concat(),
                         received: entry.what.received,
                         tenant: row.tenant.clone(),
                         connection: row.name.clone(),
@@ -159,7 +160,7 @@ impl Handling {
                 connection: row.name.clone(),
                 source: entry.what.source.clone(),
                 subscription: Some(subscription.clone()),
-                data,
+                data: data.into(),
             })
             .await
     }
@@ -187,14 +188,24 @@ fn serves(flows: &[&'static FlowDescriptor], event: &str) -> Option<&'static Flo
 }
 
 /// The events that an event flow gave: one, none where it gave nothing, or several.
-fn values(flow: &FlowDescriptor, json: String) -> Result<Vec<Box<RawValue>>> {
+fn values(flow: &FlowDescriptor, output: Output) -> Result<Vec<Data>> {
+    let shape = (flow.result)().shape.map(|shape| shape());
+    let json = match output {
+        // One that cannot be nothing is one.
+        Output::Typed(value) if matches!(shape, Some(Shape::Struct(_))) => {
+            return Ok(vec![Data::typed(value)]);
+        }
+        Output::Typed(value) => value.to_json()?,
+        Output::Value(json) => json,
+        _ => return Ok(Vec::new()),
+    };
     let unread = |error: serde_json::Error| {
         let message = format!("the result of `{}` cannot be read: {error}", flow.name);
         Error::coded(Code::OutputInvalid, message)
     };
-    match (flow.result)().shape.map(|shape| shape()) {
+    match shape {
         Some(Shape::List { .. }) => serde_json::from_str(&json).map_err(unread),
         _ if json == "null" => Ok(Vec::new()),
-        _ => Ok(vec![RawValue::from_string(json).map_err(unread)?]),
+        _ => Ok(vec![RawValue::from_string(json).map_err(unread)?.into()]),
     }
 }

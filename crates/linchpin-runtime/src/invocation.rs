@@ -30,6 +30,7 @@ pub struct Invocation {
     pub(crate) cancel: Option<Cancel>,
     pub(crate) record: bool,
     pub(crate) dry_run: bool,
+    pub(crate) typed: bool,
     pub(crate) check: ResultCheck,
     pub(crate) position: Option<String>,
 }
@@ -76,6 +77,7 @@ impl Invocation {
             cancel: None,
             record: false,
             dry_run: false,
+            typed: false,
             check: ResultCheck::default(),
             position: None,
         }
@@ -202,6 +204,13 @@ impl Invocation {
     /// Whether the requests and their answers are kept for [`Trace::har`](crate::Trace::har); they are not by default.
     pub fn record(mut self, record: bool) -> Invocation {
         self.record = record;
+        self
+    }
+
+    /// Gives what an event's flow made as [`Output::Typed`](crate::Output::Typed), not as JSON; not by default. Other flows give what they
+    /// give without it.
+    pub fn typed(mut self, typed: bool) -> Invocation {
+        self.typed = typed;
         self
     }
 

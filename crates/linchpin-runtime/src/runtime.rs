@@ -18,7 +18,7 @@ use linchpin::{
     Actor, Code, Context, Error, Result, Secret, Tokens,
     extract::Call,
     file::Files,
-    flow::{Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, ResultShape, Slot},
+    flow::{ErasedValue, Flow, FlowDescriptor, Gives, IntoArgs, KindInfo, Produced, ResultShape, Slot},
     manifest::spec::{ConfigSource, RateLimitScope},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -90,6 +90,8 @@ pub enum Output {
     Nothing,
     /// One value as JSON text.
     Value(String),
+    /// One value, not written as JSON yet: see [`Invocation::typed`].
+    Typed(Arc<dyn ErasedValue>),
     /// A stream of records, to be read.
     Records(RecordStream),
     /// The dry run stopped before this request.
@@ -166,6 +168,7 @@ impl Runtime {
             dry_run,
             check,
             position,
+            typed,
         } = invocation;
         let files = given(files);
         let mut policy = Policy::of(flow);
@@ -181,7 +184,7 @@ impl Runtime {
         let span = observe::flow(session.connection.connector().key(), flow);
         let running = Running::begin(span.clone(), &session.connection, flow);
         let watch = Watch { session, files, span };
-        match self.produce(&watch, flow, call, check, position).await {
+        match self.produce(&watch, flow, call, (check, typed), position).await {
             Ok(mut output) => {
                 match &mut output {
                     Output::Records(records) => records.counts(running),
@@ -207,7 +210,7 @@ impl Runtime {
         watch: &Watch,
         flow: &'static FlowDescriptor,
         given: Box<Given>,
-        check: ResultCheck,
+        (check, typed): (ResultCheck, bool),
         position: Option<String>,
     ) -> Result<Output> {
         if position.is_some() && (flow.result)().result != ResultShape::Records {
@@ -242,15 +245,18 @@ impl Runtime {
             return Ok(Output::Planned(planned));
         }
         let mode = self.mode(flow, check);
+        let written = |json: String| {
+            if let Some((shape, strict)) = mode {
+                let violations = check::json(shape, &json, Side::Made, "the result");
+                judge_output(violations, strict, flow, &watch.session.trace)?;
+            }
+            Ok(Output::Value(json))
+        };
         match produced? {
             Produced::Nothing => Ok(Output::Nothing),
-            Produced::Value(json) => {
-                if let Some((shape, strict)) = mode {
-                    let violations = check::json(shape, &json, Side::Made, "the result");
-                    judge_output(violations, strict, flow, &watch.session.trace)?;
-                }
-                Ok(Output::Value(json))
-            }
+            Produced::Typed(value) if typed && mode.is_none() => Ok(Output::Typed(value)),
+            Produced::Typed(value) => written(value.to_json()?),
+            Produced::Value(json) => written(json),
             Produced::Records(mut records) => {
                 if let Some(position) = position {
                     records.resume_from(&position)?;

@@ -1,6 +1,6 @@
 //! Flows: what an annotated function becomes beside itself.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     Context, Error, Result,
@@ -254,8 +254,32 @@ pub enum Produced {
     Nothing,
     /// One value as JSON text.
     Value(String),
+    /// One value, not written yet.
+    Typed(Arc<dyn ErasedValue>),
     /// A stream of records.
     Records(Box<dyn ErasedRecords>),
+}
+
+/// A value that is written as JSON when somebody asks for it, so that nobody need know its type; who knows it has the value itself.
+pub trait ErasedValue: Any + Send + Sync {
+    /// As JSON text.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::OutputInvalid`](crate::Code::OutputInvalid) when it cannot be written.
+    fn to_json(&self) -> Result<String>;
+}
+
+impl fmt::Debug for dyn ErasedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(a value)")
+    }
+}
+
+impl<T: FieldType> ErasedValue for T {
+    fn to_json(&self) -> Result<String> {
+        crate::json::to_string(self).map_err(not_json)
+    }
 }
 
 impl fmt::Debug for Produced {
@@ -263,6 +287,7 @@ impl fmt::Debug for Produced {
         f.write_str(match self {
             Produced::Nothing => "Nothing",
             Produced::Value(_) => "Value(..)",
+            Produced::Typed(_) => "Typed(..)",
             Produced::Records(_) => "Records(..)",
         })
     }
@@ -494,10 +519,19 @@ returns_value! {
     Action [T] T;
     Helper [T] T;
     WebhookRegister [T] T;
-    WebhookEvent [T] T;
     Authping [] Identity;
     Revoke [] Revoked;
     WebhookCheck [] HookState;
+}
+
+impl<T: FieldType> Returns<kind::WebhookEvent> for Result<T> {
+    fn info() -> ResultInfo {
+        ResultInfo::value::<T>()
+    }
+
+    fn produce(self) -> Result<Produced> {
+        Ok(Produced::Typed(Arc::new(self?)))
+    }
 }
 
 macro_rules! returns_nothing {

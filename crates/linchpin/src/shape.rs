@@ -151,7 +151,7 @@ pub struct ChoiceInfo {
     label = "not known to linchpin",
     note = "put `#[fields]` on `{Self}`, or use a type that linchpin knows: texts, numbers, `bool`, `DateTime`, `File`, `serde_json::Value`, and `Option`, `Vec`, `Box` or maps of these"
 )]
-pub trait FieldType: Serialize + DeserializeOwned + Send + 'static {
+pub trait FieldType: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How the type looks at the edge.
     fn shape() -> Shape;
 

@@ -164,13 +164,13 @@ impl Claims {
         let until = later(now, shared.policy.attempt * 2);
         let wait = match shared.store.inbox_claim(now, until, room).await {
             Ok(entries) if entries.len() == room.entries => {
-                shared.queue.push(entries.into_iter().map(|entry| Held { entry, until }));
+                shared.queue.push(entries.into_iter().map(|entry| Held::new(entry, until)));
                 Duration::ZERO
             }
             Ok(entries) => {
                 // Of a lane that waits something is due, and still not to be had.
                 let least = if entries.is_empty() { LANES } else { Duration::ZERO };
-                shared.queue.push(entries.into_iter().map(|entry| Held { entry, until }));
+                shared.queue.push(entries.into_iter().map(|entry| Held::new(entry, until)));
                 match shared.store.inbox_next().await {
                     Ok(due) => due.map_or(LOOK, |due| since(now, due)).clamp(least, LOOK),
                     Err(error) => unread(&error),
@@ -195,7 +195,7 @@ fn since(now: DateTime, then: DateTime) -> Duration {
 
 /// Attempts entries, one after the other, until the queue is closed.
 async fn work<H: Handle>(shared: Arc<Shared>, handle: Arc<H>, stop: Cancel) {
-    while let Some((Held { entry, until }, ask)) = shared.queue.next().await {
+    while let Some((Held { entry, until, .. }, ask)) = shared.queue.next().await {
         if ask {
             shared.wake.notify_one();
         }

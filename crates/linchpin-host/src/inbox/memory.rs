@@ -145,7 +145,8 @@ impl InboxStore for MemoryInbox {
             let mut bytes = 0_usize;
             let fits = |number: &i64| {
                 let first = bytes == 0;
-                bytes = bytes.saturating_add(kept.rows.get(number).map_or(0, |row| row.entry.what.body.len()));
+                bytes =
+                    bytes.saturating_add(kept.rows.get(number).map_or(0, |row| row.entry.what.body.len()));
                 first || bytes <= room.bytes
             };
             let ready = due.filter(|&number| !kept.waits_for_another(number)).take(room.entries);

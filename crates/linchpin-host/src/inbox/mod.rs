@@ -24,12 +24,12 @@ use linchpin::{Code, Error, Result};
 use linchpin_runtime::Clock;
 use tokio::sync::{Notify, oneshot};
 
+use self::queue::{Held, Queue};
 pub use self::{
     dispatch::{Attempt, Handle},
     head::{DeliveryHead, Head, KeptHead, RecordHead},
     memory::MemoryInbox,
 };
-use self::queue::{Held, Queue};
 use crate::{
     ping::later,
     store::{Entry, EntryState, InboxStore, NewEntry, Put},
@@ -282,7 +282,7 @@ async fn put_in(shared: &Shared, entries: Vec<NewEntry>, told: Vec<Told>) {
                 new.partition(|entry| here && entry.what.lane.is_none());
             let count = u64::try_from(held.len() + left.len()).unwrap_or(u64::MAX);
             shared.waiting.fetch_add(count, Ordering::Relaxed);
-            shared.queue.push(held.into_iter().map(|entry| Held { entry, until }));
+            shared.queue.push(held.into_iter().map(|entry| Held::new(entry, until)));
             let others = !left.is_empty();
             let mut put = put.into_iter();
             for Told { count, tell } in told {

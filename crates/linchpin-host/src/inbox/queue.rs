@@ -18,6 +18,13 @@ const WAITING: usize = 16;
 pub(super) struct Held {
     pub entry: Entry,
     pub until: DateTime,
+    size: usize,
+}
+
+impl Held {
+    pub(super) fn new(entry: Entry, until: DateTime) -> Held {
+        Held { size: entry.what.size(), entry, until }
+    }
 }
 
 /// Entries that are this process's, in the order in which they are attempted, and how many there are to attempt them.
@@ -64,10 +71,7 @@ impl Queue {
     pub(super) fn room(&self) -> Room {
         let state = self.state();
         let most = if state.closed { 0 } else { self.concurrency * WAITING };
-        Room {
-            entries: most.saturating_sub(state.held.len()),
-            bytes: self.bytes.saturating_sub(state.bytes),
-        }
+        Room { entries: most.saturating_sub(state.held.len()), bytes: self.bytes.saturating_sub(state.bytes) }
     }
 
     /// For how much there is room, once so little waits that the store should be asked for more; until then it is noted that the store
@@ -87,7 +91,7 @@ impl Queue {
     pub(super) fn push(&self, entries: impl IntoIterator<Item = Held>) {
         let mut state = self.state();
         for held in entries {
-            state.bytes = state.bytes.saturating_add(held.entry.what.size());
+            state.bytes = state.bytes.saturating_add(held.size);
             state.held.push_back(held);
         }
         self.call(&state);
@@ -115,7 +119,7 @@ impl Queue {
                     return None;
                 }
                 if let Some(held) = state.held.pop_front() {
-                    state.bytes = state.bytes.saturating_sub(held.entry.what.size());
+                    state.bytes = state.bytes.saturating_sub(held.size);
                     self.call(&state);
                     let ask = state.more && self.is_low(&state);
                     state.more &= !ask;

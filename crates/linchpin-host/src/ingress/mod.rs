@@ -251,10 +251,10 @@ impl Shared {
     fn url(&self, peer: Option<SocketAddr>, parts: &Parts) -> String {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         match &self.policy.public_url {
-            Some(base) => format!("{base}{path}"),
+            Some(base) => [base, path].concat(),
             None => {
                 let proxied = peer.is_some_and(|peer| self.policy.proxies.has(peer.ip()));
-                format!("{}{path}", origin::of(&parts.headers, proxied))
+                origin::of(&parts.headers, proxied) + path
             }
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use linchpin::{
     Actor, Code, Error, Result,
-    http::{HeaderMap, header::HOST},
+    http::{HeaderMap, HeaderValue, header::HOST},
 };
 
 /// Networks of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed; of anybody else they are not looked at.
@@ -39,15 +39,15 @@ impl Proxies {
 
 /// Scheme and host of the URL that was called: what the request says, and behind a proxy what that says.
 pub(super) fn of(headers: &HeaderMap, proxied: bool) -> String {
-    let text = |name: &str| {
-        let value = headers.get(name)?.to_str().ok()?;
-        // Each proxy adds its own behind those of others; ours is the last.
-        value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
-    };
-    let forwarded = |name| Some(name).filter(|_| proxied).and_then(text);
+    let forwarded = |name: &str| headers.get(name).filter(|_| proxied).and_then(last);
     let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-    let host = forwarded("x-forwarded-host").or_else(|| text(HOST.as_str())).unwrap_or("localhost");
-    format!("{scheme}://{host}")
+    let host = forwarded("x-forwarded-host").or_else(|| headers.get(HOST).and_then(last));
+    [scheme, "://", host.unwrap_or("localhost")].concat()
+}
+
+/// Each proxy adds its own behind those of others; ours is the last.
+fn last(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()?.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

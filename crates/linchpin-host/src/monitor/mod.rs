@@ -18,7 +18,6 @@ use linchpin::{
     shape::Shape,
 };
 use linchpin_runtime::{Connection, Invocation, Output};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -26,6 +25,7 @@ use self::{
     plan::{FirstRun, Settings},
 };
 use crate::{
+    event::Data,
     host::{Host, Notice, NoticeKind, new_id},
     inbox::Head,
     ping::{later, verdict},
@@ -291,14 +291,15 @@ impl Host {
         event: &str,
         options: &str,
         owner: &str,
-        records: &[Box<RawValue>],
+        records: &[Data],
     ) -> Result<Vec<bool>> {
         let connector = self.0.connector(&connection.connector)?;
         let flows = connector.flows();
         let finds = |flow: &&&'static FlowDescriptor| matches!(flow.kind, KindInfo::Monitor { event: found, .. } if found == event);
         let Some(flow) = flows.iter().find(finds) else { return Ok(vec![true; records.len()]) };
         let settings = Settings::new(connector.spec()?, flows, flow)?;
-        let keys = records.iter().map(|record| key::of(&settings.dedupe, record)).collect::<Result<_>>()?;
+        let keys =
+            records.iter().map(|record| key::of(&settings.dedupe, record.json()?)).collect::<Result<_>>()?;
         let scope = plan::hybrid_scope(&connection.id, event, &hash(&shared(options, flow)?));
         let now = self.0.now();
         self.0.store.seen_claim(&scope, keys, owner, now, now.before(settings.ledger_time)).await

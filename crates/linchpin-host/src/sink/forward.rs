@@ -76,7 +76,7 @@ impl Forward {
     }
 
     async fn post(&self, event: &Event) -> Result<()> {
-        let (now, body) = (self.clock.now(), event.to_json());
+        let (now, body) = (self.clock.now(), event.to_json()?);
         let headers = self.headers(&event.id, now.unix_millis().div_euclid(1000), &body)?;
         let posted = self.runtime.post(&self.url, headers, body.into(), TIMEOUT, now).await?;
         if (200..300).contains(&posted.status) {

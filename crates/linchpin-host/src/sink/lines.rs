@@ -16,22 +16,19 @@ impl<W: Write + Send + 'static> Lines<W> {
         Lines(Mutex::new(writer))
     }
 
-    fn write(&self, event: &Event) -> std::io::Result<()> {
-        let mut line = event.to_json();
-        line.push('\n');
+    fn write(&self, line: &str) -> Result<()> {
         // Whoever panicked has written a whole line or none.
         let mut writer = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        writer.write_all(line.as_bytes())?;
-        writer.flush()
+        writer.write_all(line.as_bytes()).and_then(|()| writer.flush()).map_err(|error| {
+            Error::coded(Code::SinkFailed, format!("the line cannot be written: {error}"))
+                .actor(Actor::Operator)
+        })
     }
 }
 
 impl<W: Write + Send + 'static> Sink for Lines<W> {
     fn take<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<()>> {
-        let written = self.write(event).map_err(|error| {
-            Error::coded(Code::SinkFailed, format!("the line cannot be written: {error}"))
-                .actor(Actor::Operator)
-        });
+        let written = event.to_json().and_then(|line| self.write(&(line + "\n")));
         Box::pin(std::future::ready(written))
     }
 }

@@ -78,7 +78,7 @@ impl EventStream {
 impl Sink for EventStream {
     fn take<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let sent = Sent { id: event.id.as_str().into(), json: event.to_json().into() };
+            let sent = Sent { id: event.id.as_str().into(), json: event.to_json()?.into() };
             let all = self.listeners().all.clone();
             let mut taken = 0;
             for listener in &all {
@@ -134,7 +134,7 @@ mod tests {
             connection: "work".to_owned(),
             source: "hook".to_owned(),
             subscription: None,
-            data: RawValue::from_string("1".to_owned()).unwrap(),
+            data: RawValue::from_string("1".to_owned()).unwrap().into(),
         }
     }
 

@@ -255,7 +255,7 @@ async fn of_a_hook_and_a_monitor_whoever_comes_first_hands_on() {
     host.round().await.unwrap();
     let connection = host.kept(DEFAULT_TENANT, "work").await.unwrap();
     let delivered = async |event: &str, options: &str, record: &str| {
-        let records = [serde_json::value::RawValue::from_string(record.to_owned()).unwrap()];
+        let records = [serde_json::value::RawValue::from_string(record.to_owned()).unwrap().into()];
         host.claim_delivered(&connection, event, options, "the hook", &records).await
     };
     let options = hybrid.options.as_str();

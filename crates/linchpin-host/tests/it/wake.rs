@@ -107,7 +107,7 @@ impl Process {
         let inbox = host.inbox(InboxPolicy::default());
         let (tell, events) = mpsc::unbounded_channel();
         let sink = handler(move |event| {
-            let sent = tell.send(event.data.get().to_owned());
+            let sent = tell.send(event.data.to_string());
             Box::pin(std::future::ready(sent.map_err(|_| Error::new("nobody listens"))))
         });
         let (stop, handing) = (Cancel::new(), (host.clone(), inbox.clone()));

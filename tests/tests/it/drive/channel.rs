@@ -244,7 +244,7 @@ impl Life {
                 (event.kind.as_str(), event.connection.as_str()),
                 ("google_drive.file_changed", "work")
             );
-            let data: Value = serde_json::from_str(event.data.get()).unwrap();
+            let data: Value = serde_json::from_str(&event.data.to_string()).unwrap();
             files.push(data["fileId"].as_str().unwrap().to_owned());
         }
         files.sort_unstable();

@@ -186,7 +186,7 @@ impl Drop for Served {
 }
 
 pub(super) fn uuid(event: &Event) -> String {
-    let data: Value = serde_json::from_str(event.data.get()).unwrap();
+    let data: Value = serde_json::from_str(&event.data.to_string()).unwrap();
     data["uuid"].as_str().unwrap().to_owned()
 }
 

@@ -192,7 +192,7 @@ async fn a_delivery_is_for_every_connection_of_its_workspace_and_for_no_other() 
     assert_eq!(events.each_ref().map(|event| event.connection.as_str()), ["one", "other", "two"]);
     assert!(events[0].id != events[2].id, "each connection's event has an id of its own");
     assert_eq!(events[0].kind, "slack.message_posted");
-    let data: Value = serde_json::from_str(events[0].data.get()).unwrap();
+    let data: Value = serde_json::from_str(&events[0].data.to_string()).unwrap();
     assert_eq!(
         data,
         json!({ "channel": CHANNEL, "message": { "ts": MESSAGE, "user": "U000000001", "text": "Hello" } })

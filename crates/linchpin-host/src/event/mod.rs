@@ -1,8 +1,12 @@
 //! What happened at a service, as those are told who asked for it.
 
-use linchpin::{DateTime, serde_json::value::RawValue};
+mod data;
+
+use linchpin::{Code, DateTime, Error, Result, serde_json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use self::data::Data;
 
 /// Something that happened at a service.
 ///
@@ -33,14 +37,20 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
     /// What the event's flow made of it.
-    pub data: Box<RawValue>,
+    pub data: Data,
 }
 
 impl Event {
     /// As JSON, on one line.
-    pub fn to_json(&self) -> String {
-        // Texts and raw JSON cannot fail to be written.
-        linchpin::serde_json::to_string(self).unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// As of [`Data::json`].
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| {
+            let message = format!("the event `{}` cannot be written as JSON: {error}", self.kind);
+            Error::coded(Code::OutputInvalid, message)
+        })
     }
 }
 
@@ -63,6 +73,8 @@ pub(crate) fn id(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use linchpin::serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
@@ -82,10 +94,10 @@ mod tests {
             connection: "work".to_owned(),
             source: "hook".to_owned(),
             subscription: None,
-            data: RawValue::from_string(r#"{"number":12345678901234567890.10}"#.to_owned()).unwrap(),
+            data: RawValue::from_string(r#"{"number":12345678901234567890.10}"#.to_owned()).unwrap().into(),
         };
         assert_eq!(
-            event.to_json(),
+            event.to_json().unwrap(),
             r#"{"id":"evt_1","type":"tracker.issue_opened","timestamp":"2026-03-01T09:00:00Z","tenant":"default","connection":"work","source":"hook","data":{"number":12345678901234567890.10}}"#
         );
     }
