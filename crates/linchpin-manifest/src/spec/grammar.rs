@@ -1356,7 +1356,7 @@ static LEDGER: Table = Table {
         may(
             "time",
             Shape::Text(Format::Duration(1000)),
-            "For how long after they were last seen; a day longer than `overlap` by default.",
+            "For how long after they were last seen, while looks go on; a day longer than `overlap` by default, and never shorter than it.",
         ),
     ],
 };
