@@ -103,6 +103,7 @@ impl ParameterInfo {
 /// | [`Registered<F>`] | what the registration gave | webhook deregister, check, renew |
 /// | [`Payload<T>`] | the body of a delivery | webhook event |
 /// | [`Delivery`] | a whole delivery | webhook event, verify |
+/// | [`Look<T>`] | from where on a look looks: the three that follow, in one | monitor |
 /// | [`Cursor<T>`] | where the last look ended | monitor |
 /// | [`Since`] | from when on the first look wants records | monitor |
 /// | [`Overlap`] | how far a look reaches back behind the cursor | monitor |
@@ -110,7 +111,7 @@ impl ParameterInfo {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a flow of kind `{K}`",
     label = "not a parameter of this kind of flow",
-    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations, checks and renewals `Registered<the_registering_fn>`, `Options<T>`, and the latter two `EventUrl`, renewals `SigningSecret`; listings `EventBase`, `Options<T>`; verifications `Delivery`, `SigningSecret`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Cursor<T>`, `Since`, `Overlap`, `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
+    note = "after `cx: Context`, actions take `Input<T>`, `Options<T>`, `Selected`; helpers `Input<T>`; webhook registrations `EventUrl`, `SigningSecret`, `Options<T>`; deregistrations, checks and renewals `Registered<the_registering_fn>`, `Options<T>`, and the latter two `EventUrl`, renewals `SigningSecret`; listings `EventBase`, `Options<T>`; verifications `Delivery`, `SigningSecret`, `Options<T>`; events `Payload<T>`, `Delivery`, `Options<T>`; monitors `Look<T>` or `Cursor<T>`, `Since`, `Overlap`, and `Options<T>`; revocations `Tokens`; and every flow `Connection` and `Config`"
 )]
 pub trait Parameter<K>: Sized + Send + 'static {
     /// The place it takes; a flow takes something in each place once.
@@ -252,6 +253,37 @@ impl Overlap {
     /// Where a look begins that has ended at `cursor` before.
     pub fn before(self, cursor: DateTime) -> DateTime {
         cursor.before(self.0)
+    }
+}
+
+/// From where on a monitor's look looks: [`Cursor`], [`Since`] and [`Overlap`] in one.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use linchpin::{DateTime, Look};
+/// let nine: DateTime = "2026-03-01T09:00:00Z".parse()?;
+/// let overlap = Duration::from_secs(600);
+/// let first = Look { cursor: None, since: Some(nine), overlap };
+/// assert_eq!(first.start(), Some(nine));
+/// let later = Look { cursor: Some(nine), since: None, overlap };
+/// assert_eq!(later.start(), Some("2026-03-01T08:50:00Z".parse()?));
+/// # Ok::<(), linchpin::DateTimeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look<T> {
+    /// Where the last look ended; nothing at the first.
+    pub cursor: Option<T>,
+    /// From when on the first look wants records, as [`Since`] says it.
+    pub since: Option<DateTime>,
+    /// How far it reaches back behind the cursor, for records that arrive late.
+    pub overlap: Duration,
+}
+
+impl Look<DateTime> {
+    /// From when on records are wanted, of a monitor whose cursor is a time: as far behind the cursor as the overlap is, and at the
+    /// first look as `since` says.
+    pub fn start(&self) -> Option<DateTime> {
+        self.cursor.map(|cursor| cursor.before(self.overlap)).or(self.since)
     }
 }
 
@@ -551,6 +583,20 @@ impl Parameter<kind::Monitor> for Overlap {
 
     fn take(call: &mut Call) -> Result<Self> {
         Ok(Overlap(call.overlap))
+    }
+}
+
+impl<T: FieldType> Parameter<kind::Monitor> for Look<T> {
+    const SLOT: Slot = Slot::Look;
+
+    fn info() -> ParameterInfo {
+        ParameterInfo::shaped(Slot::Look, T::shape)
+    }
+
+    fn take(call: &mut Call) -> Result<Self> {
+        let (Cursor(cursor), Since(since), Overlap(overlap)) =
+            (Cursor::take(call)?, Since::take(call)?, Overlap::take(call)?);
+        Ok(Look { cursor, since, overlap })
     }
 }
 

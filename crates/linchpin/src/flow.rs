@@ -177,12 +177,14 @@ impl FlowDescriptor {
 
     /// The shape of the parameter in a slot, if the flow has one there.
     pub fn shape_of(&self, slot: Slot) -> Option<Shape> {
-        self.parameters.iter().map(|info| info()).find(|info| info.slot == slot)?.shape.map(|shape| shape())
+        // Of a look the cursor has a shape.
+        let has = |taken| taken == slot || (taken == Slot::Look && slot == Slot::Cursor);
+        self.parameters.iter().map(|info| info()).find(|info| has(info.slot))?.shape.map(|shape| shape())
     }
 
-    /// Whether the flow has a parameter in a slot.
+    /// Whether the flow takes something in a slot.
     pub fn takes(&self, slot: Slot) -> bool {
-        self.parameters.iter().any(|info| info().slot == slot)
+        self.parameters.iter().map(|info| info().slot).any(|taken| taken == slot || taken.holds(slot))
     }
 
     /// Whether the flow may be repeated after a failure that leaves open whether it took effect.
@@ -244,8 +246,17 @@ pub enum Slot {
     Since,
     /// How far a look reaches back.
     Overlap,
+    /// All three of these.
+    Look,
     /// The tokens of the connection's grant.
     Tokens,
+}
+
+impl Slot {
+    /// Whether whoever takes this takes the other with it.
+    pub(crate) const fn holds(self, other: Slot) -> bool {
+        matches!((self, other), (Slot::Look, Slot::Cursor | Slot::Since | Slot::Overlap))
+    }
 }
 
 /// What a flow gave, without its type.

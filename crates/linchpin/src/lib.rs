@@ -76,8 +76,8 @@ pub use crate::{
     context::{Context, Unconnected},
     error::{Actor, Code, Details, Error, Result, Violation},
     extract::{
-        Cursor, EventBase, EventUrl, Input, Options, Overlap, Payload, Registered, Selected, SigningSecret,
-        Since, Tokens,
+        Cursor, EventBase, EventUrl, Input, Look, Options, Overlap, Payload, Registered, Selected,
+        SigningSecret, Since, Tokens,
     },
     file::FileRef,
     hook::{Found, HookState, HookStatus},
@@ -94,9 +94,9 @@ pub use crate::{
 pub mod prelude {
     pub use crate::{
         Actor, Choice, ChoiceQuery, Choices, Code, Context, Cursor, DateTime, Delivery, Error, EventBase,
-        EventUrl, File, FileRef, Found, HookState, HookStatus, Identity, Input, Number, Options, Overlap,
-        Payload, Polled, Records, Registered, Result, Revoked, Seconds, Secret, Selected, SigningSecret,
-        Since, Unconnected, action, authping, fields, helper, monitor, path, revoke, webhook,
+        EventUrl, File, FileRef, Found, HookState, HookStatus, Identity, Input, Look, Number, Options,
+        Overlap, Payload, Polled, Records, Registered, Result, Revoked, Seconds, Secret, Selected,
+        SigningSecret, Since, Unconnected, action, authping, fields, helper, monitor, path, revoke, webhook,
     };
 }
 
@@ -150,6 +150,10 @@ pub mod __private {
                 assert!(
                     slots[at] as u8 != slots[other] as u8,
                     "two parameters of this flow take the same thing; group the fields of both in one struct"
+                );
+                assert!(
+                    !slots[at].holds(slots[other]) && !slots[other].holds(slots[at]),
+                    "`Look` is `Cursor`, `Since` and `Overlap` in one; take it, or some of them"
                 );
                 other += 1;
             }

@@ -151,6 +151,11 @@ async fn member_joined(_cx: Context, Cursor(cursor): Cursor<DateTime>, Since(sin
     Ok(Polled::new(Vec::new(), cursor.or(since).ok_or_else(|| Error::new("no cursor"))?))
 }
 
+#[monitor(event = "member_left", every = "5m", dedupe = "/id")]
+async fn member_left(_cx: Context, look: Look<DateTime>) -> Result<Polled<Issue, DateTime>> {
+    Ok(Polled::new(Vec::new(), look.start().ok_or_else(|| Error::new("no cursor"))?))
+}
+
 #[helper]
 async fn projects(cx: Context, Input(query): Input<ChoiceQuery>) -> Result<Choices> {
     let mut found: Records<HookId> = cx.get(path!("/projects")).query("q", query.search).records();

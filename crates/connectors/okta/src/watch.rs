@@ -27,18 +27,12 @@ pub struct LogCursor {
 type Found = Polled<LogEvent, LogCursor>;
 
 /// One page of what fits a filter; there may be more as long as a page has something.
-async fn look(
-    cx: Context,
-    Cursor(cursor): Cursor<LogCursor>,
-    Since(since): Since,
-    overlap: Overlap,
-    filter: Option<String>,
-) -> Result<Found> {
+async fn page(cx: Context, look: Look<LogCursor>, filter: Option<String>) -> Result<Found> {
     let request = cx.get(path!("/api/v1/logs"));
-    let request = match cursor {
+    let request = match look.cursor {
         Some(LogCursor { next }) => request.url(next),
         None => {
-            let since = since.map(|since| overlap.before(since));
+            let since = look.since.map(|since| since.before(look.overlap));
             let request = request.query("since", since).query("filter", filter);
             request.query("sortOrder", "ASCENDING").query("limit", EVENTS)
         }
@@ -80,24 +74,14 @@ impl MembersOf {
 
 /// Find Created Users
 #[monitor(event = "user_created", every = "5m", dedupe = "/uuid")]
-pub async fn find_created_users(
-    cx: Context,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
-) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(of(HookEvent::UserCreated))).await
+pub async fn find_created_users(cx: Context, look: Look<LogCursor>) -> Result<Found> {
+    page(cx, look, Some(of(HookEvent::UserCreated))).await
 }
 
 /// Find Deactivated Users
 #[monitor(event = "user_deactivated", every = "5m", dedupe = "/uuid")]
-pub async fn find_deactivated_users(
-    cx: Context,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
-) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(of(HookEvent::UserDeactivated))).await
+pub async fn find_deactivated_users(cx: Context, look: Look<LogCursor>) -> Result<Found> {
+    page(cx, look, Some(of(HookEvent::UserDeactivated))).await
 }
 
 /// Find Added Members
@@ -105,11 +89,9 @@ pub async fn find_deactivated_users(
 pub async fn find_added_members(
     cx: Context,
     Options(members): Options<MembersOf>,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
+    look: Look<LogCursor>,
 ) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(members.filter(HookEvent::MemberAdded))).await
+    page(cx, look, Some(members.filter(HookEvent::MemberAdded))).await
 }
 
 /// Find Removed Members
@@ -117,44 +99,27 @@ pub async fn find_added_members(
 pub async fn find_removed_members(
     cx: Context,
     Options(members): Options<MembersOf>,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
+    look: Look<LogCursor>,
 ) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(members.filter(HookEvent::MemberRemoved))).await
+    page(cx, look, Some(members.filter(HookEvent::MemberRemoved))).await
 }
 
 /// Find Assigned Apps
 #[monitor(event = "app_assigned", every = "5m", dedupe = "/uuid")]
-pub async fn find_assigned_apps(
-    cx: Context,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
-) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(of(HookEvent::AppAssigned))).await
+pub async fn find_assigned_apps(cx: Context, look: Look<LogCursor>) -> Result<Found> {
+    page(cx, look, Some(of(HookEvent::AppAssigned))).await
 }
 
 /// Find Changed Passwords
 #[monitor(event = "password_changed", every = "5m", dedupe = "/uuid")]
-pub async fn find_changed_passwords(
-    cx: Context,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
-) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(of(HookEvent::PasswordChanged))).await
+pub async fn find_changed_passwords(cx: Context, look: Look<LogCursor>) -> Result<Found> {
+    page(cx, look, Some(of(HookEvent::PasswordChanged))).await
 }
 
 /// Find Failed Sign-ins
 #[monitor(event = "sign_in_failed", every = "5m", dedupe = "/uuid")]
-pub async fn find_failed_sign_ins(
-    cx: Context,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
-) -> Result<Found> {
-    look(cx, cursor, since, overlap, Some(of(HookEvent::SignInFailed))).await
+pub async fn find_failed_sign_ins(cx: Context, look: Look<LogCursor>) -> Result<Found> {
+    page(cx, look, Some(of(HookEvent::SignInFailed))).await
 }
 
 /// Which events a monitor finds.
@@ -175,9 +140,7 @@ pub struct LogSelection {
 pub async fn find_logged_events(
     cx: Context,
     Options(LogSelection { types }): Options<LogSelection>,
-    cursor: Cursor<LogCursor>,
-    since: Since,
-    overlap: Overlap,
+    look: Look<LogCursor>,
 ) -> Result<Found> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if let Some(odd) = types.iter().find(|name| name.is_empty() || !name.bytes().all(plain)) {
@@ -185,5 +148,5 @@ pub async fn find_logged_events(
         return Err(Error::coded(Code::OptionsInvalid, message).hint("types look like `user.session.start`"));
     }
     let each: Vec<String> = types.iter().map(|name| format!("eventType eq \"{name}\"")).collect();
-    look(cx, cursor, since, overlap, (!each.is_empty()).then(|| each.join(" or "))).await
+    page(cx, look, (!each.is_empty()).then(|| each.join(" or "))).await
 }

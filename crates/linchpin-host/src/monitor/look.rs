@@ -123,7 +123,7 @@ impl Looker<'_> {
                 .hint("`linchpin monitor reset` begins anew; what came meanwhile may be missing"));
         }
         let (began, first) = (Instant::now(), !monitor.started);
-        let mut found = Found::new();
+        let mut found = Found::new(now);
         let mut cursor = monitor.cursor.clone();
         loop {
             let left = LIMIT.saturating_sub(began.elapsed());

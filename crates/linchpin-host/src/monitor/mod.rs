@@ -29,7 +29,7 @@ use crate::{
     host::{Host, Notice, NoticeKind, new_id},
     inbox::Head,
     ping::{later, verdict},
-    store::{self, Monitor, MonitorFilter, NewEntry, NewMonitor, RunMode, State, Subscription},
+    store::{self, Claim, Monitor, MonitorFilter, NewEntry, NewMonitor, RunMode, State, Subscription},
 };
 
 /// For how long a monitor that one process has taken is not given to another: longer than a look takes.
@@ -235,6 +235,7 @@ impl Host {
     pub async fn monitor_try(&self, key: &MonitorKey) -> Result<Looked> {
         let connection = self.connection(&key.tenant, &key.connection).await?;
         let (row, flow, options) = self.find_flow(key, &connection).await?;
+        let now = self.0.now();
         let mut monitor = match self.monitor_of(key).await {
             Err(error) if error.code() == Code::MonitorUnknown => Monitor {
                 id: String::new(),
@@ -244,10 +245,12 @@ impl Host {
                 connector: row.connector,
                 flow: flow.name.to_owned(),
                 options,
-                created: self.0.now(),
+                created: now,
                 cursor: None,
                 cursor_at: None,
                 started: false,
+                reading_since: None,
+                read_since: now,
                 generation: 1,
                 due: None,
                 held_until: None,
@@ -300,9 +303,16 @@ impl Host {
         let settings = Settings::new(connector.spec()?, flows, flow)?;
         let keys =
             records.iter().map(|record| key::of(&settings.dedupe, record.json()?)).collect::<Result<_>>()?;
-        let scope = plan::hybrid_scope(&connection.id, event, &hash(&shared(options, flow)?));
-        let now = self.0.now();
-        self.0.store.seen_claim(&scope, keys, owner, now, now.before(settings.ledger_time)).await
+        let claim = Claim {
+            scope: plan::hybrid_scope(&connection.id, event, &hash(&shared(options, flow)?)),
+            keys,
+            owner: owner.to_owned(),
+            at: self.0.now(),
+            connection: connection.id.clone(),
+            flow: flow.name.to_owned(),
+            keep: settings.ledger_time,
+        };
+        self.0.store.seen_claim(claim).await
     }
 
     /// Looks for a monitor that was claimed, and draws the conclusions.

@@ -25,8 +25,8 @@ use super::{
 use crate::{
     ping::later,
     store::{
-        Commit, Committed, Connection, Entries, FailedLook, InboxStore, Monitor, MonitorStore, NewEntry,
-        NewMonitor, RunMode, Seen, Sqlite, State, Store, Subscription,
+        Claim, Commit, Committed, Connection, Entries, FailedLook, InboxStore, Monitor, MonitorStore,
+        NewEntry, NewMonitor, RunMode, Seen, Sqlite, State, Store, Subscription,
     },
     vault::Sealed,
 };
@@ -167,6 +167,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..300_i64, 0..600_i64).prop_map(|(ago, late)| Step::Item { ago: ago / 60 * 60, late }),
         1 => any::<usize>().prop_map(Step::Delete),
         2 => (0..400_i64).prop_map(Step::Wait),
+        // A service that is down, or a connection that cannot be used.
+        1 => (400..4000_i64).prop_map(Step::Wait),
         2 => any::<usize>().prop_map(Step::Deliver),
         3 => proptest::option::weighted(0.6, fault).prop_map(Step::Look),
     ]
@@ -268,6 +270,17 @@ struct World {
 
 impl World {
     async fn new(page: usize, hybrid: bool, first_run: FirstRun, modes: &[RunMode]) -> World {
+        World::with_ledger(OVERLAP * 4, page, hybrid, first_run, modes).await
+    }
+
+    /// One whose ledger knows for so long what was handed on.
+    async fn with_ledger(
+        ledger: Duration,
+        page: usize,
+        hybrid: bool,
+        first_run: FirstRun,
+        modes: &[RunMode],
+    ) -> World {
         let folder = tempfile::tempdir().unwrap();
         let store = Sqlite::open(folder.path().join("store.db")).unwrap();
         let connection = Connection {
@@ -291,7 +304,7 @@ impl World {
         monitor.overlap = Some(OVERLAP);
         monitor.every = Some(Duration::from_secs(60));
         monitor.dedupe = vec!["/id".to_owned()];
-        monitor.ledger_time = Some(OVERLAP * 4);
+        monitor.ledger_time = Some(ledger);
         let settings = Settings::of_spec(monitor, "happened", hybrid, first_run);
         let mut id = String::new();
         for mode in modes {
@@ -394,9 +407,16 @@ impl World {
     /// The hook's worker: it hands an item on unless the monitor has.
     async fn deliver(&self, id: usize) {
         let key = format!("[{id}]");
-        let (now, keys) = (self.now(), vec![key.clone()]);
-        let forget = now.before(self.settings.ledger_time);
-        let claimed = self.store.seen_claim(&self.scope, keys, "hook", now, forget).await.unwrap();
+        let claim = Claim {
+            scope: self.scope.clone(),
+            keys: vec![key.clone()],
+            owner: "hook".to_owned(),
+            at: self.now(),
+            connection: "c".to_owned(),
+            flow: "news".to_owned(),
+            keep: self.settings.ledger_time,
+        };
+        let claimed = self.store.seen_claim(claim).await.unwrap();
         if claimed == [true] {
             let entry = NewEntry {
                 source: "hook".to_owned(),
@@ -432,9 +452,14 @@ fn subscription(mode: RunMode) -> Subscription {
     Subscription { name: mode.as_str().to_owned(), mode, schedule: None, first_run: None }
 }
 
-async fn nothing_lost_nothing_twice(steps: Vec<Step>, page: usize, hybrid: bool) -> TestCaseResult {
+async fn nothing_lost_nothing_twice(
+    steps: Vec<Step>,
+    page: usize,
+    hybrid: bool,
+    ledger: Duration,
+) -> TestCaseResult {
     let all = FirstRun::parse("since 365d").unwrap();
-    let world = World::new(page, hybrid, all, &[RunMode::Each]).await;
+    let world = World::with_ledger(ledger, page, hybrid, all, &[RunMode::Each]).await;
     // Whatever was shown at a look that was read to its end.
     let mut wanted = BTreeSet::new();
     let mut delivered = BTreeSet::new();
@@ -455,10 +480,17 @@ async fn nothing_lost_nothing_twice(steps: Vec<Step>, page: usize, hybrid: bool)
             }
             Step::Wait(seconds) => world.wait(seconds),
             Step::Deliver(which) => {
-                let count = world.service.lock().unwrap().items.len();
-                if hybrid && count > 0 {
-                    world.deliver(which % count).await;
-                    delivered.insert(which % count);
+                // None so late that what was handed on at its time is forgotten.
+                let recent: Vec<usize> = {
+                    let service = world.service.lock().unwrap();
+                    let since = service.now - i64::try_from(world.settings.ledger_time.as_secs()).unwrap();
+                    let items = service.items.iter().enumerate();
+                    items.filter(|(_, item)| item.time >= since).map(|(id, _)| id).collect()
+                };
+                if hybrid && !recent.is_empty() {
+                    let id = recent[which % recent.len()];
+                    world.deliver(id).await;
+                    delivered.insert(id);
                 }
             }
             Step::Look(fault) => {
@@ -499,9 +531,11 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..50),
         page in 1..5_usize,
         hybrid in any::<bool>(),
+        // None at all is taken for as long as the overlap.
+        ledger in 0..5_u32,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(nothing_lost_nothing_twice(steps, page, hybrid))?;
+        runtime.block_on(nothing_lost_nothing_twice(steps, page, hybrid, OVERLAP * ledger))?;
     }
 }
 
@@ -556,6 +590,44 @@ async fn a_look_that_breaks_off_keeps_what_it_found_and_says_so() {
     assert_eq!(world.events().await, ["each: 0", "each: 1", "each: 2"]);
     let row = world.row().await;
     assert_eq!((row.failures, row.problem), (0, None));
+}
+
+#[tokio::test]
+async fn a_look_that_is_resumed_after_a_long_break_hands_nothing_on_twice() {
+    // Longer than the ledger knows anything by itself.
+    const BREAK: i64 = 700;
+    let all = FirstRun::parse("since 1d").unwrap();
+    let world = World::with_ledger(OVERLAP, 1, false, all, &[RunMode::Each]).await;
+    world.happen(3);
+    // Each look has one page more, and by the next the one before is long past.
+    for items in 1..3 {
+        world.look(Some(Fault::Page(1))).await.unwrap().unwrap();
+        assert_eq!(world.events().await.len(), items);
+        world.wait(BREAK);
+    }
+    world.look(None).await.unwrap().unwrap();
+    // The service shows nothing newer, so this one finds all of them again.
+    world.wait(BREAK);
+    let done = world.look(None).await.unwrap().unwrap();
+    assert_eq!((done.pages, done.commit.found), (3, 0));
+    // So do the two looks of the next, of which the first sees one only.
+    world.wait(BREAK);
+    world.look(Some(Fault::Page(1))).await.unwrap().unwrap();
+    world.look(None).await.unwrap().unwrap();
+    assert_eq!(world.events().await, ["each: 0", "each: 1", "each: 2"]);
+}
+
+#[tokio::test]
+async fn what_a_hook_delivers_is_known_to_a_look_that_comes_long_after() {
+    let world = World::with_ledger(OVERLAP, 5, true, FirstRun::Now, &[RunMode::Each]).await;
+    world.look(None).await.unwrap().unwrap();
+    for id in 0..10 {
+        world.wait(24 * 3600);
+        world.happen(1);
+        world.deliver(id).await;
+    }
+    world.look(None).await.unwrap().unwrap();
+    assert!(handed_on(&world.store).await.into_values().eq([1; 10]));
 }
 
 #[tokio::test]
@@ -686,6 +758,8 @@ fn sample() -> Monitor {
         last_run: None,
         last_found: 0,
         wakes: 0,
+        reading_since: None,
+        read_since: at(0),
         subscriptions: vec![subscription(RunMode::Each)],
     }
 }

@@ -111,7 +111,8 @@ impl Settings {
             first_run,
             cursor_max: own.cursor_max,
             cursor_age: own.cursor_age,
-            ledger_time: own.ledger_time.unwrap_or(overlap.saturating_add(SPARE)),
+            // A delivery may come so much sooner than a look finds the same.
+            ledger_time: own.ledger_time.unwrap_or(overlap.saturating_add(SPARE)).max(overlap),
             ledger_ids: own.ledger_ids.unwrap_or(LEDGER_IDS),
             max_pages: own.max_pages,
             every: None,
@@ -226,6 +227,8 @@ pub(crate) struct Found {
     texts: usize,
     /// Keys that came already.
     keys: HashSet<String>,
+    /// When the look began.
+    began: DateTime,
     /// Where the last page ended.
     pub(crate) cursor: Option<String>,
     pub(crate) pages: u64,
@@ -236,8 +239,10 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    pub(crate) fn new() -> Found {
+    /// Nothing, at the beginning of a look.
+    pub(crate) fn new(began: DateTime) -> Found {
         Found {
+            began,
             records: VecDeque::new(),
             texts: 0,
             keys: HashSet::new(),
@@ -375,6 +380,11 @@ pub(crate) fn plan(look: &Look<'_>, found: &Found, known: &[Seen]) -> Result<Com
         let to = if silent || record.text.is_none() { &mut passed } else { &mut new };
         to.extend(record.key.clone());
     }
+    let began = monitor.reading_since.unwrap_or(found.began);
+    let (reading_since, read_since) = match found.complete {
+        true => (None, began),
+        false => (Some(began), monitor.read_since),
+    };
     // Noted anew now and then only, so that a look that finds the same does not write.
     let stale = look.at.before(settings.ledger_time / 4);
     let again = found.records.iter().filter_map(|record| record.key.as_deref());
@@ -388,10 +398,13 @@ pub(crate) fn plan(look: &Look<'_>, found: &Found, known: &[Seen]) -> Result<Com
         new,
         passed,
         again: again.collect(),
-        forget_before: look.at.before(settings.ledger_time),
+        // What the last whole reading has seen the next may show again, whenever that is. A clock that was set back makes no difference.
+        forget_before: read_since.min(look.at).before(settings.ledger_time),
         most_keys: settings.ledger_ids,
         cursor: found.cursor.clone().unwrap_or_else(|| "null".to_owned()),
         started: monitor.started || found.complete,
+        reading_since,
+        read_since,
         at: look.at,
         next: look.next,
         wakes: monitor.wakes,

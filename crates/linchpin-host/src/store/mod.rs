@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::inbox::{Entries, Entry, EntryState, InboxStore, NewEntry, Put, Room, Summary};
 pub use self::monitor::{
-    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule, RunMode,
-    Seen, Subscription,
+    Claim, Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, OwnSchedule,
+    RunMode, Seen, Subscription,
 };
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;

@@ -1,6 +1,6 @@
 //! What is kept of monitors: where their looks ended, what was handed on, and when the next is due.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use linchpin::{DateTime, Result, flow::BoxFuture};
 use serde::{Deserialize, Serialize};
@@ -56,15 +56,9 @@ pub trait MonitorStore: fmt::Debug + Send + Sync + 'static {
     fn seen(&self, scope: &str, keys: Vec<String>) -> BoxFuture<'_, Result<Vec<Seen>>>;
 
     /// Claims keys of a scope's ledger for an owner: whether each is the owner's afterwards. Whoever comes first has a key; one that
-    /// is nobody's becomes the owner's. Keys that were seen before `forget_before` are forgotten.
-    fn seen_claim(
-        &self,
-        scope: &str,
-        keys: Vec<String>,
-        owner: &str,
-        at: DateTime,
-        forget_before: DateTime,
-    ) -> BoxFuture<'_, Result<Vec<bool>>>;
+    /// is nobody's becomes the owner's. Keys are forgotten that had not been seen for [`Claim::keep`] when the last reading of the
+    /// monitors began that was read to its end, or, where there is no monitor, by now.
+    fn seen_claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<bool>>>;
 
     /// Hands a look's entries on and moves the cursor, in one step.
     fn monitor_commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>>;
@@ -119,6 +113,12 @@ pub struct Monitor {
     pub cursor_at: Option<DateTime>,
     /// Whether the first run is over.
     pub started: bool,
+    /// When the reading began that is under way: it goes from where the one before ended to the end of what there is, by one look or
+    /// several. None between two.
+    pub reading_since: Option<DateTime>,
+    /// When the last reading began that was read to its end; when the monitor was made, before the first. What was seen since then
+    /// may be shown again.
+    pub read_since: DateTime,
     /// Counts up with every change of the cursor.
     pub generation: u64,
     /// When the next look is due; none when it has no subscription, or stands still.
@@ -224,6 +224,29 @@ pub struct Seen {
     pub at: DateTime,
 }
 
+/// Keys that a delivery claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The ledger.
+    pub scope: String,
+    /// The keys.
+    pub keys: Vec<String>,
+    /// Whose they are to be.
+    pub owner: String,
+    /// Now.
+    pub at: DateTime,
+    /// The connection's id.
+    pub connection: String,
+    /// The name of the `#[monitor]` function that finds the same records.
+    pub flow: String,
+    /// How much longer than looks can find them keys are known.
+    pub keep: Duration,
+}
+
+/// For how long keys wait for a look of a monitor that stands still: longer than the rarest schedule, so that the ledger does not grow
+/// without end.
+pub(super) const LONGEST_STAND: Duration = Duration::from_secs(31 * 24 * 3600);
+
 /// How a look ended that found what there is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
@@ -252,6 +275,10 @@ pub struct Commit {
     pub cursor: String,
     /// Whether the first run is over.
     pub started: bool,
+    /// When the reading began that goes on with the next look.
+    pub reading_since: Option<DateTime>,
+    /// When the last reading began that was read to its end.
+    pub read_since: DateTime,
     /// When the look was.
     pub at: DateTime,
     /// When the next is due, while there are subscriptions.

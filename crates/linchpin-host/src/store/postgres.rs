@@ -163,6 +163,7 @@ const MIGRATIONS: &[&str] = &[
     hook::MIGRATION,
     monitor::MIGRATION,
     monitor::WAKES,
+    monitor::READINGS,
 ];
 
 /// What goes with a connection, or is turned off.

@@ -18,7 +18,7 @@ pub(super) const REVOCATION: &str =
     "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
 
 /// The columns of a monitor `m` and its connection `c`.
-pub(super) const MONITOR: &str = "m.id, c.tenant, m.connection, c.name, c.connector, m.flow, m.options, m.created, m.cursor, m.cursor_at, m.started, m.generation, m.due, m.held_until, m.paused, m.failures, m.problem, m.last_run, m.last_found, m.stopped, m.wakes";
+pub(super) const MONITOR: &str = "m.id, c.tenant, m.connection, c.name, c.connector, m.flow, m.options, m.created, m.cursor, m.cursor_at, m.started, m.generation, m.due, m.held_until, m.paused, m.failures, m.problem, m.last_run, m.last_found, m.stopped, m.wakes, m.reading_since, m.read_since";
 
 /// The columns of a grant.
 pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
@@ -207,6 +207,8 @@ pub(super) fn to_monitor(row: &dyn Columns) -> Unread<Monitor> {
         last_found: number(row, 18)?,
         stopped: number::<i64>(row, 19)? != 0,
         wakes: number(row, 20)?,
+        reading_since: time_if_any(row, 21)?,
+        read_since: time(row, 22)?,
         subscriptions: Vec::new(),
     })
 }

@@ -156,6 +156,7 @@ const MIGRATIONS: &[&str] = &[
     hook::MIGRATION,
     monitor::MIGRATION,
     monitor::WAKES,
+    monitor::READINGS,
 ];
 
 /// A [`Store`] in one file.

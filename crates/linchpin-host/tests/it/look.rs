@@ -80,8 +80,7 @@ struct Post {
 async fn posts(
     _cx: Context,
     Options(which): Options<Which>,
-    Cursor(cursor): Cursor<u64>,
-    Since(since): Since,
+    Look { cursor, since, .. }: Look<u64>,
 ) -> Result<Polled<Post, u64>> {
     feed(&which.feed, |feed| {
         feed.asked += 1;
@@ -98,13 +97,8 @@ async fn posts(
 
 /// What the hook tells of, found again
 #[monitor(event = "counted", every = "5m", dedupe = "/id")]
-async fn counts(
-    cx: Context,
-    options: Options<Which>,
-    cursor: Cursor<u64>,
-    since: Since,
-) -> Result<Polled<Post, u64>> {
-    posts(cx, options, cursor, since).await
+async fn counts(cx: Context, options: Options<Which>, look: Look<u64>) -> Result<Polled<Post, u64>> {
+    posts(cx, options, look).await
 }
 
 /// A count

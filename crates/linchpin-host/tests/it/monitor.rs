@@ -1,9 +1,9 @@
 //! What every store must do for monitors.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use linchpin_host::store::{
-    Commit, Committed, Entries, FailedLook, Monitor, MonitorFilter, NewEntry, NewMonitor, OwnSchedule,
+    Claim, Commit, Committed, Entries, FailedLook, Monitor, MonitorFilter, NewEntry, NewMonitor, OwnSchedule,
     RunMode, State, Store, Subscription,
 };
 
@@ -22,6 +22,8 @@ contract! {
     whoever_comes_first_has_a_key
     what_was_passed_over_is_known_and_is_whoevers_hook_delivers_it
     a_ledger_without_a_monitor_does_not_grow_without_end
+    what_a_monitor_has_seen_last_is_known_until_it_looks_again
+    a_reading_goes_on_until_its_end_or_a_reset
     keys_that_were_not_seen_for_long_are_forgotten
     so_many_keys_are_kept_and_those_seen_last
     a_failed_look_is_noted_and_may_stop_the_monitor
@@ -87,6 +89,8 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
         most_keys: 1000,
         cursor: seconds.to_string(),
         started: true,
+        reading_since: None,
+        read_since: at(seconds),
         at: at(seconds),
         next: Some(at(seconds + 60)),
         wakes: 0,
@@ -95,10 +99,23 @@ fn commit(generation: u64, seconds: i64, new: &[&str]) -> Commit {
     }
 }
 
-/// Claims keys, and forgets those of more than 1000 seconds before.
+/// A delivery of what the flow `news` finds, too; keys are kept for 1000 seconds.
+fn delivered(scope: &str, keys: &[&str], owner: &str, seconds: i64) -> Claim {
+    Claim {
+        scope: scope.to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        owner: owner.to_owned(),
+        at: at(seconds),
+        connection: "it".to_owned(),
+        flow: "news".to_owned(),
+        keep: Duration::from_secs(1000),
+    }
+}
+
+/// Claims keys of records for which no monitor looks.
 async fn claim(store: &dyn Store, scope: &str, keys: &[&str], owner: &str, seconds: i64) -> Vec<bool> {
-    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    store.seen_claim(scope, keys, owner, at(seconds), at(seconds - 1000)).await.unwrap()
+    let unwatched = Claim { flow: "rumours".to_owned(), ..delivered(scope, keys, owner, seconds) };
+    store.seen_claim(unwatched).await.unwrap()
 }
 
 async fn handed(store: &dyn Store) -> Vec<String> {
@@ -263,6 +280,54 @@ async fn a_ledger_without_a_monitor_does_not_grow_without_end(home: &Home) {
     assert_eq!(claim(&*store, "s", &["new"], "hook", 2000).await, [true]);
     assert_eq!(known(&*store, "s", &["old", "new"]).await, ["new"]);
     assert_eq!(known(&*store, "other", &["old"]).await, ["old"]);
+}
+
+async fn what_a_monitor_has_seen_last_is_known_until_it_looks_again(home: &Home) {
+    const DAY: i64 = 24 * 3600;
+    let store = with_monitor(home).await;
+    let deliver = async |key: &str, seconds| {
+        assert_eq!(store.seen_claim(delivered("s", &[key], "hook", seconds)).await.unwrap(), [true]);
+    };
+    deliver("before", 20).await;
+    // It has not looked since it was made, whatever the time is; nor does another, for other options, which stands still longer.
+    deliver("late", 20 * DAY).await;
+    let mut other = new("o", "it");
+    (other.options_hash, other.now) = ("q".to_owned(), at(20 * DAY));
+    store.monitor_on(other, subscription("one")).await.unwrap();
+    deliver("later", 20 * DAY + 2000).await;
+    assert_eq!(known(&*store, "s", &["before", "late", "later"]).await.len(), 3);
+    // A look that breaks off says nothing of what the next may show.
+    let part = Commit { reading_since: Some(at(21 * DAY)), read_since: at(10), ..commit(1, 21 * DAY, &[]) };
+    assert_eq!(store.monitor_commit(part).await.unwrap(), Committed::Done);
+    deliver("part", 22 * DAY).await;
+    assert_eq!(known(&*store, "s", &["before", "late", "part"]).await.len(), 3);
+    // One that ends does, of what was not seen for so long before it began.
+    let whole = Commit { read_since: at(20 * DAY + 900), ..commit(2, 23 * DAY, &[]) };
+    assert_eq!(store.monitor_commit(whole).await.unwrap(), Committed::Done);
+    deliver("whole", 23 * DAY).await;
+    assert_eq!(known(&*store, "s", &["before", "late", "later"]).await, ["late", "later"]);
+    // Nothing waits for ever.
+    deliver("end", 52 * DAY).await;
+    assert_eq!(known(&*store, "s", &["late", "later", "part", "whole"]).await, ["part", "whole"]);
+}
+
+async fn a_reading_goes_on_until_its_end_or_a_reset(home: &Home) {
+    let store = with_monitor(home).await;
+    let readings = async || {
+        let row = row(&*store).await;
+        (row.reading_since, row.read_since)
+    };
+    assert_eq!(readings().await, (None, at(10)), "there was none");
+    let part = Commit { reading_since: Some(at(15)), read_since: at(10), ..commit(1, 20, &[]) };
+    assert_eq!(store.monitor_commit(part).await.unwrap(), Committed::Done);
+    assert_eq!(readings().await, (Some(at(15)), at(10)));
+    store.monitor_on(new("x", "it"), subscription("two")).await.unwrap();
+    assert_eq!(readings().await, (Some(at(15)), at(10)));
+    assert!(store.monitor_reset("m", Some("7".to_owned()), at(30)).await.unwrap());
+    assert_eq!(readings().await, (None, at(10)));
+    let whole = Commit { read_since: at(35), ..commit(3, 40, &[]) };
+    assert_eq!(store.monitor_commit(whole).await.unwrap(), Committed::Done);
+    assert_eq!(readings().await, (None, at(35)));
 }
 
 async fn keys_that_were_not_seen_for_long_are_forgotten(home: &Home) {

@@ -165,6 +165,7 @@ impl Reader {
             }
             _ => (output, ResultShape::Value, None),
         };
+        let looks = parameter("Look");
         FlowDescriptor {
             key: key.to_owned(),
             kind,
@@ -189,13 +190,13 @@ impl Reader {
             registered_by: parameter("Registered").map(str::to_owned),
             every: named("every"),
             dedupe: named("dedupe").into_iter().collect(),
-            since: rest.contains(": Since"),
-            overlap: rest.contains(": Overlap"),
+            since: rest.contains(": Since") || looks.is_some(),
+            overlap: rest.contains(": Overlap") || looks.is_some(),
             options: parameter("Options").map_or_else(nothing, |kind| self.schema(kind)),
             input: parameter("Input").map_or_else(nothing, |kind| self.schema(kind)),
             output: self.schema(output),
             result: if output == "()" { ResultShape::Nothing } else { result },
-            cursor: parameter("Cursor").map(|kind| self.schema(kind)),
+            cursor: parameter("Cursor").or(looks).map(|kind| self.schema(kind)),
             next_cursor,
             place: Place { file: FILE.to_owned(), line, column: 10 },
         }

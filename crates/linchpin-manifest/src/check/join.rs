@@ -864,7 +864,12 @@ impl<'a> Check<'a> {
                 && cursor != next
             {
                 let message = format!("`{key}` takes another cursor than it gives");
-                self.at(&rules::LP325, flow, message, "let `Cursor<..>` and `Polled<_, ..>` have one type");
+                self.at(
+                    &rules::LP325,
+                    flow,
+                    message,
+                    "let `Cursor<..>` or `Look<..>`, and `Polled<_, ..>`, have one type",
+                );
             }
         }
     }
@@ -1002,8 +1007,8 @@ impl<'a> Check<'a> {
     fn first_look(&mut self, flow: &FlowDescriptor, own: &Monitor) {
         let key = &flow.key;
         if own.overlap.is_some() && !flow.overlap {
-            let message = format!("`{key}` takes no `Overlap`, and so does not look back");
-            let help = "take `overlap: Overlap`, and begin the look at `overlap.before(cursor)`";
+            let message = format!("`{key}` takes no `Look` or `Overlap`, and so does not look back");
+            let help = "take `look: Look<..>`, and begin the look `look.overlap` before its cursor";
             self.in_monitor(&rules::LP363, key, "overlap", message, help);
         }
         if let FirstRun::Since(since) = &own.first_run {
@@ -1016,8 +1021,15 @@ impl<'a> Check<'a> {
                 let help = "write a time, as in \"2026-01-01T00:00:00Z\", or so long before, as in \"7d\"";
                 self.in_monitor(&rules::LP364, key, "first_run/since", message, help);
             } else if !flow.since {
-                let message = format!("`{key}` takes no `Since`, and so does not know from when on");
-                self.in_monitor(&rules::LP364, key, "first_run", message, "take `Since(since): Since`");
+                let message =
+                    format!("`{key}` takes no `Look` or `Since`, and so does not know from when on");
+                self.in_monitor(
+                    &rules::LP364,
+                    key,
+                    "first_run",
+                    message,
+                    "take `look: Look<..>`, and begin the first look at `look.since`",
+                );
             }
         }
     }

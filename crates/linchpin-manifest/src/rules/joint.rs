@@ -93,8 +93,8 @@ good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"me
 
 LP325 Error "a monitor takes another cursor than it gives"
 "The cursor of one look is the parameter of the next, so both have one type."
-bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}"
-good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<i64>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, look: Look<String>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, look: Look<i64>) -> Result<Polled<Member, i64>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP326 Error "a webhook flow takes what another hook's registration gives"
 "`Registered<..>` and `Found<..>` name the function that registers the same hook."
@@ -177,14 +177,14 @@ bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\ne
 good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nevery = \"10m\"" + "#[monitor(event = \"member_joined\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP363 Error "a monitor does not look back as far as the spec says"
-"Only the flow knows how its service is asked for what came earlier. Take `overlap: Overlap`, and begin the look at `overlap.before(cursor)`."
+"Only the flow knows how its service is asked for what came earlier. Take `look: Look<..>`, or `overlap: Overlap`, and begin the look so much before the cursor."
 bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\noverlap = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
 good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\noverlap = \"10m\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>, overlap: Overlap) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP364 Error "the first run of a monitor is not usable"
-"`since` is a time, as in `2026-01-01T00:00:00Z`, or so long before the first look, as in `7d`; and only the flow knows how its service is asked for what came since. Take `Since(since): Since`. Either `since` or `last` is said."
+"`since` is a time, as in `2026-01-01T00:00:00Z`, or so long before the first look, as in `7d`; and only the flow knows how its service is asked for what came since. Take `look: Look<..>`, or `Since(since): Since`. Either `since` or `last` is said."
 bad "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nfirst_run = { since = \"7d\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}"
-good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nfirst_run = { since = \"7d\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, cursor: Cursor<String>, since: Since) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
+good "[event.member_joined]\nname = \"Member Joined\"\n[monitor.member_joined]\nfirst_run = { since = \"7d\" }" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, look: Look<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Member {\n    id: String,\n}";
 
 LP365 Error "an event that is delivered and looked for cannot be told apart"
 "What the hook delivers is found by the monitor as well. Say with `dedupe` where the event has its id, so that it is handed on once."

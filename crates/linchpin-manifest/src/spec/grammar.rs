@@ -1305,7 +1305,7 @@ static MONITOR: Table = Table {
         may(
             "overlap",
             Shape::Text(Format::Duration(0)),
-            "How far each look reaches back behind the cursor, for records that arrive late; the flow takes it as `Overlap`.",
+            "How far each look reaches back behind the cursor, for records that arrive late; the flow takes it with `Look` or as `Overlap`.",
         ),
         may("ledger", Shape::Table(&LEDGER), "For how long it is known what was handed on."),
         may(
@@ -1356,7 +1356,7 @@ static LEDGER: Table = Table {
         may(
             "time",
             Shape::Text(Format::Duration(1000)),
-            "For how long after they were last seen; a day longer than `overlap` by default.",
+            "For how long after they were last seen, while looks go on; a day longer than `overlap` by default, and never shorter than it.",
         ),
     ],
 };
@@ -1367,7 +1367,7 @@ static FIRST_RUN: Table = Table {
         may(
             "since",
             TEXT,
-            "All since a time, as in `2026-01-01T00:00:00Z`, or since so long before, as in `7d`; the flow takes it as `Since`.",
+            "All since a time, as in `2026-01-01T00:00:00Z`, or since so long before, as in `7d`; the flow takes it with `Look` or as `Since`.",
         ),
     ],
 };

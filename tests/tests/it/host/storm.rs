@@ -19,10 +19,10 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Cell, Change, Client, Commit, Committed, Connection, Entries, EntryState, FailedLook,
-        Failure, Filter, GrantRow, Hook, HookFilter, HookStore, InboxStore, Lease, Monitor, MonitorFilter,
-        MonitorStore, NewEntry, NewGrant, NewMonitor, Ping, Put, Renewed, Revocation, Seen, State, Store,
-        Subscription, Summary,
+        self, Attempt, Cell, Change, Claim, Client, Commit, Committed, Connection, Entries, EntryState,
+        FailedLook, Failure, Filter, GrantRow, Hook, HookFilter, HookStore, InboxStore, Lease, Monitor,
+        MonitorFilter, MonitorStore, NewEntry, NewGrant, NewMonitor, Ping, Put, Renewed, Revocation, Seen,
+        State, Store, Subscription, Summary,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
@@ -342,7 +342,7 @@ impl MonitorStore for Dying {
         monitor_wake(id: &str, now: DateTime, at: DateTime) -> bool;
         monitor_next() -> Option<DateTime>;
         seen(scope: &str, keys: Vec<String>) -> Vec<Seen>;
-        seen_claim(scope: &str, keys: Vec<String>, owner: &str, at: DateTime, forget_before: DateTime) -> Vec<bool>;
+        seen_claim(claim: Claim) -> Vec<bool>;
         monitor_commit(commit: Commit) -> Committed;
         monitor_failed(failed: FailedLook) -> bool;
         monitor_reset(id: &str, cursor: Option<String>, now: DateTime) -> bool;

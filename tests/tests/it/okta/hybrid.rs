@@ -3,13 +3,17 @@
 use std::slice::from_ref;
 
 use linchpin::DateTime;
+use linchpin_host::{DEFAULT_TENANT, NewConnection, NewHook};
 use linchpin_okta::{
     hook::HookEvent,
     mock::{EVENTS, GROUP, SMALL_GROUP},
 };
 use serde_json::{Value, json};
 
-use super::served::{Served, uuid, wait_for};
+use super::{
+    served::{Served, uuid, wait_for},
+    world::api_token,
+};
 
 fn events() -> Value {
     json!({ "events": ["user_created", "user_deactivated", "member_added", "member_removed", "app_assigned",
@@ -139,6 +143,39 @@ async fn hook_and_monitor_of_one_group_know_of_each_other() {
     assert_eq!(served.handed().await, both, "the other group's monitor finds none");
     assert_eq!(served.deliver("d2", &[&lost, &removed]), 200);
     assert_eq!(served.handed().await, sorted([both, vec![removed]].concat()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_hooks_of_a_connection_deliver_comes_once_and_each_connection_has_its_own() {
+    let served = Served::new().await;
+    served.hand_on();
+    let second = NewConnection {
+        tenant: DEFAULT_TENANT.to_owned(),
+        name: "second".to_owned(),
+        connector: "okta".to_owned(),
+        owner: None,
+        values: api_token(),
+    };
+    served.host.apply(second).await.unwrap().finish().await.unwrap();
+    let only = json!({ "events": ["user_created"] });
+    let of_second = NewHook { connection: "second".to_owned(), ..Served::new_hook(only.clone()) };
+    served.register(events()).await;
+    served.register(only).await;
+    served.host.hook_register(of_second).await.unwrap();
+    served.watch("find_created_users", json!({})).await;
+
+    let created = served.happen(HookEvent::UserCreated);
+    let hooks = served.okta().hooks();
+    assert_eq!(hooks.len(), 3);
+    for hook in &hooks {
+        assert_eq!(served.okta().deliver(hook, "d1", &[&created]).unwrap(), 200);
+    }
+    served.look().await;
+    assert_eq!(served.handed().await, [created.clone(), created]);
+    let taken = served.taken.lock().unwrap();
+    let of = |name: &str| taken.iter().filter(|event| event.connection == name).count();
+    assert_eq!((of("work"), of("second")), (1, 1));
+    assert_ne!(taken[0].id, taken[1].id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

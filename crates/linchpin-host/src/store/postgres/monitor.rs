@@ -6,9 +6,11 @@ use linchpin::{DateTime, Result, flow::BoxFuture};
 
 use super::{Postgres, inbox, json, signed};
 use crate::store::{
-    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, Seen, Subscription,
-    count, millis,
+    Claim, Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, Seen,
+    Subscription, count, millis,
+    monitor::LONGEST_STAND,
     row::{MONITOR, to_monitor, to_seen, to_subscription, to_time_if_any},
+    span,
 };
 
 /// The tables. A connection that cannot be used pauses its monitors, and takes them along when it goes.
@@ -74,7 +76,22 @@ pub(super) const MIGRATION: &str = r#"
         for each row execute function linchpin_drop_ledger();
     "#;
 
+/// What was not seen since the last reading, and for so long before it, is forgotten.
+pub(super) const READINGS: &str = "
+    alter table linchpin_monitor add column reading_since bigint;
+    alter table linchpin_monitor add column read_since bigint not null default 0;
+    -- Of what is there nobody knows whether a reading is under way, nor since when.
+    update linchpin_monitor set reading_since = created, read_since = created;
+    ";
+
 const FORGET: &str = "delete from linchpin_ledger where scope = $1 and at < $2";
+
+/// The same, as a delivery does it: what a reading of one of the monitors may still show is spared, but not for ever.
+const FORGET_BESIDE: &str = "
+    delete from linchpin_ledger where scope = $1 and at < -$5::bigint + greatest(
+        $2::bigint - $6::bigint,
+        least($2::bigint, (select min(read_since) from linchpin_monitor where connection = $3 and flow = $4))
+    )";
 
 /// Deliveries wake monitors.
 pub(super) const WAKES: &str = "alter table linchpin_monitor add column wakes bigint not null default 0";
@@ -109,8 +126,8 @@ impl MonitorStore for Postgres {
         Box::pin(async move {
             let wants = json(&subscription)?;
             let add = format!(
-                "insert into linchpin_monitor (id, connection, flow, options, options_hash, created, paused)
-                select $1, id, $3, $4, $5, $6, {PAUSED} from linchpin_connection where id = $2
+                "insert into linchpin_monitor (id, connection, flow, options, options_hash, created, read_since, paused)
+                select $1, id, $3, $4, $5, $6, $6, {PAUSED} from linchpin_connection where id = $2
                 on conflict (connection, flow, options_hash) do nothing"
             );
             let now = new.now.unix_millis();
@@ -255,16 +272,9 @@ impl MonitorStore for Postgres {
         })
     }
 
-    fn seen_claim(
-        &self,
-        scope: &str,
-        keys: Vec<String>,
-        owner: &str,
-        at: DateTime,
-        forget_before: DateTime,
-    ) -> BoxFuture<'_, Result<Vec<bool>>> {
-        let (scope, owner) = (scope.to_owned(), owner.to_owned());
+    fn seen_claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<bool>>> {
         Box::pin(async move {
+            let Claim { scope, keys, owner, at, connection, flow, keep } = claim;
             // In order, so that two who claim the same keys do not wait for each other.
             let each: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
             let each: Vec<&str> = each.into_iter().collect();
@@ -273,8 +283,10 @@ impl MonitorStore for Postgres {
                 on conflict (scope, key) do update set at = greatest(l.at, excluded.at),
                     owner = case l.owner when '' then excluded.owner else l.owner end
                 returning key, owner, at";
-            self.change(FORGET, &[&scope, &forget_before.unix_millis()]).await?;
-            let rows = self.rows(sql, &[&scope, &each, &owner, &at.unix_millis()]).await?;
+            let at = at.unix_millis();
+            self.change(FORGET_BESIDE, &[&scope, &at, &connection, &flow, &span(keep), &span(LONGEST_STAND)])
+                .await?;
+            let rows = self.rows(sql, &[&scope, &each, &owner, &at]).await?;
             let found = self.read_all(&rows, to_seen)?;
             let ours: BTreeSet<&str> =
                 found.iter().filter(|seen| seen.owner == owner).map(|seen| seen.key.as_str()).collect();
@@ -333,6 +345,7 @@ impl MonitorStore for Postgres {
                     inbox::insert(&*step, &commit.entries, None).await?;
                 }
                 let moved = "update linchpin_monitor set cursor = $2, cursor_at = $3, started = $4, generation = generation + 1,
+                        reading_since = $10, read_since = $11,
                         due = case when exists (select from linchpin_subscription where monitor = $1)
                             then case when wakes <> $8 then least($5::bigint, $9::bigint) else $5::bigint end
                         end,
@@ -351,6 +364,8 @@ impl MonitorStore for Postgres {
                         &found,
                         &signed(commit.wakes),
                         &millis(commit.woken_next),
+                        &millis(commit.reading_since),
+                        &commit.read_since.unix_millis(),
                     ],
                 )
                 .await?;
@@ -380,7 +395,7 @@ impl MonitorStore for Postgres {
         let id = id.to_owned();
         Box::pin(async move {
             let sql = "update linchpin_monitor set cursor = $2, cursor_at = case when $2::text is null then null else $3::bigint end,
-                    started = case when $2::text is null then 0 else 1 end, generation = generation + 1, failures = 0,
+                    started = case when $2::text is null then 0 else 1 end, reading_since = null, generation = generation + 1, failures = 0,
                     problem = null, stopped = 0, held_until = null,
                     due = case when exists (select from linchpin_subscription where monitor = $1) then $3::bigint end
                 where id = $1";

@@ -5,9 +5,11 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Sqlite, inbox, json, one, read};
 use crate::store::{
-    Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, Seen, Subscription,
-    count, millis,
+    Claim, Commit, Committed, FailedLook, Monitor, MonitorFilter, MonitorStore, NewMonitor, Seen,
+    Subscription, count, millis,
+    monitor::LONGEST_STAND,
     row::{MONITOR, to_monitor, to_seen, to_subscription, to_time_if_any},
+    span,
 };
 
 /// The tables. A connection that cannot be used pauses its monitors, and takes them along when it goes.
@@ -59,7 +61,22 @@ pub(super) const MIGRATION: &str = "
     begin delete from ledger where scope > old.id || '/' and scope < old.id || '0'; end;
     ";
 
+/// What was not seen since the last reading, and for so long before it, is forgotten.
+pub(super) const READINGS: &str = "
+    alter table monitor add column reading_since integer;
+    alter table monitor add column read_since integer not null default 0;
+    -- Of what is there nobody knows whether a reading is under way, nor since when.
+    update monitor set reading_since = created, read_since = created;
+    ";
+
 const FORGET: &str = "delete from ledger where scope = ?1 and at < ?2";
+
+/// The same, as a delivery does it: what a reading of one of the monitors may still show is spared, but not for ever.
+const FORGET_BESIDE: &str = "
+    delete from ledger where scope = ?1 and at < -?5 + max(
+        ?2 - ?6,
+        min(?2, coalesce((select min(read_since) from monitor where connection = ?3 and flow = ?4), ?2))
+    )";
 
 /// Deliveries wake monitors.
 pub(super) const WAKES: &str = "alter table monitor add column wakes integer not null default 0;";
@@ -95,8 +112,8 @@ impl MonitorStore for Sqlite {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "insert into monitor (id, connection, flow, options, options_hash, created, paused)
-                    select ?1, id, ?3, ?4, ?5, ?6, state in ('revoked', 'needs_reauthorization') from connection where id = ?2
+                    "insert into monitor (id, connection, flow, options, options_hash, created, read_since, paused)
+                    select ?1, id, ?3, ?4, ?5, ?6, ?6, state in ('revoked', 'needs_reauthorization') from connection where id = ?2
                     on conflict (connection, flow, options_hash) do nothing",
                 )?
                 .execute((
@@ -240,17 +257,17 @@ impl MonitorStore for Sqlite {
         })
     }
 
-    fn seen_claim(
-        &self,
-        scope: &str,
-        keys: Vec<String>,
-        owner: &str,
-        at: DateTime,
-        forget_before: DateTime,
-    ) -> BoxFuture<'_, Result<Vec<bool>>> {
-        let (scope, owner) = (scope.to_owned(), owner.to_owned());
+    fn seen_claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<bool>>> {
         self.write(move |connection| {
-            connection.prepare_cached(FORGET)?.execute((&scope, forget_before.unix_millis()))?;
+            let Claim { scope, keys, owner, at, connection: of, flow, keep } = claim;
+            connection.prepare_cached(FORGET_BESIDE)?.execute((
+                &scope,
+                at.unix_millis(),
+                of,
+                flow,
+                span(keep),
+                span(LONGEST_STAND),
+            ))?;
             let mut claim = connection.prepare_cached(
                 "insert into ledger (scope, key, owner, at) values (?1, ?2, ?3, ?4)
                 on conflict (scope, key) do update
@@ -320,6 +337,7 @@ impl MonitorStore for Sqlite {
             connection
                 .prepare_cached(
                     "update monitor set cursor = ?2, cursor_at = ?3, started = ?4, generation = generation + 1,
+                        reading_since = ?10, read_since = ?11,
                         due = iif(
                             exists (select * from subscription where monitor = ?1),
                             iif(wakes <> ?8 and ?9 is not null, min(coalesce(?5, ?9), ?9), ?5),
@@ -338,6 +356,8 @@ impl MonitorStore for Sqlite {
                     commit.found,
                     commit.wakes,
                     millis(commit.woken_next),
+                    millis(commit.reading_since),
+                    commit.read_since.unix_millis(),
                 ])?;
             Ok(Committed::Done)
         })
@@ -369,7 +389,7 @@ impl MonitorStore for Sqlite {
             let reset = connection
                 .prepare_cached(
                     "update monitor set cursor = ?2, cursor_at = iif(?2 is null, null, ?3), started = ?2 is not null,
-                        generation = generation + 1, failures = 0, problem = null, stopped = 0, held_until = null,
+                        reading_since = null, generation = generation + 1, failures = 0, problem = null, stopped = 0, held_until = null,
                         due = iif(exists (select * from subscription where monitor = ?1), ?3, null)
                     where id = ?1",
                 )?
