@@ -31,7 +31,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use linchpin::{
     Code, Delivery, Error, Result, Secret,
     flow::BoxFuture,
-    http::{HeaderName, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
 use linchpin_runtime::{
     Clock,
@@ -281,6 +281,7 @@ impl Shared {
             }
             Judged::Delivery => {}
         }
+        let delivery = Delivery { url: without_token(&delivery.url), ..delivery };
         let receivers = match &hook.connection {
             Some(_) => vec![hook.clone()],
             None => match hook.guard.routing_key(&delivery) {
@@ -341,11 +342,6 @@ impl Shared {
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
         };
-        let secret: Vec<_> = hook.guard.secret_headers().collect();
-        let mut headers = delivery.headers.clone();
-        for name in secret.into_iter().chain(&CREDENTIALS) {
-            headers.remove(name);
-        }
         let options = (!receiver.options.is_null()).then(|| receiver.options.to_string());
         let head = Head::Delivery(DeliveryHead {
             connector: receiver.connector.clone(),
@@ -354,8 +350,8 @@ impl Shared {
             events: events.iter().map(|event| event.key.clone()).collect(),
             options,
             method: delivery.method.to_string(),
-            url: without_token(&delivery.url),
-            headers,
+            url: delivery.url.clone(),
+            headers: delivery.headers.clone(),
         });
         Ok(Some(NewEntry {
             source: receiver.id.clone(),
@@ -372,9 +368,6 @@ impl Shared {
 fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
-
-/// Headers that may prove who somebody is, whatever the hook says of them.
-const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// The URL as it is kept: the token in it is as good as a password.
 fn without_token(url: &str) -> String {

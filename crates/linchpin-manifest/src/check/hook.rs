@@ -6,8 +6,8 @@ use super::spec::Check;
 use crate::rules;
 use crate::source::join;
 use crate::spec::{
-    Detached, Handshake, HandshakeReply, Hook, HookScope, Proof, Signature, SignatureAlgorithm, SignatureKey,
-    SignatureLayout, SignedPart, Template,
+    DeliveryPlace, Detached, Handshake, HandshakeReply, Hook, HookScope, Proof, Signature,
+    SignatureAlgorithm, SignatureKey, SignatureLayout, SignedPart, Template,
 };
 
 /// The furthest that a signed time may be from now.
@@ -43,6 +43,7 @@ impl Check<'_> {
                 self.signature(&format!("{path}/signature"), signature);
             }
             self.scope(&path, hook);
+            self.scrubbed(&path, hook);
             self.handshakes(&path, hook);
         }
     }
@@ -51,10 +52,12 @@ impl Check<'_> {
     fn places(&mut self, path: &str, secret: bool) {
         let mut places: Vec<String> =
             ["order_by", "route"].iter().map(|key| format!("{path}/{key}")).collect();
-        let ids = (0..).map(|index| format!("{path}/delivery_id/{index}"));
-        places.extend(ids.take_while(|id| self.has(id)));
-        if !self.has(&format!("{path}/delivery_id/0")) {
-            places.push(format!("{path}/delivery_id"));
+        for key in ["delivery_id", "scrub"] {
+            let several = (0..).map(|index| format!("{path}/{key}/{index}"));
+            places.extend(several.take_while(|place| self.has(place)));
+            if !self.has(&format!("{path}/{key}/0")) {
+                places.push(format!("{path}/{key}"));
+            }
         }
         for index in 0.. {
             let handshake = format!("{path}/handshake/{index}");
@@ -241,6 +244,53 @@ impl Check<'_> {
             }
         };
         self.key(&rules::LP343, problem.0, problem.1.to_owned(), problem.2);
+    }
+
+    /// What is blanked once a delivery is trusted tells nothing of it.
+    fn scrubbed(&mut self, path: &str, hook: &Hook) {
+        if !self.clean {
+            return;
+        }
+        let spec = self.spec;
+        let secret = hook.secret_places();
+        let mut read: Vec<(String, DeliveryPlace)> = Vec::new();
+        for (index, place) in hook.delivery_id.iter().enumerate() {
+            let at = format!("{path}/delivery_id/{index}");
+            let at = if self.has(&at) { at } else { format!("{path}/delivery_id") };
+            read.push((at, place.clone()));
+        }
+        if let HookScope::App { route, .. } = &hook.scope {
+            read.extend(route.iter().map(|place| (format!("{path}/route"), place.clone())));
+        }
+        if let Some(items) = &hook.items {
+            read.push((format!("{path}/items/at"), DeliveryPlace::Body(items.at.clone())));
+        }
+        // These point into an item.
+        let whole = |place: &DeliveryPlace| match (&hook.items, place) {
+            (Some(items), DeliveryPlace::Body(pointer)) => {
+                DeliveryPlace::Body(format!("{}/*{pointer}", items.at))
+            }
+            _ => place.clone(),
+        };
+        let id = hook.items.as_ref().and_then(|items| items.id.clone());
+        read.extend(id.map(|id| (format!("{path}/items/id"), whole(&DeliveryPlace::Body(id)))));
+        read.extend(hook.order_by.iter().map(|place| (format!("{path}/order_by"), whole(place))));
+        for event in spec.events.iter().filter(|event| event.hook.as_deref() == Some(&hook.key)) {
+            let at = join("/event", &event.key);
+            let matching = event.matching.places().map(|place| (format!("{at}/match"), whole(&place)));
+            let filter = event.filter.iter().map(|(place, _)| (format!("{at}/filter"), whole(place)));
+            read.extend(matching.chain(filter));
+        }
+        let blanked = read.into_iter().find(|(_, place)| secret.iter().any(|secret| secret.holds(place)));
+        if let Some((at, place)) = blanked {
+            let (DeliveryPlace::Header(name) | DeliveryPlace::Query(name) | DeliveryPlace::Body(name)) =
+                place;
+            // What a scheme implies has no place in the file.
+            let at = if self.has(&at) { at } else { format!("{path}/scrub") };
+            let at = if self.has(&at) { at } else { path.to_owned() };
+            let message = format!("`{name}` is a secret, which is blanked in what is kept");
+            self.key(&rules::LP349, &at, message, "name another place, or take it out of `scrub`");
+        }
     }
 
     fn handshakes(&mut self, path: &str, hook: &Hook) {

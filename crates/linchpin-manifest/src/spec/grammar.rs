@@ -873,6 +873,11 @@ static HOOK: Table = Table {
         ),
         may("response", Shape::Table(&HOOK_RESPONSE), "What a delivery is answered with at once."),
         may(
+            "scrub",
+            Shape::OneOrList(&Shape::Table(&PLACE)),
+            "Where a service puts secrets beside what proves a delivery, as a verification token that is no longer looked at. They are blanked, as that is anyway, before the delivery is kept; a step `*` of a pointer stands for every item of a list.",
+        ),
+        may(
             "scope",
             Shape::Word(&[
                 ("registration", "Each registration has a URL of its own."),
