@@ -382,3 +382,37 @@ fn is_public_key(text: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::spec;
+
+    /// What is said of a hook whose secret is `/items/*/secret`, with further keys and an event.
+    fn told(hook: &str, event: &str) -> Vec<(&'static str, u32)> {
+        let text = format!(
+            "schema = 1\nkey = \"tracker\"\nname = \"Tracker\"\nversion = \"0.1.0\"\ndescription = \"Issues in Tracker.\"\n\
+             documentation_url = \"https://tracker.example/docs\"\nsupport_email = \"support@tracker.example\"\n\
+             http.base_url = \"https://tracker.example\"\n[hook.h]\n\
+             signature = {{ scheme = \"shared-secret\", body = \"/items/*/secret\" }}\n{hook}\n\
+             [event.opened]\nname = \"Opened\"\nhook = \"h\"\n{event}\n"
+        );
+        let found = spec::parse("specs/tracker.toml", &text).diagnostics;
+        found.iter().map(|found| (found.code, found.labels[0].location.line)).collect()
+    }
+
+    #[test]
+    fn nothing_is_told_by_a_secret_also_within_items() {
+        let items = "items = { at = \"/items\", id = \"/id\" }";
+        assert_eq!(told(items, "match = { body = { \"/kind\" = \"opened\", \"/secrets\" = 1 } }"), []);
+        assert_eq!(told(items, "filter = { body = { \"/secret\" = \"{of}\" } }"), [("LP349", 15)]);
+        assert_eq!(told(items, "match = { body = { \"/secret/x\" = 1 } }"), [("LP349", 15)]);
+        assert_eq!(told("items = { at = \"/items\", id = \"/secret\" }", ""), [("LP349", 11)]);
+        assert_eq!(told("order_by = { body = \"/items/0/secret\" }", ""), [("LP349", 11)]);
+        assert_eq!(
+            told("delivery_id = { header = \"x-pin\" }\nscrub = { header = \"X-Pin\" }", ""),
+            [("LP349", 11)]
+        );
+        assert_eq!(told("delivery_id = { query = \"x-pin\" }\nscrub = { header = \"X-Pin\" }", ""), []);
+        assert_eq!(told("scrub = { header = \"X-A\", body = \"/b\" }", ""), [("LP341", 11)]);
+    }
+}

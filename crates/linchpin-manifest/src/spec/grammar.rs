@@ -875,7 +875,7 @@ static HOOK: Table = Table {
         may(
             "scrub",
             Shape::OneOrList(&Shape::Table(&PLACE)),
-            "Where a service puts secrets beside what proves a delivery, as a verification token that is no longer looked at. They are blanked, as that is anyway, before the delivery is kept; a step `*` of a pointer stands for every item of a list.",
+            "Where secrets stand in a delivery beside what proves it, as a verification token that nobody checks any more; all are blanked before it is kept. A step `*` of a pointer is every item of a list.",
         ),
         may(
             "scope",
