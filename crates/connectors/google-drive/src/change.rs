@@ -211,7 +211,8 @@ pub async fn file_changed(
     Ok(Polled::new(changes, next).more(more))
 }
 
-/// A position that Drive no longer takes is never given up for another one by itself.
+/// A position that Drive no longer takes is never given up for another one by itself. What is no position gets a 400 with the reason
+/// `invalid`; Google says of positions that they do not expire, and nothing of an answer to one that has, for which 410 is usual.
 fn lost(error: Error) -> Error {
     let details = error.details();
     let refused = details.status == Some(400) && details.service_code == Some("invalid");

@@ -6,8 +6,8 @@ use linchpin::{prelude::*, serde_json::json};
 
 use crate::change::{ChangesIn, position};
 
-/// How long a channel shall live: as long as Google lets one of changes live
-/// (<https://developers.google.com/workspace/drive/api/guides/push#optional-properties>).
+/// How long a channel shall live: as long as Google lets one of changes live, which is a week; one of a file lives a day, and one that asks
+/// for nothing an hour (<https://developers.google.com/workspace/drive/api/guides/push>).
 const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A channel that stands.

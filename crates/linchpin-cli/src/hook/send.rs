@@ -7,11 +7,14 @@ use linchpin::{
     Connector, DateTime, Delivery, Secret,
     flow::{FlowDescriptor, KindInfo, Slot},
     http::{HeaderName, HeaderValue, Method},
-    manifest::spec::{Event, Hook, Literal},
+    manifest::spec::{DeliveryPlace, Event, Hook, HookScope, Literal},
     serde_json::{Map, Value, json},
     shape::Shape,
 };
-use linchpin_host::Host;
+use linchpin_host::{
+    DEFAULT_TENANT, Host,
+    store::{HookFilter, Stage},
+};
 use linchpin_runtime::webhook::Guard;
 
 use super::{life::find, listen::keys};
@@ -43,6 +46,16 @@ pub(crate) struct Send {
     /// The file with the key that signs; of a scheme with public keys the private one
     #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
+    /// Whom it is for, of those who share the URL of an app: the name of a connection for which the webhook is registered. Not needed
+    /// where there is only one
+    #[arg(long, value_name = "NAME", conflicts_with = "hook")]
+    connection: Option<String>,
+    /// Whose connection that is
+    #[arg(long, default_value = DEFAULT_TENANT)]
+    tenant: String,
+    /// Whom it is for, as the service says it; several parts with `/` between
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["hook", "connection"])]
+    routing_key: Option<String>,
     /// Where the server listens, in place of its public URL, which is still what is signed
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787", conflicts_with = "url")]
     via: String,
@@ -86,12 +99,20 @@ pub(crate) async fn send(host: &Host, args: &Send, format: Format) -> Result<Exi
     };
     let body = match &args.payload {
         Some(file) => input::read(file)?,
-        None => wrapped(hook, sample(event, flow), &id).to_string(),
+        None => unaddressed(hook, wrapped(hook, sample(event, flow), &id)).to_string(),
     };
     let mut unsigned = unsigned(event, args, body, signed_url)?;
     let guard = Guard::new(hook)?;
+    let routing = match routing {
+        Some(routing) => Some(routing),
+        None => addressee(host, args, connector.key(), hook, guard.routing_key(&unsigned)).await?,
+    };
     if let Some(routing) = routing {
         guard.address(&mut unsigned, &routing)?;
+        if guard.routing_key(&unsigned).as_ref() != Some(&routing) {
+            let help = "take it out of the payload, or say nothing else";
+            return Err(Failure::usage(format!("the delivery cannot be for `{routing}`")).help(help));
+        }
     }
     let delivery = signed(&guard, &key, unsigned, &id, now, args.wrong)?;
     if args.dry_run {
@@ -151,6 +172,69 @@ async fn target(host: &Host, args: &Send) -> Result<(String, String, Secret, Opt
     })?;
     let target = format!("{}{}", args.via.trim_end_matches('/'), live.path);
     Ok((target, live.url, key, live.hook.routing))
+}
+
+/// The routing key of whom a delivery to a URL is for, where many share it: the one that is asked for, that the payload has, or that is the
+/// only one.
+async fn addressee(
+    host: &Host,
+    args: &Send,
+    connector: &str,
+    hook: &Hook,
+    given: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let name = format!("{connector}.{}", hook.key);
+    if !hook.is_app() {
+        if args.connection.is_none() && args.routing_key.is_none() {
+            return Ok(None);
+        }
+        let message = format!("each registration of `{name}` has a URL of its own");
+        return Err(Failure::usage(message).help("leave `--connection` and `--routing-key` out"));
+    }
+    if let Some(key) = args.routing_key.clone().or(given.filter(|_| args.connection.is_none())) {
+        return Ok(Some(key));
+    }
+    let connection = match &args.connection {
+        Some(name) => Some(host.kept(&args.tenant, name).await?.id),
+        None => None,
+    };
+    let (connector, hook) = (Some(connector.to_owned()), Some(hook.key.clone()));
+    let which = HookFilter { connector, hook, connection, ..HookFilter::default() };
+    let rows = host.hooks(which).await?.into_iter().filter(|row| row.stage != Stage::Deregistering);
+    let mut keys: Vec<String> = rows.filter_map(|row| row.routing).collect();
+    keys.sort();
+    keys.dedup();
+    match (keys.len(), &args.connection) {
+        (1, _) => Ok(keys.pop()),
+        (0, connection) => {
+            let whom = match connection {
+                Some(name) => format!("not registered for `{name}`"),
+                None => "registered for no connection".to_owned(),
+            };
+            let message = format!("`{name}` is {whom}, so that nobody would get the delivery");
+            let help = "`linchpin hook register` registers it; where it is registered elsewhere, `--routing-key KEY` says whom it is for";
+            Err(Failure::usage(message).help(help))
+        }
+        _ => {
+            let message = format!("`{name}` is registered for several accounts, which share the URL");
+            let help = "say whom the delivery is for by `--connection NAME` or `--routing-key KEY`";
+            Err(Failure::usage(message).help(help))
+        }
+    }
+}
+
+/// A sample without the addressee that was made up with the rest.
+fn unaddressed(hook: &Hook, mut body: Value) -> Value {
+    if let HookScope::App { route, .. } = &hook.scope {
+        for place in route {
+            if let DeliveryPlace::Body(pointer) = place
+                && let Some(made_up) = body.pointer_mut(pointer)
+            {
+                *made_up = Value::Null;
+            }
+        }
+    }
+    body
 }
 
 fn unsigned(event: &Event, args: &Send, body: String, url: String) -> Result<Delivery, Failure> {
@@ -310,6 +394,16 @@ fn put(body: &mut Value, pointer: &str, literal: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_is_made_up_for_nobody() {
+        let spec = linchpin::manifest::spec::read_checked(
+            "[hook.events]\nscope = \"app\"\nroute = { body = [\"/team/id\", \"/to/0/user\"], connection = \"{account}\" }",
+        );
+        let body = json!({ "team": { "id": "text", "name": "text" }, "to": [] });
+        let wanted = json!({ "team": { "id": null, "name": "text" }, "to": [] });
+        assert_eq!(unaddressed(&spec.unwrap().hooks[0], body), wanted);
+    }
 
     #[test]
     fn what_a_match_wants_is_put_where_it_wants_it() {

@@ -104,7 +104,8 @@ impl Host {
     /// # Errors
     ///
     /// Whatever the service says against it: the hook is off then, and nothing of it is left, or what may be left is taken back
-    /// later. [`Code::HookUnknown`], [`Code::OptionsInvalid`] and [`Code::PublicUrlMissing`] before anything is asked.
+    /// later. [`Code::HookUnknown`], [`Code::OptionsInvalid`], [`Code::PublicUrlMissing`] and [`Code::HookKeyMissing`] before anything is
+    /// asked.
     pub async fn hook_register(&self, new: NewHook) -> Result<Hook> {
         let connection = self.connection(&new.tenant, &new.connection).await?;
         let row = self.kept(&new.tenant, &new.connection).await?;
@@ -116,8 +117,10 @@ impl Host {
         }
         let routing = self.routing(&row, &new.hook)?;
         let (token, id, now) = (token()?, new_id()?, self.0.now());
-        // Of an app's hook the service was told before, by whoever set the app up.
-        let url = self.event_url(connector.key(), spec, &token).or(spec.is_app().then(String::new));
+        // Of an app's hook the service was told before, by whoever set the app up; unless it is told by a flow.
+        let told = flow.is_some_and(|flow| takes(flow, Slot::EventUrl));
+        let url = self.event_url(connector.key(), spec, &token);
+        let url = url.or((spec.is_app() && !told).then(String::new));
         let Some(url) = url else {
             return Err(Error::coded(
                 Code::PublicUrlMissing,
@@ -125,9 +128,14 @@ impl Host {
             )
             .hint("give `--public-url https://..`"));
         };
+        if flow.is_some_and(|flow| takes(flow, Slot::SigningSecret)) && !is_made_here(spec) {
+            self.given_key(connector.key(), &row.id, spec).await?;
+        }
         let mut secrets = Secrets { url, token: token.clone(), ..Secrets::default() };
         if flow.is_some() {
-            secrets.next_key = Some(webhook::signing_secret()?.expose().to_owned());
+            if is_made_here(spec) {
+                secrets.next_key = Some(webhook::signing_secret()?.expose().to_owned());
+            }
             secrets.asked = Some(Asked { run: new_id()?, at: now });
         }
         let hook = Hook {
@@ -316,6 +324,25 @@ impl Host {
         Err(refused.unwrap_or_else(|| Error::coded(Code::SignatureInvalid, "there is no key to verify with")))
     }
 
+    /// The key of a hook whose registrations have none of their own: the newest of the operator's, or the connection's.
+    async fn given_key(&self, connector: &str, connection: &str, spec: &spec::Hook) -> Result<Secret> {
+        let key = match spec.signature.as_ref().and_then(|signature| signature.key.as_ref()) {
+            Some(SignatureKey::App) => {
+                self.app_keys(connector, &spec.key).await?.unwrap_or_default().into_iter().next()
+            }
+            Some(SignatureKey::Field(field)) => {
+                let row = self.store().connection(connection).await?;
+                let values = row.map(|row| self.0.values(&row)).transpose()?;
+                values.and_then(|values| values.get(field).cloned())
+            }
+            _ => None,
+        };
+        key.ok_or_else(|| {
+            let message = format!("there is no key with which `{connector}` could sign what it delivers");
+            Error::coded(Code::HookKeyMissing, message).hint("`linchpin hook app` keeps that of an app")
+        })
+    }
+
     /// The URL that services deliver to, by its token or of the whole app; `None` where the public URL is not known.
     fn event_url(&self, connector: &str, spec: &spec::Hook, token: &str) -> Option<String> {
         Some(format!("{}{}", self.0.public_url.as_ref()?, event_path(connector, spec, token)))
@@ -469,9 +496,22 @@ impl Host {
                     Some(String::new())
                 }
             };
-            if let Some(routing) = routing.filter(|routing| hook.routing.as_ref() != Some(routing)) {
-                self.store().hook_route(&hook.id, &routing).await?;
-                self.0.changes.note();
+            let Some(routing) = routing.filter(|routing| hook.routing.as_ref() != Some(routing)) else {
+                continue;
+            };
+            self.store().hook_route(&hook.id, &routing).await?;
+            self.0.changes.note();
+            let connector = self.0.connector(&row.connector)?;
+            if routing.is_empty() || flow(connector, FlowKind::WebhookRegister, &hook.hook).is_none() {
+                continue;
+            }
+            // What the service was asked to do it does for whose the connection was.
+            match self.claim(&hook.id).await {
+                Ok(hook) => drop(self.attend(hook, Task::Replace).await?),
+                Err(_) => {
+                    let reason = "its connection is another account's now, for which it is not registered yet; `linchpin hook renew` does so";
+                    tell(self, &hook, NoticeKind::HookFailing, reason).await;
+                }
             }
         }
         Ok(())
@@ -522,6 +562,17 @@ fn event_path(connector: &str, spec: &spec::Hook, token: &str) -> String {
         true => format!("/app/{connector}/{}", spec.key),
         false => format!("{PATH}{token}"),
     }
+}
+
+/// Whether each registration of a hook has a key of its own that is made here; others have the operator's, the connection's, or none.
+fn is_made_here(spec: &spec::Hook) -> bool {
+    let key = spec.signature.as_ref().and_then(|signature| signature.key.as_ref());
+    !matches!(key, Some(SignatureKey::App | SignatureKey::Field(_) | SignatureKey::Public(_)))
+}
+
+/// Whether a flow has a parameter that takes this.
+fn takes(flow: &FlowDescriptor, slot: Slot) -> bool {
+    flow.parameters.iter().any(|info| info().slot == slot)
 }
 
 /// The one flow of a kind for a hook.

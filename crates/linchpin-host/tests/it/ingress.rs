@@ -41,6 +41,7 @@ const SPEC: SpecFile = SpecFile {
         [hook.project]
         signature = { scheme = "hmac-sha256", header = "X-Signature", encoding = "hex", key = "registration" }
         delivery_id = { header = "X-Delivery" }
+        scrub = { body = "/token" }
 
         [[hook.project.handshake]]
         signed = false
@@ -191,14 +192,15 @@ fn timeless(answer: &str) -> String {
 #[tokio::test]
 async fn a_signed_delivery_is_kept_without_what_proves_it() {
     let server = Server::start().await;
-    let request = signed("/in/token?who=me", &key(), "d1", "issue", r#"{"number":7}"#);
+    let body = r#"{"number":7, "token":"l\u0065gacy"}"#;
+    let request = signed("/in/token?who=me", &key(), "d1", "issue", body);
     assert_eq!(server.status(&request).await, 200);
     assert_eq!(server.status(&request).await, 200, "again");
     let entries = server.entries().await;
     assert_eq!(entries.len(), 1);
     let entry = &entries[0];
     assert_eq!((entry.source.as_str(), entry.identity.as_str()), ("hook", "d1"));
-    assert_eq!(entry.body, r#"{"number":7}"#);
+    assert_eq!(entry.body, r#"{"number":7, "token":"***********"}"#);
     let head = Head::read(entry).unwrap();
     let Head::Delivery(head) = &*head else { panic!("{head:?}") };
     assert_eq!((&head.events[..], head.method.as_str()), (&["issue_opened".to_owned()][..], "POST"));

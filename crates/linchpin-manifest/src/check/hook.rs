@@ -6,8 +6,8 @@ use super::spec::Check;
 use crate::rules;
 use crate::source::join;
 use crate::spec::{
-    Detached, Handshake, HandshakeReply, Hook, HookScope, Proof, Signature, SignatureAlgorithm, SignatureKey,
-    SignatureLayout, SignedPart, Template,
+    DeliveryPlace, Detached, Handshake, HandshakeReply, Hook, HookScope, Proof, Signature,
+    SignatureAlgorithm, SignatureKey, SignatureLayout, SignedPart, Template,
 };
 
 /// The furthest that a signed time may be from now.
@@ -43,6 +43,7 @@ impl Check<'_> {
                 self.signature(&format!("{path}/signature"), signature);
             }
             self.scope(&path, hook);
+            self.scrubbed(&path, hook);
             self.handshakes(&path, hook);
         }
     }
@@ -51,10 +52,12 @@ impl Check<'_> {
     fn places(&mut self, path: &str, secret: bool) {
         let mut places: Vec<String> =
             ["order_by", "route"].iter().map(|key| format!("{path}/{key}")).collect();
-        let ids = (0..).map(|index| format!("{path}/delivery_id/{index}"));
-        places.extend(ids.take_while(|id| self.has(id)));
-        if !self.has(&format!("{path}/delivery_id/0")) {
-            places.push(format!("{path}/delivery_id"));
+        for key in ["delivery_id", "scrub"] {
+            let several = (0..).map(|index| format!("{path}/{key}/{index}"));
+            places.extend(several.take_while(|place| self.has(place)));
+            if !self.has(&format!("{path}/{key}/0")) {
+                places.push(format!("{path}/{key}"));
+            }
         }
         for index in 0.. {
             let handshake = format!("{path}/handshake/{index}");
@@ -243,6 +246,53 @@ impl Check<'_> {
         self.key(&rules::LP343, problem.0, problem.1.to_owned(), problem.2);
     }
 
+    /// What is blanked once a delivery is trusted tells nothing of it.
+    fn scrubbed(&mut self, path: &str, hook: &Hook) {
+        if !self.clean {
+            return;
+        }
+        let spec = self.spec;
+        let secret = hook.secret_places();
+        let mut read: Vec<(String, DeliveryPlace)> = Vec::new();
+        for (index, place) in hook.delivery_id.iter().enumerate() {
+            let at = format!("{path}/delivery_id/{index}");
+            let at = if self.has(&at) { at } else { format!("{path}/delivery_id") };
+            read.push((at, place.clone()));
+        }
+        if let HookScope::App { route, .. } = &hook.scope {
+            read.extend(route.iter().map(|place| (format!("{path}/route"), place.clone())));
+        }
+        if let Some(items) = &hook.items {
+            read.push((format!("{path}/items/at"), DeliveryPlace::Body(items.at.clone())));
+        }
+        // These point into an item.
+        let whole = |place: &DeliveryPlace| match (&hook.items, place) {
+            (Some(items), DeliveryPlace::Body(pointer)) => {
+                DeliveryPlace::Body(format!("{}/*{pointer}", items.at))
+            }
+            _ => place.clone(),
+        };
+        let id = hook.items.as_ref().and_then(|items| items.id.clone());
+        read.extend(id.map(|id| (format!("{path}/items/id"), whole(&DeliveryPlace::Body(id)))));
+        read.extend(hook.order_by.iter().map(|place| (format!("{path}/order_by"), whole(place))));
+        for event in spec.events.iter().filter(|event| event.hook.as_deref() == Some(&hook.key)) {
+            let at = join("/event", &event.key);
+            let matching = event.matching.places().map(|place| (format!("{at}/match"), whole(&place)));
+            let filter = event.filter.iter().map(|(place, _)| (format!("{at}/filter"), whole(place)));
+            read.extend(matching.chain(filter));
+        }
+        let blanked = read.into_iter().find(|(_, place)| secret.iter().any(|secret| secret.holds(place)));
+        if let Some((at, place)) = blanked {
+            let (DeliveryPlace::Header(name) | DeliveryPlace::Query(name) | DeliveryPlace::Body(name)) =
+                place;
+            // What a scheme implies has no place in the file.
+            let at = if self.has(&at) { at } else { format!("{path}/scrub") };
+            let at = if self.has(&at) { at } else { path.to_owned() };
+            let message = format!("`{name}` is a secret, which is blanked in what is kept");
+            self.key(&rules::LP349, &at, message, "name another place, or take it out of `scrub`");
+        }
+    }
+
     fn handshakes(&mut self, path: &str, hook: &Hook) {
         // What everybody may know shows nobody.
         let keyless = hook.signature.as_ref().is_none_or(|signature| {
@@ -330,5 +380,39 @@ fn is_public_key(text: &str) -> bool {
             text.trim().starts_with("-----BEGIN PUBLIC KEY-----")
                 && text.trim().ends_with("-----END PUBLIC KEY-----")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec;
+
+    /// What is said of a hook whose secret is `/items/*/secret`, with further keys and an event.
+    fn told(hook: &str, event: &str) -> Vec<(&'static str, u32)> {
+        let text = format!(
+            "schema = 1\nkey = \"tracker\"\nname = \"Tracker\"\nversion = \"0.1.0\"\ndescription = \"Issues in Tracker.\"\n\
+             documentation_url = \"https://tracker.example/docs\"\nsupport_email = \"support@tracker.example\"\n\
+             http.base_url = \"https://tracker.example\"\n[hook.h]\n\
+             signature = {{ scheme = \"shared-secret\", body = \"/items/*/secret\" }}\n{hook}\n\
+             [event.opened]\nname = \"Opened\"\nhook = \"h\"\n{event}\n"
+        );
+        let found = spec::parse("specs/tracker.toml", &text).diagnostics;
+        found.iter().map(|found| (found.code, found.labels[0].location.line)).collect()
+    }
+
+    #[test]
+    fn nothing_is_told_by_a_secret_also_within_items() {
+        let items = "items = { at = \"/items\", id = \"/id\" }";
+        assert_eq!(told(items, "match = { body = { \"/kind\" = \"opened\", \"/secrets\" = 1 } }"), []);
+        assert_eq!(told(items, "filter = { body = { \"/secret\" = \"{of}\" } }"), [("LP349", 15)]);
+        assert_eq!(told(items, "match = { body = { \"/secret/x\" = 1 } }"), [("LP349", 15)]);
+        assert_eq!(told("items = { at = \"/items\", id = \"/secret\" }", ""), [("LP349", 11)]);
+        assert_eq!(told("order_by = { body = \"/items/0/secret\" }", ""), [("LP349", 11)]);
+        assert_eq!(
+            told("delivery_id = { header = \"x-pin\" }\nscrub = { header = \"X-Pin\" }", ""),
+            [("LP349", 11)]
+        );
+        assert_eq!(told("delivery_id = { query = \"x-pin\" }\nscrub = { header = \"X-Pin\" }", ""), []);
+        assert_eq!(told("scrub = { header = \"X-A\", body = \"/b\" }", ""), [("LP341", 11)]);
     }
 }

@@ -57,6 +57,12 @@ pub fn join(
     check.found
 }
 
+/// A secret field somewhere in a schema.
+fn secret(schema: &Value) -> Option<Field<'_>> {
+    let mut fields = field::fields(schema).into_iter();
+    fields.find(|field| field.card("secret").is_some_and(|secret| secret == true))
+}
+
 struct Check<'a> {
     source: &'a Arc<Source>,
     spec: &'a Spec,
@@ -155,6 +161,14 @@ impl<'a> Check<'a> {
                     self.at(&rules::LP212, flow, message, "take a struct with `#[fields]`");
                 }
             }
+            // Those of webhooks and monitors, which are kept; an action's are whose card it is.
+            if flow.kind != FlowKind::Action
+                && let Some(secret) = secret(&flow.options)
+            {
+                let message = format!("the option `{}` of `{key}` is secret", secret.pointer);
+                let help = "make it a field of the connection, with `secret = true` in the spec";
+                self.at(&rules::LP234, flow, message, help);
+            }
             if flow.kind == FlowKind::Action {
                 match titles.get(flow.title.as_str()) {
                     Some(first) if first.key != flow.key => self.twice(
@@ -207,10 +221,7 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
-        let secret = field::fields(&flow.output)
-            .into_iter()
-            .find(|field| field.card("secret").is_some_and(|secret| secret == true));
-        if let Some(secret) = secret {
+        if let Some(secret) = secret(&flow.output) {
             let message = format!("`{key}` gives out the secret `{}`", secret.pointer);
             self.at(&rules::LP227, flow, message, "leave the field out of the output");
         }

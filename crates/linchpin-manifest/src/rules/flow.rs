@@ -130,4 +130,9 @@ LP233 Error "a pattern is not a regular expression"
 "Inputs are checked by the crate `regex` before a flow runs, and no value would fit. It knows no look-around and no back-references."
 bad "" + "#[fields]\nstruct Query {\n    #[field(pattern = \"^[a-z+$\")]\n    owner: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>"
 good "" + "#[fields]\nstruct Query {\n    #[field(pattern = \"^[a-z]+$\")]\n    owner: String,\n}\n/// List Issues\n#[action(read)]\nasync fn list_issues(cx: Context, Input(q): Input<Query>) -> Result<String>";
+
+LP234 Error "an option of a webhook or monitor is secret"
+"What a registration or a monitor was turned on with is kept as it is and shown to whoever looks after it. A secret is a field of the connection, which is sealed; a key that a service signs with is `SigningSecret`."
+bad "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, Options(o): Options<Watched>, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Watched {\n    #[field(secret)]\n    pass_phrase: String,\n}\n#[fields]\nstruct Member {\n    id: String,\n}"
+good "[event.member_joined]\nname = \"Member Joined\"" + "#[monitor(event = \"member_joined\", every = \"5m\", dedupe = \"/id\")]\nasync fn member_joined(cx: Context, Options(o): Options<Watched>, cursor: Cursor<String>) -> Result<Polled<Member, String>>\n#[fields]\nstruct Watched {\n    group: String,\n}\n#[fields]\nstruct Member {\n    id: String,\n}";
 }

@@ -873,6 +873,11 @@ static HOOK: Table = Table {
         ),
         may("response", Shape::Table(&HOOK_RESPONSE), "What a delivery is answered with at once."),
         may(
+            "scrub",
+            Shape::OneOrList(&Shape::Table(&PLACE)),
+            "Where secrets stand in a delivery beside what proves it, as a verification token that nobody checks any more; all are blanked before it is kept. A step `*` of a pointer is every item of a list.",
+        ),
+        may(
             "scope",
             Shape::Word(&[
                 ("registration", "Each registration has a URL of its own."),

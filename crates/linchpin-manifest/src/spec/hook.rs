@@ -27,6 +27,8 @@ pub struct Hook {
     pub order_by: Option<DeliveryPlace>,
     /// What a delivery is answered with at once.
     pub response: HookResponse,
+    /// Where secrets stand beside those that prove a delivery: see [`secret_places`](Hook::secret_places).
+    pub scrub: Vec<DeliveryPlace>,
     /// Whose URL deliveries come to.
     pub scope: HookScope,
     /// Where the service makes the key of a registration itself: JSON pointer into what the registering flow gives.
@@ -448,12 +450,51 @@ impl DeliveryMatch {
     pub fn is_empty(&self) -> bool {
         self.headers.is_empty() && self.query.is_empty() && self.body.is_empty()
     }
+
+    /// Where it looks.
+    pub fn places(&self) -> impl Iterator<Item = DeliveryPlace> {
+        let headers = self.headers.iter().map(|(name, _)| DeliveryPlace::Header(name.clone()));
+        let query = self.query.iter().map(|(name, _)| DeliveryPlace::Query(name.clone()));
+        let body = self.body.iter().map(|(pointer, _)| DeliveryPlace::Body(pointer.clone()));
+        headers.chain(query).chain(body)
+    }
 }
 
 impl Hook {
     /// Whether deliveries come to one URL of the whole connector.
     pub fn is_app(&self) -> bool {
         matches!(self.scope, HookScope::App { .. })
+    }
+
+    /// Where in a delivery stands what proves it, or a handshake, and what `scrub` names. It is blanked once the delivery is trusted,
+    /// so that who reads what is kept cannot forge another.
+    pub fn secret_places(&self) -> Vec<DeliveryPlace> {
+        let header = |name: &String| DeliveryPlace::Header(name.clone());
+        let mut places = match self.signature.as_ref().map(|signature| &signature.proof) {
+            Some(Proof::Detached(own)) => own.headers.iter().map(|set| header(&set.signature)).collect(),
+            Some(Proof::SharedSecret(own)) => vec![own.place.clone()],
+            Some(Proof::Jwt(own)) => vec![header(&own.header)],
+            Some(Proof::AwsSns(_) | Proof::Code) | None => Vec::new(),
+        };
+        places.extend(self.handshakes.iter().filter_map(|handshake| handshake.token.clone()));
+        places.extend(self.scrub.iter().cloned());
+        places
+    }
+}
+
+impl DeliveryPlace {
+    /// Whether what stands at `other` is part of what stands here; a step `*` of either stands for any.
+    pub fn holds(&self, other: &DeliveryPlace) -> bool {
+        match (self, other) {
+            (DeliveryPlace::Header(own), DeliveryPlace::Header(other)) => own.eq_ignore_ascii_case(other),
+            (DeliveryPlace::Query(own), DeliveryPlace::Query(other)) => own == other,
+            (DeliveryPlace::Body(own), DeliveryPlace::Body(other)) => {
+                let mut steps = other.split('/');
+                own.split('/')
+                    .all(|own| steps.next().is_some_and(|step| own == step || own == "*" || step == "*"))
+            }
+            _ => false,
+        }
     }
 }
 

@@ -69,11 +69,6 @@ impl Detached {
         Ok(Detached { own: own.clone(), headers: headers.collect::<Result<_>>()?, public })
     }
 
-    /// Every header of a signature, which nobody keeps.
-    pub(super) fn secret_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.headers.iter().map(|set| &set.signature)
-    }
-
     /// The set of headers that a delivery has: the first whose signature is there.
     pub(super) fn set(&self, delivery: &Delivery) -> Option<&Headers> {
         self.headers.iter().find(|set| delivery.headers.contains_key(&set.signature))

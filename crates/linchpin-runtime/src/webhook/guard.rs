@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, StatusCode,
+    header::{self, CONTENT_TYPE},
+};
 use linchpin::{
     Actor, Code, DateTime, Delivery, Error, Result, Secret,
     manifest::spec::{DeliveryPlace, Hook, HookScope, Items, Proof as Declared, SignatureKey},
@@ -19,7 +22,7 @@ use super::{
     fetcher::Fetcher,
     handshake::{self, Handshake},
     key::hex,
-    place::{Place, every, header, header_value, raw_at},
+    place::{self, Place, every, header_value, raw_at},
     refusal,
     sns::Sns,
     token::Token,
@@ -27,6 +30,9 @@ use super::{
 
 /// The longest identity, lane or routing key that stays as it is, in bytes.
 const LONGEST: usize = 128;
+
+/// Headers that may prove who somebody is, whatever the spec says of them.
+const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// What a delivery turned out to be.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ pub struct Guard {
     order_by: Option<Place>,
     route: Vec<Place>,
     response: Reply,
-    secret_headers: Vec<HeaderName>,
+    secrets: Vec<Place>,
 }
 
 /// How deliveries prove where they come from.
@@ -139,13 +145,8 @@ impl Guard {
         };
         let mut handshakes = hook.handshakes.iter().map(Handshake::new).collect::<Result<Vec<_>>>()?;
         handshakes.sort_by_key(|handshake| handshake.signed);
-        let mut secret_headers: Vec<HeaderName> = match &proof {
-            Proof::Detached(own) => own.secret_headers().cloned().collect(),
-            Proof::SharedSecret { place: Place::Header(name), .. } => vec![name.clone()],
-            Proof::Token(own) => vec![own.header().clone()],
-            _ => Vec::new(),
-        };
-        secret_headers.extend(handshakes.iter().filter_map(Handshake::secret_header).cloned());
+        let mut secrets = hook.secret_places().iter().map(Place::of).collect::<Result<Vec<_>>>()?;
+        secrets.extend(CREDENTIALS.map(Place::Header));
         let signed_id = match (signature.map(|signature| &signature.proof), &hook.delivery_id[..]) {
             (Some(Declared::Detached(own)), [DeliveryPlace::Header(name)]) => {
                 own.headers.iter().any(|set| set.id.as_ref() == Some(name))
@@ -166,7 +167,7 @@ impl Guard {
                 _ => Vec::new(),
             },
             response: response(&hook.response)?,
-            secret_headers,
+            secrets,
         })
     }
 
@@ -253,14 +254,21 @@ impl Guard {
         };
         match id.filter(|id| !id.is_empty()) {
             Some(id) => bounded(&id),
-            None => fingerprint(&delivery.body),
+            // Of the body as it is kept: the digest, which is kept too, then says nothing of a secret that could be guessed, and what
+            // comes again under the next key is still the same.
+            None => fingerprint(&self.scrub(delivery.clone()).body),
         }
     }
 
-    /// What happened, each as a delivery of its own with its identity: the items that the spec's `items` names, in their order, or the
-    /// delivery as it is. Nothing where the spec names a list and there is none.
+    /// What happened according to a delivery that has proved where it comes from, each as a delivery of its own with its identity: the
+    /// items that the spec's `items` names, in their order, or the whole. Nothing where the spec names a list and there is none.
+    ///
+    /// What could prove another delivery is gone, and so is what the spec's `scrub` names: headers are taken out, and so are HTTP's
+    /// own for credentials; a secret in the URL is `***`, and one in the body as many `*` as it has bytes. All else is as it came, byte
+    /// for byte.
     pub fn items(&self, delivery: Delivery) -> Vec<(String, Delivery)> {
         let identity = self.identity(&delivery);
+        let delivery = self.scrub(delivery);
         let Some(own) = &self.items else { return vec![(identity, delivery)] };
         let each = list_at(&delivery.body, &own.at).into_iter().enumerate();
         let each = each.map(|(index, item)| {
@@ -274,6 +282,11 @@ impl Guard {
             (id, item)
         });
         each.collect()
+    }
+
+    fn scrub(&self, mut delivery: Delivery) -> Delivery {
+        self.secrets.iter().for_each(|place| place.scrub(&mut delivery));
+        delivery
     }
 
     /// In which order deliveries are handed on: those of one value one after the other. Nothing where the spec does not say, or the delivery
@@ -340,11 +353,6 @@ impl Guard {
             }
         }
         Ok(delivery)
-    }
-
-    /// The headers that carry a signature or a secret, which are never stored.
-    pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.secret_headers.iter()
     }
 }
 
@@ -422,7 +430,7 @@ fn response(own: &linchpin::manifest::spec::HookResponse) -> Result<Reply> {
     let mut reply = Reply { body: own.body.clone().into(), ..Reply::default() };
     reply.status = StatusCode::from_u16(own.status).unwrap_or(StatusCode::OK);
     for (name, value) in &own.headers {
-        reply.headers.insert(header(name)?, header_value(value)?);
+        reply.headers.insert(place::header(name)?, header_value(value)?);
     }
     if !own.body.is_empty() && !reply.headers.contains_key(CONTENT_TYPE) {
         handshake::plain(&mut reply.headers, "text/plain; charset=utf-8");

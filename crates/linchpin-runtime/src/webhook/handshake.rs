@@ -72,14 +72,6 @@ impl Handshake {
         })
     }
 
-    /// The headers that carry a key.
-    pub(super) fn secret_header(&self) -> Option<&HeaderName> {
-        match &self.token {
-            Some(Place::Header(name)) => Some(name),
-            _ => None,
-        }
-    }
-
     /// The answer to a request; nothing where it is no such handshake.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod guard;
 mod handshake;
 mod key;
 mod place;
+mod scrub;
 mod sns;
 mod token;
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use linchpin::{Actor, Code, Delivery, Error, Result, manifest::spec::DeliveryPlace};
 use serde_json::{Value, value::RawValue};
 
+use super::scrub;
 use crate::outcome::value_at;
 
 /// A place in a delivery, ready to be looked at.
@@ -32,6 +33,15 @@ impl Place {
             Place::Header(name) => one(&delivery.headers, name)?.to_str().ok().map(Cow::Borrowed),
             Place::Query(name) => delivery.query(name),
             Place::Body(pointer) => plain(value_at(&delivery.body, pointer)?).map(Cow::Owned),
+        }
+    }
+
+    /// Takes out what stands there, wherever in the place it may be read: also where it is doubled.
+    pub(super) fn scrub(&self, delivery: &mut Delivery) {
+        match self {
+            Place::Header(name) => while delivery.headers.remove(name).is_some() {},
+            Place::Query(name) => scrub::query(&mut delivery.url, name),
+            Place::Body(pointer) => scrub::body(&mut delivery.body, &tokens(pointer)),
         }
     }
 
@@ -154,7 +164,7 @@ pub(super) fn every<'v>(value: &'v Value, pointer: &str) -> Option<Vec<&'v Value
 }
 
 /// An index has one spelling (RFC 6901 §4).
-fn index(token: &str) -> Option<usize> {
+pub(super) fn index(token: &str) -> Option<usize> {
     let spelled = token == "0" || !token.starts_with(['0', '+']);
     token.parse().ok().filter(|_| spelled)
 }

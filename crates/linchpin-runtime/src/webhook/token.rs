@@ -102,10 +102,6 @@ impl Token {
         Ok(Token { own: own.clone(), header: header(&own.header)? })
     }
 
-    pub(super) fn header(&self) -> &HeaderName {
-        &self.header
-    }
-
     pub(super) async fn verify(&self, fetcher: &Fetcher, delivery: &Delivery, now: DateTime) -> Result<()> {
         let value = one(&delivery.headers, &self.header).and_then(|value| value.to_str().ok());
         let value = value.filter(|text| !text.is_empty() && text.len() <= LONGEST_VALUE);

@@ -10,6 +10,7 @@ use linchpin_runtime::{
     Runtime,
     webhook::{self, Fetcher, Guard, Judged, Reply},
 };
+use proptest::prelude::*;
 
 /// A spec with the hook `h`, whose keys are these.
 fn spec(hook: &str) -> Spec {
@@ -99,12 +100,10 @@ async fn every_scheme_believes_what_it_signs_and_no_other_key() {
         assert!(believed(&guard, &sent, &[other, "", key]).await, "{scheme}, while keys rotate");
         assert!(!believed(&guard, &sent, &[other]).await, "{scheme}");
         assert!(!believed(&guard, &sent, &[""]).await && !believed(&guard, &sent, &[]).await, "{scheme}");
-        for name in guard
-            .secret_headers()
-            .filter(|name| sent.headers.contains_key(*name))
-            .cloned()
-            .collect::<Vec<_>>()
-        {
+        let kept = guard.items(sent.clone()).remove(0).1;
+        assert!(!format!("{kept:?}{:?}", kept.body).contains(key), "{scheme}: {kept:?}");
+        let proving = sent.headers.keys().filter(|name| !kept.headers.contains_key(*name));
+        for name in proving.cloned().collect::<Vec<_>>() {
             let mut bare = sent.clone();
             let value = bare.headers.remove(&name).unwrap();
             assert!(!believed(&guard, &bare, &[key]).await, "{scheme} without its header");
@@ -368,6 +367,128 @@ fn what_a_delivery_holds_is_told_apart_item_by_item() {
 
     let whole = guard("delivery_id = { body = \"/id\" }").items(delivery(&[], r#"{"id":"d"}"#));
     assert_eq!((whole.len(), whole[0].0.as_str(), &whole[0].1.body[..]), (1, "d", &br#"{"id":"d"}"#[..]));
+}
+
+#[test]
+fn what_could_prove_another_delivery_is_not_kept() {
+    let graph = "signature = { scheme = \"microsoft-graph\" }\nitems = { at = \"/value\", id = \"/id\" }";
+    let sent = delivery(
+        &[("authorization", "Bearer t"), ("x-a", "b")],
+        r#"{"value":[{"id":"1","clientState":"s\u0065cr\"et"} , {"id":"2","clientState":"secr\"et", "n":1.10}]}"#,
+    );
+    let items = guard(graph).items(sent);
+    let bodies: Vec<&[u8]> = items.iter().map(|(_, item)| &item.body[..]).collect();
+    assert_eq!(bodies[0], br#"{"id":"1","clientState":"*************"}"#);
+    assert_eq!(bodies[1], br#"{"id":"2","clientState":"********", "n":1.10}"#);
+    let names: Vec<&str> = items[0].1.headers.keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["x-a"]);
+
+    let own = guard(
+        "signature = { scheme = \"shared-secret\", query = \"a key\" }\n\
+         scrub = [{ body = \"/token\" }, { body = \"/who/*\" }, { header = \"X-Pin\" }, { query = \"pin\" }]\n\
+         handshake = [{ when = { query = { mode = \"hello\" } }, token = { body = \"/verify\" } }]",
+    );
+    let url = "https://hooks.example/in/1?a+key=k&b=a%20key&a%20key=l&pin=&pin=7&pin";
+    let mut sent = delivery(
+        &[("x-pin", "1"), ("x-pin", "2")],
+        r#"{"token":"one","who":[{"a":"b","n":[-10.5e3,true,null]},"\\"],"token" : "zwei ß","verify":"v","to\u006ben":7}"#,
+    );
+    sent.url = url.to_owned();
+    let kept = own.items(sent).remove(0).1;
+    assert_eq!(kept.url, "https://hooks.example/in/1?a+key=***&b=a%20key&a%20key=***&pin=&pin=***&pin");
+    assert!(kept.headers.is_empty());
+    let wanted = r#"{"token":"***","who":[{"a":"*","n":[-11.1e0,true,null]},"**"],"token" : "*******","verify":"*","to\u006ben":1}"#;
+    assert_eq!(kept.body, wanted);
+
+    // Beside what is no UTF-8, and what is no JSON has no such place.
+    let mut broken = delivery(&[], "");
+    for (body, wanted) in [
+        (&b"{\"a\":\"\xff\xfe\",\"token\":\"s\"}"[..], &b"{\"a\":\"\xff\xfe\",\"token\":\"*\"}"[..]),
+        (b"{\"token\":\"\xff\"}", b"{\"token\":\"*\"}"),
+        (b"token=s", b"token=s"),
+        (b"", b""),
+        (b"[[\"token\"]]", b"[[\"token\"]]"),
+    ] {
+        broken.body = body.to_vec().into();
+        assert_eq!(own.items(broken.clone()).remove(0).1.body, wanted);
+    }
+}
+
+#[test]
+fn who_has_no_id_is_told_by_what_is_kept() {
+    let own = guard("signature = { scheme = \"microsoft-graph\" }");
+    let id = |secret: &str, n: u8| {
+        own.identity(&delivery(&[], &format!(r#"{{"value":[{{"clientState":"{secret}","n":{n}}}]}}"#)))
+    };
+    assert_eq!(id("k1", 1), id("k1", 1));
+    assert_eq!(id("k1", 1), id("k2", 1), "also under the next key");
+    assert_ne!(id("k1", 1), id("k1", 2));
+    // An id in a header beside the signature's is found, though that one is taken out.
+    let svix = guard("signature = { scheme = \"standard-webhooks\" }");
+    let sent = delivery(&[("svix-id", "m1"), ("svix-timestamp", "1"), ("svix-signature", "v1,x")], "{}");
+    assert_eq!(svix.items(sent).remove(0).0, "m1");
+}
+
+/// A JSON text that holds a secret at `/items/*/token`, and how it looks without: with blanks, escapes and numbers as services write
+/// them.
+fn planted() -> impl Strategy<Value = (String, String)> {
+    let blank = "[ \n\t]{0,2}";
+    let text = r#"([a-z *ß€"\\/:,]|\PC){0,6}"#.prop_map(|text| json!(text).to_string());
+    let secret = (r#"[a-z"\\/ß€😀:]{0,8}"#, any::<bool>()).prop_map(|(text, escaped)| match escaped {
+        true => {
+            let escapes = text.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
+            format!("\"{}\"", escapes.collect::<String>())
+        }
+        false => json!(text).to_string(),
+    });
+    let leaf = prop_oneof![
+        text.clone(),
+        r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,2})?",
+        Just("true".to_owned()),
+        Just(r#"{"token":"not here","items":[{"token":"nor here"}]}"#.to_owned()),
+    ];
+    let item = (secret, leaf, any::<bool>(), [blank; 4]).prop_map(|(secret, leaf, first, [a, b, c, d])| {
+        let made = |secret: &str| {
+            let token = format!("{a}\"token\"{b}:{c}{secret}");
+            match first {
+                true => format!("{{{token},\"x\":{leaf}{d}}}"),
+                false => format!("{{\"x\":{leaf},{d}{token}}}"),
+            }
+        };
+        (made(&secret), made(&format!("\"{}\"", "*".repeat(secret.len() - 2))))
+    });
+    (prop::collection::vec(item, 0..4), text, blank).prop_map(|(items, name, blank)| {
+        let made = |items: Vec<String>| {
+            format!("{blank}{{\"y\":{name},\"items\":{blank}[{}] ,\"z\":\"token\"}}", items.join(","))
+        };
+        let (with, without) = items.into_iter().unzip();
+        (made(with), made(without))
+    })
+}
+
+proptest! {
+    #[test]
+    fn beside_secrets_a_body_stays_byte_for_byte((with, without) in planted()) {
+        let own = guard("scrub = { body = \"/items/*/token\" }");
+        let kept = own.items(delivery(&[], &with)).remove(0).1.body;
+        prop_assert_eq!(str::from_utf8(&kept).unwrap(), &without);
+        prop_assert!(linchpin::serde_json::from_slice::<Value>(&kept).is_ok());
+        let again = own.items(delivery(&[], &without)).remove(0).1.body;
+        prop_assert_eq!(again, kept);
+    }
+
+    #[test]
+    fn whatever_a_body_is_it_is_as_long_and_as_good_json_afterwards(
+        body in prop_oneof![prop::collection::vec(any::<u8>(), 0..40), r#"[\[\]{},:"\\tokenitems01e. ]{0,40}"#.prop_map(String::into_bytes)],
+        pointer in "(/(token|items|\\*|0)){0,3}",
+    ) {
+        let own = guard(&format!("scrub = {{ body = \"{pointer}\" }}"));
+        let sent = Delivery { body: body.clone().into(), ..Delivery::default() };
+        let kept = own.items(sent).remove(0).1.body;
+        prop_assert_eq!(kept.len(), body.len());
+        let is_json = |body: &[u8]| linchpin::serde_json::from_slice::<Value>(body).is_ok();
+        prop_assert!(!is_json(&body) || is_json(&kept));
+    }
 }
 
 #[test]

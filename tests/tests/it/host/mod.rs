@@ -1,5 +1,6 @@
 //! The life of a connection: from the form to the last token, over a store on the disk.
 
+mod app;
 mod crash;
 mod hook;
 mod life;

@@ -258,12 +258,48 @@ async fn what_slack_tells_an_app_becomes_an_event_and_a_wrong_delivery_does_not(
     world.ok(&send).await;
     // Nobody asked for reactions.
     world.ok(&["hook", "send", "slack.reaction_added", "--hook", id, "--via", &via]).await;
+
+    // To the app's URL, which says nothing of whom it is for.
+    let (url, key) = (format!("{via}/app/slack/events"), secret.display().to_string());
+    let to = |event, id| ["hook", "send", event, "--url", &url, "--signing-key", &key, "--id", id];
+    for (id, whom) in [
+        ("Ev2", &[][..]),
+        ("Ev3", &["--connection", "team"]),
+        ("Ev4", &["--routing-key", "T000000001/U000000000"]),
+    ] {
+        world.ok(&[&to("slack.message_posted", id)[..], whom].concat()).await;
+        assert_eq!(server.event()["connection"], "team", "{id}");
+    }
+    world.ok(&[&to("slack.message_posted", "Ev5")[..], &["--routing-key", "T9/U9"]].concat()).await;
+    let mut login = world.command(&["auth", "login", "slack", "--method", "bot_token", "--name", "other"]);
+    login.env("LINCHPIN_SLACK_TOKEN", linchpin_slack::mock::OTHER_TOKEN);
+    assert!(login.output().unwrap().status.success());
+    let several = [&to("slack.message_posted", "Ev6")[..], &["--connection", "other"]].concat();
+    let out = world.run(&several).await;
+    assert!(String::from_utf8_lossy(&out.stderr).contains("not registered for `other`"), "{out:?}");
+    let other = world.json(&["hook", "register", "other"]).await;
+    let out = world.run(&to("slack.message_posted", "Ev6")).await;
+    assert!(String::from_utf8_lossy(&out.stderr).contains("several accounts"), "{out:?}");
+    world.ok(&several).await;
+    assert_eq!(server.event()["connection"], "other");
+    world.ok(&["hook", "deregister", other["id"].as_str().unwrap()]).await;
+    for (whom, said) in [
+        (["--routing-key", "T000000001"], "whom a delivery is for"),
+        (["--connection", "nobody"], "there is no connection `nobody`"),
+    ] {
+        let out = world.run(&[&to("slack.message_posted", "Ev7")[..], &whom].concat()).await;
+        assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains(said), "{out:?}");
+    }
     assert_eq!(server.stop(), [""; 0]);
     let listed = world.json(&["hook", "deliveries"]).await;
-    let identities: Vec<_> =
-        listed.as_array().unwrap().iter().map(|entry| (&entry["identity"], &entry["state"])).collect();
-    assert_eq!(identities, [(&json!("Ev1"), &json!("done"))]);
-    let number = listed[0]["number"].to_string();
+    let identities: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["identity"].clone(), entry["state"].clone()))
+        .collect();
+    assert_eq!(identities, ["Ev6", "Ev4", "Ev3", "Ev2", "Ev1"].map(|id| (json!(id), json!("done"))));
+    let number = listed[4]["number"].to_string();
     let shown = world.ok(&["hook", "show", &number]).await;
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(
@@ -273,6 +309,8 @@ async fn what_slack_tells_an_app_becomes_an_event_and_a_wrong_delivery_does_not(
     assert!(!shown.to_string().contains("x-slack-signature"), "{shown}");
     world.ok(&["hook", "deregister", id]).await;
     assert_eq!(world.json(&["hook", "list"]).await, json!([]));
+    let out = world.run(&to("slack.message_posted", "Ev7")).await;
+    assert!(String::from_utf8_lossy(&out.stderr).contains("registered for no connection"), "{out:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

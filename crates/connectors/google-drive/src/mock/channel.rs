@@ -16,7 +16,8 @@ use super::{
 
 const HOUR: i64 = 3_600_000;
 
-/// How long a channel of changes lives at the most, in milliseconds.
+/// How long a channel of changes lives at the most, in milliseconds, and an hour where nothing is asked for
+/// (<https://developers.google.com/workspace/drive/api/guides/push>).
 const LONGEST: i64 = 7 * 24 * HOUR;
 
 /// A channel that lives.
@@ -83,6 +84,9 @@ impl State {
         living.filter(|channel| channel.expires > now).collect()
     }
 
+    /// What is no position is answered as Google answers it: 400 with the reason `invalid`. Positions do not expire
+    /// (<https://developers.google.com/workspace/drive/api/reference/rest/v3/changes/getStartPageToken>); how one would be refused that is
+    /// not taken any more is not documented, and is taken for the same here.
     fn position(&self, query: &HashMap<String, String>) -> Result<usize, Refused> {
         let position: usize =
             query.get("pageToken").and_then(|token| token.parse().ok()).ok_or_else(invalid)?;

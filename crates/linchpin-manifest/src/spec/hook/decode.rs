@@ -34,6 +34,7 @@ pub(in crate::spec) fn hook(key: &str, node: &Node) -> Hook {
             .and_then(|node| Some(Items { at: pointer(node, "at")?, id: pointer(node, "id") })),
         order_by: node.get("order_by").and_then(place),
         response: node.get("response").map(response).unwrap_or_default(),
+        scrub: one_or_list(node, "scrub").iter().filter_map(place).collect(),
         scope: match text(node, "scope").as_deref() {
             Some("app") => HookScope::App {
                 route: node.get("route").map(route).unwrap_or_default(),
