@@ -272,7 +272,7 @@ impl World {
     /// Whom the next event is for, and its message.
     async fn event(&mut self) -> (String, Value) {
         let event = self.events.recv().await.unwrap();
-        (event.connection, serde_json::from_str(event.data.get()).unwrap())
+        (event.connection, serde_json::from_str(&event.data.to_string()).unwrap())
     }
 }
 
