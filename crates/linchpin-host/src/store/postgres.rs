@@ -163,6 +163,7 @@ const MIGRATIONS: &[&str] = &[
     hook::MIGRATION,
     monitor::MIGRATION,
     monitor::WAKES,
+    hook::HELD,
 ];
 
 /// What goes with a connection, or is turned off.
@@ -694,7 +695,8 @@ impl Store for Postgres {
                     union all select min(keep_alive) from linchpin_connection
                         where keep_alive is not null and dead is null and state <> 'revoked'
                     union all select min(next) from linchpin_revocation where next is not null
-                    union all select min(greatest(next, held)) from linchpin_hook where next is not null
+                    union all select min(next) from linchpin_hook where next is not null and (held is null or held <= next)
+                    union all select min(held) from linchpin_hook where next is not null and held > next
                 ) as each";
             let row = self.row(sql, &[]).await?;
             Ok(row.map(|row| self.read(&row, to_time_if_any)).transpose()?.flatten())

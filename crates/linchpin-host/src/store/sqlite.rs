@@ -156,6 +156,7 @@ const MIGRATIONS: &[&str] = &[
     hook::MIGRATION,
     monitor::MIGRATION,
     monitor::WAKES,
+    hook::HELD,
 ];
 
 /// A [`Store`] in one file.
@@ -945,7 +946,8 @@ impl Store for Sqlite {
                     union all select min(keep_alive) from connection
                         where keep_alive is not null and dead is null and state <> 'revoked'
                     union all select min(next) from revocation where next is not null
-                    union all select min(max(next, coalesce(held, next))) from hook where next is not null
+                    union all select min(next) from hook where next is not null and (held is null or held <= next)
+                    union all select min(held) from hook where next is not null and held > next
                 )";
             connection.prepare_cached(sql)?.query_row((), read(to_time_if_any))
         })

@@ -796,6 +796,7 @@ async fn hooks_that_are_due_are_claimed(home: &Home) {
         let new = Hook { next: next.map(at), held: held.map(at), ..hook(id, "it") };
         assert!(store.hook_add(new).await.unwrap());
     }
+    assert_eq!(store.care_next().await.unwrap(), Some(at(10)));
     assert_eq!(store.hooks_due(at(9), at(99), 9).await.unwrap(), []);
     assert_eq!(store.hooks_due(at(20), at(99), 0).await.unwrap(), []);
     let due = store.hooks_due(at(20), at(99), 1).await.unwrap();
@@ -804,9 +805,11 @@ async fn hooks_that_are_due_are_claimed(home: &Home) {
     let due = store.hooks_due(at(20), at(99), 9).await.unwrap();
     assert_eq!(ids(&due, |one| &one.id), BTreeSet::from(["second"]));
     assert_eq!(store.hooks_due(at(20), at(99), 9).await.unwrap(), []);
+    assert_eq!(store.care_next().await.unwrap(), Some(at(21)));
     // A claim that ran out counts no more.
     let due = store.hooks_due(at(99), at(100), 9).await.unwrap();
     assert_eq!(ids(&due, |one| &one.id), BTreeSet::from(["first", "second", "third", "held"]));
+    assert_eq!(store.care_next().await.unwrap(), Some(at(100)), "the first claim that runs out");
 
     assert_eq!(store.hook_claim("first", at(99), at(200)).await.unwrap(), None, "somebody has it");
     let claimed = store.hook_claim("never", at(99), at(200)).await.unwrap().unwrap();
