@@ -386,8 +386,8 @@ pub(crate) async fn pass(store: &dyn Store, span: Duration, step: Duration, rest
         left = left.saturating_sub(step);
         for _ in 0..rest {
             // Both threads answer in order.
-            store.note("rest").await.unwrap();
-            store.note_once("rest", b"").await.unwrap();
+            let (read, written) = tokio::join!(store.note("rest"), store.note_once("rest", b""));
+            (read.unwrap(), written.unwrap());
             tokio::task::yield_now().await;
             calls += 2;
         }

@@ -105,11 +105,16 @@ async fn ten_thousand_idle_hooks_cost_next_to_nothing() {
     work.await.unwrap();
 
     // And when each of them has just been delivered to.
-    let hooks = host.stored_hooks();
+    let hooks = Arc::new(host.stored_hooks());
+    let mut found = tokio::task::JoinSet::new();
     for index in 0..HOOKS {
-        let found = hooks.find(&format!("token-{index}")).await.unwrap().expect("it is on");
-        assert_eq!(found.id, format!("{index:05}"));
+        let hooks = hooks.clone();
+        found.spawn(async move {
+            let found = hooks.find(&format!("token-{index}")).await.unwrap().expect("it is on");
+            assert_eq!(found.id, format!("{index:05}"));
+        });
     }
+    found.join_all().await;
     let grown = before.zip(resident()).map(|(before, after)| after.saturating_sub(before));
     eprintln!(
         "{HOOKS} idle hooks: {calls} store calls in a virtual day ({:.1} a minute), {} KiB more memory, {hooks:?}",
