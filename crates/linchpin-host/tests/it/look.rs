@@ -387,7 +387,8 @@ pub(crate) async fn pass(store: &dyn Store, span: Duration, step: Duration, rest
         for _ in 0..rest {
             // Both threads answer in order.
             let (read, written) = tokio::join!(store.note("rest"), store.note_once("rest", b""));
-            (read.unwrap(), written.unwrap());
+            read.unwrap();
+            written.unwrap();
             tokio::task::yield_now().await;
             calls += 2;
         }
