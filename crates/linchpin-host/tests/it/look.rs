@@ -22,6 +22,8 @@ use linchpin_host::{
 use linchpin_runtime::{Cancel, Clock};
 use linchpin_testing::TestClock;
 
+use super::sample::new_connection;
+
 const SPEC: &str = r#"
 schema = 1
 key = "tracker"
@@ -146,13 +148,8 @@ async fn host(folder: &Path, clock: &TestClock) -> Host {
 }
 
 async fn connect(host: &Host) {
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues { method: "none".to_owned(), ..ConnectionValues::default() },
-    };
+    let values = ConnectionValues { method: "none".to_owned(), ..ConnectionValues::default() };
+    let new = NewConnection { values, ..new_connection() };
     host.apply(new).await.unwrap().finish_unchecked().await.unwrap();
 }
 

@@ -54,14 +54,7 @@ async fn idle_host(folder: &std::path::Path) -> (Host, Arc<Sqlite>, Vault, Arc<V
     let host =
         Host::builder_shared(store.clone(), Vault::new(keys)).connector(connector(Variant::Nothing, SPEC));
     let host = host.clock(clock.clone()).public_url(PUBLIC).build().unwrap();
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues::default(),
-    };
-    host.apply(new).await.unwrap().finish_unchecked().await.unwrap();
+    host.apply(new_connection()).await.unwrap().finish_unchecked().await.unwrap();
     (host, store, vault, clock)
 }
 
