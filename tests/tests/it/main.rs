@@ -36,3 +36,17 @@ fn connect(
     let clock = std::sync::Arc::new(linchpin_testing::TestClock::at(std::time::SystemTime::now().into()));
     linchpin_runtime::Connection::builder(connector, values).base_url(uri).clock(clock).build().unwrap()
 }
+
+/// The connection `work`, before it is made.
+fn new_connection(
+    connector: &str,
+    values: linchpin::extract::ConnectionValues,
+) -> linchpin_host::NewConnection {
+    linchpin_host::NewConnection {
+        tenant: linchpin_host::DEFAULT_TENANT.to_owned(),
+        name: "work".to_owned(),
+        connector: connector.to_owned(),
+        owner: None,
+        values,
+    }
+}

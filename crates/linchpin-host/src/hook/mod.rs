@@ -446,8 +446,7 @@ impl Host {
     ) -> Result<Vec<(Hook, Error)>> {
         let mut left = Vec::new();
         for hook in self.of_connection(id).await? {
-            let id = hook.id.clone();
-            let claimed = match self.claim(&id).await {
+            let claimed = match self.claim(&hook.id).await {
                 Ok(claimed) => claimed,
                 Err(error) if error.code() == Code::HookBusy => {
                     left.push((hook, error));

@@ -9,6 +9,7 @@ use linchpin::{
     manifest::spec::{Hook as Spec, TimeUnit},
 };
 use linchpin_runtime::{Connection, Failed, Invocation, Output, webhook};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -26,8 +27,10 @@ use crate::{
 /// How long one call of a flow may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long one attempt may take, and then for how long its claim lasts beyond that.
+/// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(240);
+
+/// How long a claim lasts: longer than any attempt.
 pub(super) const HOLD: Duration = Duration::from_secs(300);
 
 /// How often a hook is looked at, give or take a tenth.
@@ -83,18 +86,11 @@ pub(super) struct Work {
     connection: Connection,
     spec: Spec,
     pub(super) row: Hook,
-    pub(super) secrets: Secrets,
+    secrets: Secrets,
     /// No call of a flow goes on beyond this.
     until: Instant,
     /// Whether nothing is left of it here.
     gone: bool,
-}
-
-/// What a look at the service found.
-enum Seen {
-    /// Nothing can be asked.
-    Unknown,
-    State(HookState),
 }
 
 impl Work {
@@ -288,8 +284,7 @@ impl Work {
             // Turned off before the service was asked for anything.
             return Ok(());
         }
-        let asked = self.call(flow, |call| call.event_url(&*url).signing_secret(key).run_id(run)).await;
-        match asked {
+        match self.call(flow, |call| call.event_url(&*url).signing_secret(key).run_id(run)).await {
             Ok(output) => self.take_registration(text(output), url, false).await,
             Err(failed) if refused(&failed) => {
                 (self.secrets.asked, self.secrets.next_key) = (None, None);
@@ -307,9 +302,8 @@ impl Work {
     async fn adopt(&mut self) -> Step<bool> {
         let Some(found) = self.listed().await? else { return Ok(false) };
         for found in found {
-            let known = self.secrets.registered.iter().chain(&self.secrets.old);
-            let known = known.into_iter().any(|own| self.same(own, &found.registered));
-            if known || !self.is_at(&found.url) {
+            let mut known = self.secrets.registered.iter().chain(&self.secrets.old);
+            if known.any(|own| self.same(own, &found.registered)) || !self.is_at(&found.url) {
                 continue;
             }
             let json = found.registered.to_string();
@@ -389,7 +383,7 @@ impl Work {
     }
 
     /// Takes back what the service registered for somebody who has lost the hook meanwhile.
-    async fn undo(&mut self, json: &str) -> Step {
+    async fn undo(&self, json: &str) -> Step {
         let registered: Value = serde_json::from_str(json).unwrap_or_default();
         if let Some(row) = self.host.store().hook(&self.row.id).await? {
             let kept = Secrets::open(self.host.vault(), &row)?;
@@ -416,6 +410,7 @@ impl Work {
 
 /// Staying.
 impl Work {
+    /// Does what is due for a registration that stands.
     async fn reconcile(&mut self) -> Step {
         self.take_back_old().await?;
         let now = self.now();
@@ -424,7 +419,7 @@ impl Work {
             return self.replace_beside().await;
         }
         if let Some(expires) = self.row.expires.filter(|expires| *expires <= now) {
-            return self.again(expires).await;
+            return self.register_anew(expires).await;
         }
         if self.secrets.url != self.url() {
             return self.mend(true).await;
@@ -432,7 +427,7 @@ impl Work {
         if self.secrets.renew.is_some_and(|renew| renew <= now) {
             return self.renew(false).await;
         }
-        let Seen::State(state) = self.look().await? else { return Ok(()) };
+        let Some(state) = self.look().await? else { return Ok(()) };
         let since = self.row.seen.unwrap_or(self.row.since);
         match state.status {
             HookStatus::Healthy => {
@@ -443,7 +438,7 @@ impl Work {
                 }
                 Ok(())
             }
-            HookStatus::Missing => self.again(since).await,
+            HookStatus::Missing => self.register_anew(since).await,
             _ => {
                 self.secrets.gap.get_or_insert(since);
                 self.mend(false).await
@@ -451,13 +446,12 @@ impl Work {
         }
     }
 
-    /// Asks the service how it is, and takes strays of ours back.
-    async fn look(&mut self) -> Step<Seen> {
-        let listed = self.listed().await?;
-        let mut seen = Seen::Unknown;
-        if let Some(found) = listed {
-            seen = self.sort(found).await?;
-        }
+    /// Asks the service how it is, and takes strays of ours back; `None` where nothing can be asked.
+    async fn look(&mut self) -> Step<Option<HookState>> {
+        let seen = match self.listed().await? {
+            Some(found) => Some(self.identify(found).await?),
+            None => None,
+        };
         let (Some(flow), Some(registered)) =
             (self.flow(FlowKind::WebhookCheck), self.secrets.registered.clone())
         else {
@@ -465,16 +459,8 @@ impl Work {
         };
         let url = self.url();
         match self.call(flow, |call| call.registered(registered).event_url(url)).await {
-            Ok(output) => {
-                let state = serde_json::from_str(&text(output)).map_err(|error| {
-                    Error::coded(
-                        Code::OutputInvalid,
-                        format!("`{}` gave no state of a hook: {error}", flow.name),
-                    )
-                })?;
-                Ok(Seen::State(state))
-            }
-            Err(failed) if failed.error.code() == Code::NotFound => Ok(Seen::State(HookState::missing())),
+            Ok(output) => Ok(Some(read(flow, output, "state of a hook")?)),
+            Err(failed) if failed.error.code() == Code::NotFound => Ok(Some(HookState::missing())),
             Err(failed) => Err(failed.error.into()),
         }
     }
@@ -485,20 +471,16 @@ impl Work {
         let flow = self.flow(FlowKind::WebhookList).filter(|_| !self.spec.is_app());
         let Some(flow) = flow else { return Ok(None) };
         let base = self.base();
-        let output = match self.call(flow, |call| call.event_base(base)).await {
-            Ok(output) => output,
+        match self.call(flow, |call| call.event_base(base)).await {
+            Ok(output) => Ok(Some(read(flow, output, "list of hooks")?)),
             // What had them is gone, and they with it.
-            Err(failed) if failed.error.code() == Code::NotFound => return Ok(Some(Vec::new())),
-            Err(failed) => return Err(failed.error.into()),
-        };
-        let found = serde_json::from_str(&text(output)).map_err(|error| {
-            Error::coded(Code::OutputInvalid, format!("`{}` gave no list of hooks: {error}", flow.name))
-        })?;
-        Ok(Some(found))
+            Err(failed) if failed.error.code() == Code::NotFound => Ok(Some(Vec::new())),
+            Err(failed) => Err(failed.error.into()),
+        }
     }
 
     /// Finds this hook in a list, and takes back those of ours that nobody here knows of.
-    async fn sort(&mut self, found: Vec<Listed>) -> Step<Seen> {
+    async fn identify(&mut self, found: Vec<Listed>) -> Step<HookState> {
         let registered = self.secrets.registered.clone().unwrap_or_default();
         let (mine, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| self.same(&registered, &found.registered));
@@ -524,11 +506,11 @@ impl Work {
                 }
             }
         }
-        Ok(Seen::State(match mine {
+        Ok(match mine {
             None => HookState::missing(),
             Some(mine) if mine.paused => HookState::paused(),
             Some(mine) => HookState::at(&mine.url, &self.url()),
-        }))
+        })
     }
 
     /// Whether a URL is of this installation, and of no hook that it has, other than this one.
@@ -560,8 +542,11 @@ impl Work {
 
     /// Renews it in its place, or where the connector cannot, by a registration beside it.
     pub(super) async fn renew(&mut self, rotate: bool) -> Step {
-        let Some(flow) = self.flow(FlowKind::WebhookRenew) else { return self.replace_beside().await };
-        let Some(registered) = self.secrets.registered.clone() else { return self.replace_beside().await };
+        let (Some(flow), Some(registered)) =
+            (self.flow(FlowKind::WebhookRenew), self.secrets.registered.clone())
+        else {
+            return self.replace_beside().await;
+        };
         let takes_key = super::takes(flow, Slot::SigningSecret);
         if rotate && !takes_key {
             return self.replace_beside().await;
@@ -583,7 +568,7 @@ impl Work {
             Ok(output) => self.take_registration(text(output), url, true).await,
             Err(failed) if failed.error.code() == Code::NotFound => {
                 let since = self.row.seen.unwrap_or(self.row.since);
-                self.again(since).await
+                self.register_anew(since).await
             }
             Err(failed) => {
                 if refused(&failed) {
@@ -632,8 +617,8 @@ impl Work {
         self.register().await
     }
 
-    /// Registers anew what the service no longer has, or says so.
-    async fn again(&mut self, since: DateTime) -> Step {
+    /// Registers anew what the service has no more; what happened after a time may have been missed.
+    async fn register_anew(&mut self, since: DateTime) -> Step {
         self.secrets.gap.get_or_insert(since);
         self.replace().await
     }
@@ -749,18 +734,25 @@ fn text(output: Output) -> String {
     }
 }
 
+/// What a flow gave, which should be a certain thing.
+fn read<T: DeserializeOwned>(flow: &FlowDescriptor, output: Output, what: &str) -> Result<T> {
+    serde_json::from_str(&text(output)).map_err(|error| {
+        Error::coded(Code::OutputInvalid, format!("`{}` gave no {what}: {error}", flow.name))
+    })
+}
+
 /// Whether an error is the store's, and says nothing of the service.
 fn is_ours(error: &Error) -> bool {
     matches!(error.code(), Code::StoreFailed | Code::KeyWrong | Code::SealBroken)
 }
 
 /// Whether a failure may be over by itself.
-pub(super) fn may_pass(error: &Error) -> bool {
+fn may_pass(error: &Error) -> bool {
     matches!(error.who_must_act(), Actor::Service | Actor::Nobody)
 }
 
 /// Whether it is sure that a failed call has changed nothing: it never got to a write, or each was answered with a refusal.
-pub(super) fn refused(failed: &Failed) -> bool {
+fn refused(failed: &Failed) -> bool {
     let told = matches!(
         failed.error.code(),
         Code::InputInvalid
@@ -785,7 +777,7 @@ pub(super) fn refused(failed: &Failed) -> bool {
     })
 }
 
-/// A point in time as a service writes it. Without I/O.
+/// A point in time as a service writes it.
 fn time(told: &Value, unit: TimeUnit) -> Option<DateTime> {
     let text = match told {
         Value::String(text) => text.clone(),

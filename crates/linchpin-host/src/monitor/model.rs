@@ -25,8 +25,8 @@ use super::{
 use crate::{
     ping::later,
     store::{
-        Claim, Commit, Committed, Connection, Entries, FailedLook, InboxStore, Monitor, MonitorStore,
-        NewEntry, NewMonitor, RunMode, Seen, Sqlite, State, Store, Subscription,
+        Claim, Commit, Committed, Connection, ConnectionStore, Entries, FailedLook, InboxStore, Monitor,
+        MonitorStore, NewEntry, NewMonitor, RunMode, Seen, Sqlite, State, Subscription,
     },
     vault::Sealed,
 };

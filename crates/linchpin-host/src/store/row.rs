@@ -4,24 +4,14 @@ use linchpin::DateTime;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Account, Cell, Change, Connection, GrantRow, Revocation, State,
+    Cell,
     inbox::{Entry, EntryState, NewEntry, Summary},
     monitor::{Monitor, Seen, Subscription},
 };
 use crate::vault::{Kind, Place, Sealed};
 
-/// The columns of a connection, in the order in which they are read.
-pub(super) const CONNECTION: &str = "id, tenant, name, connector, method, owner, fields, scopes, account, account_label, state, since, created, ping, next_ping";
-
-/// The columns of a revocation.
-pub(super) const REVOCATION: &str =
-    "id, connection, tenant, name, connector, method, sealed, created, attempts, last, next";
-
 /// The columns of a monitor `m` and its connection `c`.
 pub(super) const MONITOR: &str = "m.id, c.tenant, m.connection, c.name, c.connector, m.flow, m.options, m.created, m.cursor, m.cursor_at, m.started, m.generation, m.due, m.held_until, m.paused, m.failures, m.problem, m.last_run, m.last_found, m.stopped, m.wakes, m.reading_since, m.read_since";
-
-/// The columns of a grant.
-pub(super) const GRANT: &str = "generation, tokens, expires, dead, failures, retry_at";
 
 /// A row of any database; every column is a text, a number or bytes.
 pub(super) trait Columns {
@@ -66,63 +56,8 @@ pub(super) fn time_if_any(row: &dyn Columns, column: usize) -> Unread<Option<Dat
     Ok(row.number_if_any(column)?.map(read).transpose()?)
 }
 
-fn state(row: &dyn Columns, column: usize) -> Unread<State> {
-    let word = text(row, column)?;
-    Ok(State::named(&word).ok_or_else(|| format!("`{word}` is not a state"))?)
-}
-
-fn json_if_any<T: DeserializeOwned>(row: &dyn Columns, column: usize) -> Unread<Option<T>> {
+pub(super) fn json_if_any<T: DeserializeOwned>(row: &dyn Columns, column: usize) -> Unread<Option<T>> {
     Ok(row.text_if_any(column)?.map(|text| serde_json::from_str(&text)).transpose()?)
-}
-
-/// A connection of the columns [`CONNECTION`].
-pub(super) fn to_connection(row: &dyn Columns) -> Unread<Connection> {
-    let account = |id| Unread::Ok(Account { id, label: text(row, 9)? });
-    Ok(Connection {
-        id: text(row, 0)?,
-        tenant: text(row, 1)?,
-        name: text(row, 2)?,
-        connector: text(row, 3)?,
-        method: text(row, 4)?,
-        owner: row.text_if_any(5)?,
-        fields: sealed(row, 6)?,
-        scopes: json_if_any(row, 7)?.unwrap_or_default(),
-        identity: row.text_if_any(8)?.map(account).transpose()?,
-        state: state(row, 10)?,
-        since: time(row, 11)?,
-        created: time(row, 12)?,
-        ping: json_if_any(row, 13)?,
-        next_ping: time_if_any(row, 14)?,
-    })
-}
-
-/// A revocation of the columns [`REVOCATION`].
-pub(super) fn to_revocation(row: &dyn Columns) -> Unread<Revocation> {
-    Ok(Revocation {
-        id: text(row, 0)?,
-        connection: text(row, 1)?,
-        tenant: text(row, 2)?,
-        name: text(row, 3)?,
-        connector: text(row, 4)?,
-        method: text(row, 5)?,
-        sealed: sealed(row, 6)?,
-        created: time(row, 7)?,
-        attempts: number(row, 8)?,
-        last: json_if_any(row, 9)?,
-        next: time_if_any(row, 10)?,
-    })
-}
-
-/// A grant of the columns [`GRANT`].
-pub(super) fn to_grant(row: &dyn Columns) -> Unread<GrantRow> {
-    Ok(GrantRow {
-        generation: number(row, 0)?,
-        sealed: sealed(row, 1)?,
-        expires: time_if_any(row, 2)?,
-        dead: row.text_if_any(3)?,
-        failures: number(row, 4)?,
-        retry_at: time_if_any(row, 5)?,
-    })
 }
 
 /// An entry of number, attempts, source, identity, lane, head, body and time.
@@ -155,11 +90,6 @@ pub(super) fn to_summary(row: &dyn Columns) -> Unread<Summary> {
         problem: row.text_if_any(7)?,
         size: number(row, 8)?,
     })
-}
-
-/// State, time and reason of a change.
-pub(super) fn to_change(row: &dyn Columns) -> Unread<Change> {
-    Ok(Change { state: state(row, 0)?, at: time(row, 1)?, reason: text(row, 2)? })
 }
 
 /// Id and secret of an OAuth client.

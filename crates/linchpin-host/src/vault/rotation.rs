@@ -89,7 +89,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        store::{Client, Connection, Hook, HookStore, NewGrant, Revocation, Sqlite, Stage, State},
+        store::{
+            Client, Connection, ConnectionStore, Hook, HookStore, NewGrant, Revocation, Sqlite, Stage, State,
+        },
         vault::{Key, KeySource, Keys, Kind, Place, Sealed, home::tests::Memory, key_file::KeyFile, keys_of},
     };
 

@@ -10,7 +10,7 @@ use std::{
 
 use linchpin::DateTime;
 use linchpin_host::{
-    store::{Failure, Lease, NewGrant, Sqlite, Store},
+    store::{ConnectionStore, Failure, Lease, NewGrant, Sqlite},
     vault::{Kind, Sealed},
 };
 use proptest::prelude::*;

@@ -22,6 +22,8 @@ use linchpin_host::{
 use linchpin_runtime::{Cancel, Clock};
 use linchpin_testing::TestClock;
 
+use super::sample::new_connection;
+
 const SPEC: &str = r#"
 schema = 1
 key = "tracker"
@@ -140,13 +142,8 @@ async fn host(folder: &Path, clock: &TestClock) -> Host {
 }
 
 async fn connect(host: &Host) {
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues { method: "none".to_owned(), ..ConnectionValues::default() },
-    };
+    let values = ConnectionValues { method: "none".to_owned(), ..ConnectionValues::default() };
+    let new = NewConnection { values, ..new_connection() };
     host.apply(new).await.unwrap().finish_unchecked().await.unwrap();
 }
 
@@ -380,8 +377,9 @@ pub(crate) async fn pass(store: &dyn Store, span: Duration, step: Duration, rest
         left = left.saturating_sub(step);
         for _ in 0..rest {
             // Both threads answer in order.
-            store.note("rest").await.unwrap();
-            store.note_once("rest", b"").await.unwrap();
+            let (read, written) = tokio::join!(store.note("rest"), store.note_once("rest", b""));
+            read.unwrap();
+            written.unwrap();
             tokio::task::yield_now().await;
             calls += 2;
         }

@@ -12,7 +12,7 @@ use std::{
 
 use linchpin::DateTime;
 use linchpin_host::{
-    store::{Failure, Lease, Sqlite, Store},
+    store::{ConnectionStore, Failure, Lease, Sqlite},
     vault::{KeySource, Vault},
 };
 

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use linchpin::DateTime;
+use linchpin::{DateTime, extract::ConnectionValues};
 use linchpin_host::{
+    DEFAULT_TENANT, NewConnection,
     store::{
         Account, Attempt, Change, Connection, Hook, NewGrant, Ping, Revocation, Stage, State, TokenFate,
     },
@@ -23,6 +24,17 @@ pub(crate) fn sealed(kind: Kind, id: &str) -> Sealed {
 /// So many seconds after some day.
 pub(crate) fn at(seconds: i64) -> DateTime {
     DateTime::from_unix_millis(1_772_355_600_000 + seconds * 1000 + 7).unwrap()
+}
+
+/// The connection `work` of the connector `tracker`, before it is made.
+pub(crate) fn new_connection() -> NewConnection {
+    NewConnection {
+        tenant: DEFAULT_TENANT.to_owned(),
+        name: "work".to_owned(),
+        connector: "tracker".to_owned(),
+        owner: None,
+        values: ConnectionValues::default(),
+    }
 }
 
 /// A connection with nothing in it that may be left out; its id is its name.

@@ -12,12 +12,11 @@ use std::{
 use linchpin::{
     Connector,
     connector::SpecFile,
-    extract::ConnectionValues,
     http::{HeaderMap, HeaderName, HeaderValue},
     prelude::*,
 };
 use linchpin_host::{
-    DEFAULT_TENANT, Host, MonitorKey, NewConnection, NewHook, Notice, NoticeKind, handler,
+    DEFAULT_TENANT, Host, MonitorKey, NewHook, Notice, NoticeKind, handler,
     inbox::{DeliveryHead, Head, Inbox, InboxPolicy},
     store::{Entries, EntryState, NewEntry, RunMode, Sqlite, Subscription},
     vault::{KeySource, Vault},
@@ -25,6 +24,8 @@ use linchpin_host::{
 use linchpin_runtime::Cancel;
 use linchpin_testing::TestClock;
 use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::sample::new_connection;
 
 const SPEC: SpecFile = SpecFile {
     path: "specs/tracker.toml",
@@ -159,14 +160,7 @@ impl Process {
 }
 
 async fn connected(process: &Process) -> String {
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues::default(),
-    };
-    process.host.apply(new).await.unwrap().finish().await.unwrap();
+    process.host.apply(new_connection()).await.unwrap().finish().await.unwrap();
     let hook = NewHook {
         tenant: DEFAULT_TENANT.to_owned(),
         connection: "work".to_owned(),

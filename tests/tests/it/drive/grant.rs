@@ -15,7 +15,7 @@ use linchpin::{
 };
 use linchpin_google_drive::mock::{FOLDER_ID, GoogleDrive, TEXT};
 use linchpin_host::{
-    DEFAULT_TENANT, Host, HostBuilder, NewConnection,
+    DEFAULT_TENANT, Host, HostBuilder,
     store::{Sqlite, TokenFate},
     vault::{KeySource, Vault},
 };
@@ -113,14 +113,8 @@ pub(super) async fn builder(folder: &Path, uri: &str, issuer: &Issuer) -> HostBu
 
 /// Connects by a browser; gives the URL that it was sent to.
 pub(super) async fn connect(google: &Google, host: &Host) -> String {
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "google_drive".to_owned(),
-        owner: None,
-        values: ConnectionValues { method: "google".to_owned(), ..ConnectionValues::default() },
-    };
-    let application = host.apply(new).await.unwrap();
+    let values = ConnectionValues { method: "google".to_owned(), ..ConnectionValues::default() };
+    let application = host.apply(crate::new_connection("google_drive", values)).await.unwrap();
     let login = application.login("http://127.0.0.1:7777/callback").unwrap();
     let url = login.url().to_string();
     let callback = google.issuer.consent(login.url());

@@ -24,7 +24,7 @@ use linchpin::{
     serde_json::{self, Value, json},
 };
 use linchpin_host::{
-    DEFAULT_TENANT, Host, Lines, NewConnection,
+    DEFAULT_TENANT, Host, Lines,
     inbox::InboxPolicy,
     ingress::{FixedHooks, Ingress, IngressPolicy, Receiver, ServeLimits, serve},
     store::Sqlite,
@@ -289,13 +289,7 @@ async fn what_was_accepted_is_handed_on_however_often_the_server_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place(folder.path().to_owned());
     let host = place.host().await;
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues::default(),
-    };
+    let new = crate::new_connection("tracker", ConnectionValues::default());
     host.apply(new).await.unwrap().finish().await.unwrap();
 
     let sent = Arc::new(Sent::default());

@@ -6,7 +6,7 @@ use linchpin::{
     Code, Connector, Secret, connector::SpecFile, extract::ConnectionValues, prelude::*, serde_json::json,
 };
 use linchpin_host::{
-    DEFAULT_TENANT, Host, NewConnection,
+    DEFAULT_TENANT, Host,
     store::Sqlite,
     vault::{KeySource, Vault},
 };
@@ -55,20 +55,15 @@ async fn processes_together_send_no_more_than_the_service_allows() {
     let folder = tempfile::tempdir().unwrap();
     let hosts = [host(folder.path(), &server.uri()).await, host(folder.path(), &server.uri()).await];
     let fields = [("token".to_owned(), Secret::new("t0k3n"))].into();
-    let application = hosts[0].apply(NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "it".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues { method: "token".to_owned(), fields },
-    });
+    let values = ConnectionValues { method: "token".to_owned(), fields };
+    let application = hosts[0].apply(crate::new_connection("tracker", values));
     application.await.unwrap().finish().await.unwrap();
     let pinged = server.received_requests().await.unwrap().len();
 
     let calls = (0..20).map(|turn| {
         let host = hosts[turn % 2].clone();
         tokio::spawn(async move {
-            let connection = host.connection(DEFAULT_TENANT, "it").await?;
+            let connection = host.connection(DEFAULT_TENANT, "work").await?;
             host.runtime().run(Invocation::named(&connection, "get_me")?).await?;
             Ok::<_, linchpin::Error>(())
         })

@@ -19,10 +19,10 @@ use linchpin::{Code, DateTime, Result, flow::BoxFuture};
 use linchpin_host::{
     DEFAULT_TENANT, Host, HostBuilder,
     store::{
-        self, Attempt, Cell, Change, Claim, Client, Commit, Committed, Connection, Entries, EntryState,
-        FailedLook, Failure, Filter, GrantRow, Hook, HookFilter, HookStore, InboxStore, Lease, Monitor,
-        MonitorFilter, MonitorStore, NewEntry, NewGrant, NewMonitor, Ping, Put, Renewed, Revocation, Seen,
-        State, Store, Subscription, Summary,
+        self, Attempt, Cell, Change, Claim, Client, Commit, Committed, Connection, ConnectionStore, Entries,
+        EntryState, FailedLook, Failure, Filter, GrantRow, Hook, HookFilter, HookStore, InboxStore, Lease,
+        Monitor, MonitorFilter, MonitorStore, NewEntry, NewGrant, NewMonitor, Ping, Put, Renewed, Revocation,
+        RevocationStore, Seen, State, Store, Subscription, Summary,
     },
     vault::{self, KeyId, KeySource, Place, Sealed, Vault},
 };
@@ -364,7 +364,7 @@ impl InboxStore for Dying {
     }
 }
 
-impl Store for Dying {
+impl ConnectionStore for Dying {
     fn grant_lease(
         &self,
         id: &str,
@@ -397,7 +397,6 @@ impl Store for Dying {
     }
 
     as_before! {
-        care_next() -> Option<DateTime>;
         connection_add(new: Connection, grant: Option<NewGrant>) -> ();
         connection(id: &str) -> Option<Connection>;
         connection_named(tenant: &str, name: &str) -> Option<Connection>;
@@ -411,10 +410,21 @@ impl Store for Dying {
         grant(id: &str) -> Option<GrantRow>;
         grant_fail(id: &str, generation: u64, holder: &str, failure: Failure) -> bool;
         keep_alives_due(now: DateTime, until: DateTime, most: usize) -> Vec<Connection>;
+    }
+}
+
+impl RevocationStore for Dying {
+    as_before! {
         revocations_due(now: DateTime, until: DateTime, most: usize) -> Vec<Revocation>;
         revocations() -> Vec<Revocation>;
         revocation_failed(id: &str, attempt: Attempt, next: Option<DateTime>) -> bool;
         revocation_done(id: &str) -> bool;
+    }
+}
+
+impl Store for Dying {
+    as_before! {
+        care_next() -> Option<DateTime>;
         client_put(client: Client) -> ();
         client(connector: &str, method: &str) -> Option<Client>;
         note(name: &str) -> Option<Vec<u8>>;

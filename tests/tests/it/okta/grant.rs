@@ -1,13 +1,10 @@
 //! The life of a service app's tokens, through a host and without.
 
-use std::sync::Arc;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use linchpin::{Code, extract::ConnectionValues};
+use linchpin::Code;
 use linchpin_host::{
-    DEFAULT_TENANT, Host, NewConnection,
-    store::{Filter, Sqlite, State, TokenFate},
-    vault::{KeySource, Vault},
+    DEFAULT_TENANT,
+    store::{Filter, State, TokenFate},
 };
 use linchpin_okta::mock::{CLIENT_ID, DOMAIN, Fault, KEY_ID, TOKEN, USER};
 use linchpin_runtime::Invocation;
@@ -18,44 +15,14 @@ use wiremock::{Mock, Request, matchers};
 
 use super::{
     World,
+    home::Home,
     world::{api_token, run, service_app},
 };
 use crate::{auth::form, edge};
 
 const PUBLIC_KEY: &[u8] = include_bytes!("../auth/keys/rsa.public.der");
 
-/// An Okta, and a host that has a store in a folder of its own.
-struct Home {
-    world: World,
-    clock: TestClock,
-    host: Host,
-    _folder: tempfile::TempDir,
-}
-
 impl Home {
-    async fn with(values: ConnectionValues) -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let (world, clock) = (World::new().await, TestClock::new());
-        let path = folder.path().join("store.db");
-        let store = Sqlite::open(&path).unwrap();
-        let vault = Vault::unlock(&store, KeySource::beside(&path)).await.unwrap();
-        let host = Host::builder(store, vault)
-            .connector(linchpin_okta::connector())
-            .base_url("okta", world.okta.uri())
-            .clock(Arc::new(clock.clone()))
-            .build()
-            .unwrap();
-        let new = NewConnection {
-            tenant: DEFAULT_TENANT.to_owned(),
-            name: "work".to_owned(),
-            connector: "okta".to_owned(),
-            owner: None,
-            values,
-        };
-        host.apply(new).await.unwrap().finish().await.unwrap();
-        Home { world, clock, host, _folder: folder }
-    }
-
     async fn run(&self) -> linchpin::Result<Value> {
         let connection = self.host.connection(DEFAULT_TENANT, "work").await?;
         let invocation = Invocation::named(&connection, "get_user")?;
@@ -164,7 +131,7 @@ async fn what_okta_says_of_a_refused_exchange_is_told() {
 
 #[tokio::test]
 async fn a_service_app_is_kept_and_its_token_revoked_at_the_spec_s_endpoint() {
-    let home = Home::with(service_app()).await;
+    let home = Home::with(service_app(), TestClock::new()).await;
     assert_eq!(home.run().await.unwrap()["id"], USER);
     let token = home.token().await;
     assert!(home.world.okta.is_alive(&token));
@@ -179,7 +146,7 @@ async fn a_service_app_is_kept_and_its_token_revoked_at_the_spec_s_endpoint() {
 
 #[tokio::test]
 async fn an_api_token_is_kept_and_revoked_by_the_connector() {
-    let home = Home::with(api_token()).await;
+    let home = Home::with(api_token(), TestClock::new()).await;
     assert_eq!(home.run().await.unwrap()["id"], USER);
     assert_eq!(home.revoke().await, (fate("credentials", TokenFate::Revoked), true));
     assert!(!home.world.okta.is_alive(TOKEN));
@@ -187,7 +154,7 @@ async fn an_api_token_is_kept_and_revoked_by_the_connector() {
 
 #[tokio::test]
 async fn an_api_token_that_is_dead_already_is_told_apart() {
-    let home = Home::with(api_token()).await;
+    let home = Home::with(api_token(), TestClock::new()).await;
     home.world.run("revoke", json!({})).await.unwrap();
     assert_eq!(home.revoke().await, (fate("credentials", TokenFate::AlreadyGone), true));
 }
@@ -197,7 +164,7 @@ async fn a_revocation_that_fails_is_tried_again() {
     for (values, request) in
         [(api_token(), "DELETE /api/v1/api-tokens/current"), (service_app(), "POST /oauth2/v1/revoke")]
     {
-        let home = Home::with(values).await;
+        let home = Home::with(values, TestClock::new()).await;
         home.world.okta.break_on(request, Fault::ServerError);
         let (fates, done) = home.revoke().await;
         assert_eq!((fates[0].1, done), (TokenFate::Unreachable, false), "{request}");
@@ -210,7 +177,7 @@ async fn a_revocation_that_fails_is_tried_again() {
 
 #[tokio::test]
 async fn a_token_that_an_admin_has_revoked_fails_a_ping() {
-    let home = Home::with(api_token()).await;
+    let home = Home::with(api_token(), TestClock::new()).await;
     home.world.run("revoke", json!({})).await.unwrap();
     let pinged = home.host.ping(DEFAULT_TENANT, "work").await.unwrap();
     assert_eq!(pinged.connection.state, State::NeedsReauthorization);

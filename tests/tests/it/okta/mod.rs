@@ -6,6 +6,7 @@ mod command;
 mod fault;
 mod grant;
 mod group;
+mod home;
 mod hook;
 mod hybrid;
 mod list;

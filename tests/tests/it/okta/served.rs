@@ -8,11 +8,10 @@ use std::{
 
 use linchpin::{DateTime, Secret, extract::ConnectionValues};
 use linchpin_host::{
-    DEFAULT_TENANT, Event, Host, MonitorKey, NewConnection, NewHook, handler,
+    DEFAULT_TENANT, Event, Host, MonitorKey, NewHook, handler,
     inbox::{Inbox, InboxPolicy},
     ingress::{Ingress, IngressPolicy, ServeLimits, serve},
-    store::{Entries, Hook, Monitor, RunMode, Sqlite, Subscription},
-    vault::{KeySource, Vault},
+    store::{Entries, Hook, Monitor, RunMode, Subscription},
 };
 use linchpin_okta::{hook::HookEvent, mock::Okta};
 use linchpin_runtime::{Cancel, Clock as _, webhook::Fetcher};
@@ -20,7 +19,7 @@ use linchpin_testing::TestClock;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{World, world::api_token};
+use super::{World, home::Home, world::api_token};
 
 /// Long after the events that the mock's log begins with.
 const NOW: &str = "2026-03-01T09:00:00Z";
@@ -49,27 +48,8 @@ impl Served {
     }
 
     async fn with(values: ConnectionValues) -> Served {
-        let folder = tempfile::tempdir().unwrap();
-        let (world, clock) = (World::new().await, TestClock::at(NOW.parse().unwrap()));
-        let path = folder.path().join("store.db");
-        let store = Sqlite::open(&path).unwrap();
-        let vault = Vault::unlock(&store, KeySource::beside(&path)).await.unwrap();
-        let host = Host::builder(store, vault)
-            .connector(linchpin_okta::connector())
-            .base_url("okta", world.okta.uri())
-            .public_url("https://hooks.example")
-            .clock(Arc::new(clock.clone()))
-            .build()
-            .unwrap();
-        let new = NewConnection {
-            tenant: DEFAULT_TENANT.to_owned(),
-            name: "work".to_owned(),
-            connector: "okta".to_owned(),
-            owner: None,
-            values,
-        };
-        host.apply(new).await.unwrap().finish().await.unwrap();
-
+        let Home { world, clock, host, folder } =
+            Home::with(values, TestClock::at(NOW.parse().unwrap())).await;
         let inbox = host.inbox(InboxPolicy::default());
         let fetcher = Fetcher::new(host.runtime());
         let (hooks, policy) = (Arc::new(host.stored_hooks()), IngressPolicy::default());

@@ -87,13 +87,7 @@ async fn host(folder: &Path, world: &World, clock: &TestClock, secret: &str) -> 
 }
 
 fn new(values: ConnectionValues) -> NewConnection {
-    NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "slack".to_owned(),
-        owner: None,
-        values,
-    }
+    crate::new_connection("slack", values)
 }
 
 fn installation() -> NewConnection {

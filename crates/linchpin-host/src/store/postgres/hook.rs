@@ -37,6 +37,9 @@ pub(super) const MIGRATION: &str = r#"
         for each row execute function linchpin_check_key('sealed');
 "#;
 
+/// So that those that are claimed, of which there are few, are found among many.
+pub(super) const HELD: &str = "create index on linchpin_hook (held) where held is not null;";
+
 /// Turns the hooks of a connection off.
 const OFF: &str = "update linchpin_hook set stage = 'deregistering',
         since = case when stage = 'deregistering' then since else $2 end, next = null

@@ -45,6 +45,9 @@ pub(super) const MIGRATION: &str = "
     begin select raise(abort, 'the key was retired'); end;
 ";
 
+/// So that those that are claimed, of which there are few, are found among many.
+pub(super) const HELD: &str = "create index hook_held on hook (held) where held is not null;";
+
 /// Turns the hooks of a connection that is gone off.
 pub(super) const GONE: &str = "update hook set stage = 'deregistering', next = null where connection = ?1";
 

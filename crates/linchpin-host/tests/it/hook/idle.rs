@@ -54,14 +54,7 @@ async fn idle_host(folder: &std::path::Path) -> (Host, Arc<Sqlite>, Vault, Arc<V
     let host =
         Host::builder_shared(store.clone(), Vault::new(keys)).connector(connector(Variant::Nothing, SPEC));
     let host = host.clock(clock.clone()).public_url(PUBLIC).build().unwrap();
-    let new = NewConnection {
-        tenant: DEFAULT_TENANT.to_owned(),
-        name: "work".to_owned(),
-        connector: "tracker".to_owned(),
-        owner: None,
-        values: ConnectionValues::default(),
-    };
-    host.apply(new).await.unwrap().finish_unchecked().await.unwrap();
+    host.apply(new_connection()).await.unwrap().finish_unchecked().await.unwrap();
     (host, store, vault, clock)
 }
 
@@ -105,11 +98,16 @@ async fn ten_thousand_idle_hooks_cost_next_to_nothing() {
     work.await.unwrap();
 
     // And when each of them has just been delivered to.
-    let hooks = host.stored_hooks();
+    let hooks = Arc::new(host.stored_hooks());
+    let mut found = tokio::task::JoinSet::new();
     for index in 0..HOOKS {
-        let found = hooks.find(&format!("token-{index}")).await.unwrap().expect("it is on");
-        assert_eq!(found.id, format!("{index:05}"));
+        let hooks = hooks.clone();
+        found.spawn(async move {
+            let found = hooks.find(&format!("token-{index}")).await.unwrap().expect("it is on");
+            assert_eq!(found.id, format!("{index:05}"));
+        });
     }
+    found.join_all().await;
     let grown = before.zip(resident()).map(|(before, after)| after.saturating_sub(before));
     eprintln!(
         "{HOOKS} idle hooks: {calls} store calls in a virtual day ({:.1} a minute), {} KiB more memory, {hooks:?}",

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use linchpin::{Connector, connector::SpecFile, extract::ConnectionValues, prelude::*, serde_json::json};
+use linchpin::{Connector, connector::SpecFile, prelude::*, serde_json::json};
 use linchpin_host::{
     DEFAULT_TENANT, Host, NewConnection, NewHook, Notice,
     store::{HookFilter, Stage, Store},
@@ -23,7 +23,7 @@ use linchpin_runtime::{
 };
 use linchpin_testing::{HookEndpoint, HookProvider, ProvidedHook, TestClock, wiremock::MockServer};
 
-use super::home::Home;
+use super::{home::Home, sample::new_connection};
 
 macro_rules! spec {
     ($timeout:literal, $signature:literal) => {
@@ -209,13 +209,7 @@ impl World {
         let (store, keys) = (home.open().await, Keys::random().unwrap());
         let notices = Arc::new(Mutex::new(Vec::new()));
         let host = start(&store, &keys, &server, &clock, &notices, connector(variant, spec), PUBLIC);
-        let new = NewConnection {
-            tenant: DEFAULT_TENANT.to_owned(),
-            name: "work".to_owned(),
-            connector: "tracker".to_owned(),
-            owner: Some("ops@tracker.example".to_owned()),
-            values: ConnectionValues::default(),
-        };
+        let new = NewConnection { owner: Some("ops@tracker.example".to_owned()), ..new_connection() };
         host.apply(new).await.unwrap().finish().await.unwrap();
         World { service, clock, notices, variant, spec, server, store, keys, host, foreign, _home: home }
     }

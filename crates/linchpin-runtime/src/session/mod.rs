@@ -1,5 +1,10 @@
 //! One call at work: the pipeline that every request goes through.
 
+mod destination;
+mod exchange;
+mod flight;
+mod policy;
+
 use std::{
     fmt,
     pin::pin,
@@ -7,46 +12,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, HeaderValue, Method,
-    header::{ACCEPT, LOCATION, RANGE},
-};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
 use linchpin::{
     Code, Context, Error, FileRef, Response, Result, Secret,
     context::{Driver, Lock, Step},
     extract::ConnectionValues,
-    flow::{BoxFuture, Effect, FlowDescriptor, Idempotency, KindInfo},
+    flow::{BoxFuture, FlowDescriptor},
     manifest::spec::{ConfigSource, RateLimitScope, Spec},
-    request::{Body, Request, Target},
+    request::{Body, Request},
 };
-use tracing::{Instrument, Span};
+use tracing::Span;
 use url::Url;
 
+use self::destination::add_credentials;
+pub(crate) use self::{
+    destination::{destination, next_page, origin},
+    exchange::unreachable,
+    flight::Flight,
+    policy::{Policy, Stop},
+};
 use crate::{
-    body, charset,
-    client::{self, NotPublic, deepest, garbled},
-    clock, coding,
-    connection::{Connection, Ready, Signed},
-    egress::{self, Internal, Origin, Passage},
-    har::Exchange,
+    body, clock,
+    connection::{Connection, Signed},
+    egress::Passage,
     idempotency::Keys,
     limit::{self, Limiter, Permit, Refusal},
     observe,
     outcome::{self, Verdict},
     page,
     retry::{self, Decision, Failure},
-    runtime::{Cancel, Runtime},
-    signing, template,
-    trace::{Log, Record, Trace},
+    runtime::Runtime,
+    template,
+    trace::{Log, Trace},
     transfer::{self, Open, Progress},
 };
-
-/// How many redirects are followed for one request.
-const REDIRECTS: usize = 5;
-
-/// How long the URL may be that a redirect leads to, in bytes: one that grows each time would else become one that cannot be sent.
-const LONGEST_LINK: usize = 32 << 10;
 
 /// A request that a dry run stopped at, secrets replaced by `***`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,75 +103,6 @@ enum Tried {
         /// How long the service wants to be left alone.
         asked: Option<Duration>,
     },
-}
-
-/// What a call allows its requests.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Policy {
-    /// The key of the flow that makes them.
-    pub(crate) flow: &'static str,
-    /// What the call is known by, so that its writes carry the same keys when it is made again.
-    pub(crate) run: Option<String>,
-    /// When the call must be over, and how long it was given.
-    pub(crate) deadline: Option<(tokio::time::Instant, Duration)>,
-    /// Before which request a dry run stops.
-    pub(crate) stop: Stop,
-    /// Whether writes carry idempotency keys.
-    pub(crate) keyed: bool,
-    /// Whether requests may come twice that carry no key.
-    pub(crate) repeatable: bool,
-    /// Whether what is said and told is kept.
-    pub(crate) record: bool,
-    /// By what whoever made the call takes it back.
-    pub(crate) cancel: Option<Cancel>,
-}
-
-impl Policy {
-    /// What a flow allows by its nature.
-    pub(crate) fn of(flow: &FlowDescriptor) -> Policy {
-        // A registration whose answer was lost is made again under the same id, and so becomes one where the service knows keys.
-        let keyed = matches!(
-            flow.kind,
-            KindInfo::Action { idempotency: Some(Idempotency::Key), .. } | KindInfo::WebhookRegister { .. }
-        );
-        Policy { flow: flow.name, keyed, repeatable: flow.repeatable() && !keyed, ..Policy::default() }
-    }
-}
-
-/// Before which request a call stops.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum Stop {
-    /// Before none.
-    #[default]
-    Never,
-    /// Before the first other than GET or HEAD.
-    AtWrite,
-    /// Before the first.
-    AtOnce,
-}
-
-impl Stop {
-    /// Where a dry run of a flow stops, so that nothing changes at the service.
-    pub(crate) fn of(flow: &FlowDescriptor) -> Stop {
-        match flow.kind {
-            KindInfo::Action { effect: Effect::Read, .. } => Stop::Never,
-            KindInfo::Action { .. }
-            | KindInfo::WebhookRegister { .. }
-            | KindInfo::WebhookDeregister { .. }
-            | KindInfo::WebhookRenew { .. } => Stop::AtWrite,
-            // Some services kill tokens by a GET.
-            KindInfo::Revoke => Stop::AtOnce,
-            _ => Stop::Never,
-        }
-    }
-
-    fn is_before(self, safe: bool) -> bool {
-        match self {
-            Stop::Never => false,
-            Stop::AtWrite => !safe,
-            Stop::AtOnce => true,
-        }
-    }
 }
 
 impl Session {
@@ -550,115 +481,6 @@ impl Session {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(planned);
         Error::coded(Code::DryRun, message)
     }
-
-    /// Sends, follows redirects, and reads the answer. The body of a good one stays unread where that is asked for.
-    async fn exchange(
-        &self,
-        attempt: Attempt<'_>,
-        mut url: Url,
-        mut passage: Passage,
-        mut headers: HeaderMap,
-        flight: &mut Flight,
-    ) -> Result<(Response, Option<reqwest::Body>)> {
-        let ready = &*self.connection.0;
-        let Attempt { request, safe, key, signed, resend, streams } = attempt;
-        let mut redirects = 0;
-        let mut body = body::carried(request, signed)?;
-        loop {
-            let shown: Arc<str> = Arc::from(url.as_str());
-            flight.start(request, &shown, resend);
-            let authenticated = passage.trusted && signed.is_some();
-            let identity = ready.identity.as_ref().filter(|_| authenticated);
-            let client = self.runtime.clients().get(url.scheme(), passage.reach, identity)?;
-            if streams || request.headers.contains_key(RANGE) {
-                coding::ask_plain(&mut headers);
-            }
-            if authenticated {
-                signing::sign(&self.runtime, ready, &request.method, &mut url, &mut headers, body.as_ref())?;
-            }
-            let mut outgoing = reqwest::Request::new(request.method.clone(), url);
-            *outgoing.headers_mut() = headers;
-            *outgoing.body_mut() = match (&body, &flight.progress) {
-                (None, _) => None,
-                (Some(Body::Parts(parts)), Some(progress)) => Some(transfer::body(parts, progress).await?),
-                (Some(Body::Parts(_)), None) => None,
-                (Some(Body::Bytes(bytes)), _) => Some(bytes.clone().into()),
-            };
-            flight.unsent = false;
-            if self.policy.record {
-                flight.kept =
-                    Some(Box::new(Exchange::new(ready.clock.now(), outgoing.headers(), body.as_ref())));
-            }
-            let answer = client.execute(outgoing).instrument(flight.span.clone()).await.map_err(|error| {
-                flight.unsent = error.is_connect();
-                unreachable(&shown, &error)
-            })?;
-            let mut answer = coding::undo(answer);
-            let status = answer.status();
-            flight.answered(status.as_u16(), answer.headers());
-            for limiter in self.limiters().iter().filter(|_| passage.trusted) {
-                let now = ready.clock.now();
-                if let Some(wait) = limiter.used_up(answer.headers(), now) {
-                    limiter.hold(now, wait).await;
-                }
-            }
-
-            let next = match safe && is_redirect(status.as_u16()) {
-                true => redirect_target(&shown, answer.headers())?,
-                false => None,
-            };
-            let Some(next) = next else {
-                let headers = std::mem::take(answer.headers_mut());
-                let mut response = Response::new(status, headers, Bytes::new(), shown);
-                let judged = || {
-                    outcome::judge(
-                        &ready.spec.http,
-                        &ready.patterns,
-                        &request.method,
-                        &response,
-                        &*ready.clock,
-                    )
-                };
-                if streams && status.is_success() && matches!(judged(), Verdict::Good) {
-                    return Ok((response, Some(answer.into())));
-                }
-                let limit = ready.spec.http.limits.body;
-                response.body = read_body(&mut answer, limit, &response.url, flight).await?;
-                charset::to_utf8(&mut response);
-                if let Some(kept) = &mut flight.kept {
-                    kept.read(&response.body);
-                }
-                return Ok((response, None));
-            };
-            redirects += 1;
-            if redirects > REDIRECTS {
-                let message =
-                    format!("the service redirects more than {REDIRECTS} times; the last link was `{next}`");
-                return Err(Error::coded(Code::Rejected, message).status(status.as_u16()));
-            }
-            passage = ready.allowed.anywhere(&next, self.runtime.clients().internal())?;
-            url = next;
-            headers = if passage.trusted {
-                if let Some(signed) = signed {
-                    add_credentials(&mut url, &signed.query);
-                }
-                self.headers(request, signed, key)
-            } else {
-                body.clone_from(&request.body);
-                elsewhere(ready, request)
-            };
-            flight.land();
-        }
-    }
-}
-
-/// The headers for a host that is not the connector's: whatever the flow put into headers of its own stays behind.
-fn elsewhere(ready: &Ready, request: &Request) -> HeaderMap {
-    let mut headers = ready.open_headers.clone();
-    if let Some(accept) = request.headers.get(ACCEPT) {
-        headers.insert(ACCEPT, accept.clone());
-    }
-    headers
 }
 
 /// A time for people: fractions of a second where there are few of them.
@@ -672,283 +494,12 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
-/// Where a request goes, and how it may go there.
-pub(crate) fn destination(ready: &Ready, request: &Request, internal: &Internal) -> Result<(Url, Passage)> {
-    match &request.target {
-        Target::Path(path) => {
-            // Set, not parsed with the base: a path can then lead nowhere else, and the host is not read again.
-            let (path, own) =
-                path.split_once('?').map_or((path.as_str(), None), |(path, own)| (path, Some(own)));
-            let mut url = ready.base.clone();
-            let base = url.path().trim_end_matches('/');
-            let slash = if path.starts_with('/') || path.is_empty() { "" } else { "/" };
-            let joined = [base, slash, path].concat();
-            url.set_path(&joined);
-            url.set_query(own);
-            append(&mut url, request);
-            let passage = ready.allowed.request(&url, internal)?;
-            Ok((url, passage))
-        }
-        Target::Url(text) => {
-            let mut url = Url::parse(text).map_err(|error| invalid(text, &error.to_string()))?;
-            append(&mut url, request);
-            let passage = ready.allowed.request(&url, internal)?;
-            Ok((url, passage))
-        }
-        Target::Next { link, from } => {
-            let mut url = next_page(from, link)?;
-            append(&mut url, request);
-            // The page itself may have come from elsewhere, by a redirect.
-            let passage = ready.allowed.anywhere(&url, internal)?;
-            Ok((url, passage))
-        }
-    }
-}
-
-fn append(url: &mut Url, request: &Request) {
-    let query = request.encoded_query();
-    if !query.is_empty() {
-        let joined = match url.query() {
-            Some(before) if !before.is_empty() => format!("{before}&{query}"),
-            _ => query,
-        };
-        url.set_query(Some(&joined));
-    }
-}
-
-/// The URL of the next page, which must be where this page came from.
-pub(crate) fn next_page(from: &str, link: &str) -> Result<Url> {
-    let page = Url::parse(from).map_err(|error| invalid(from, &error.to_string()))?;
-    let mut url = page.join(link).map_err(|error| {
-        let place = page.origin().ascii_serialization();
-        let message = format!("`{place}` gives `{link}` as its next page, which is not a URL: {error}");
-        Error::coded(Code::ResponseMalformed, message).position(link)
-    })?;
-    let stays = Origin::of(&page).is_some_and(|origin| origin.holds(&url));
-    if !stays || !url.username().is_empty() || url.password().is_some() {
-        let message = format!(
-            "the list goes on at `{}`, which is not where `{}` came from",
-            url.origin().ascii_serialization(),
-            page.origin().ascii_serialization()
-        );
-        return Err(Error::coded(Code::PagingElsewhere, message).position(link));
-    }
-    url.set_fragment(None);
-    Ok(url)
-}
-
-fn invalid(url: &str, problem: &str) -> Error {
-    Error::coded(Code::RequestInvalid, format!("`{url}` is not a URL that can be requested: {problem}"))
-}
-
-/// Adds the query parameters that are credentials, unless a link of the service has them already.
-fn add_credentials(url: &mut Url, credentials: &[(String, String)]) {
-    for (name, value) in credentials {
-        if url.query_pairs().all(|(given, _)| given != name.as_str()) {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-    }
-}
-
 /// A random number from 0 up to 1. Where none can be had the pauses are of the usual length, and are no secret.
 fn chance() -> f64 {
     let mut random = [0; 4];
     match getrandom::fill(&mut random) {
         Ok(()) => f64::from(u32::from_le_bytes(random)) / (f64::from(u32::MAX) + 1.0),
         Err(_) => 0.5,
-    }
-}
-
-fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
-}
-
-/// Where a redirect leads; none when it does not say.
-fn redirect_target(from: &str, headers: &HeaderMap) -> Result<Option<Url>> {
-    let Some(location) = headers.get(LOCATION) else { return Ok(None) };
-    let malformed = || {
-        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-        Error::coded(
-            Code::ResponseMalformed,
-            format!("`{from}` redirects to `{location}`, which is not a URL that can be requested"),
-        )
-    };
-    let location = location.to_str().map_err(|_| malformed())?;
-    let mut url = Url::parse(from).and_then(|from| from.join(location)).map_err(|_| malformed())?;
-    url.set_fragment(None);
-    match url.as_str().len() {
-        ..=LONGEST_LINK => Ok(Some(url)),
-        _ => Err(malformed()),
-    }
-}
-
-/// Reads the body, and stops where it is too large.
-async fn read_body(
-    answer: &mut reqwest::Response,
-    limit: u64,
-    url: &str,
-    flight: &mut Flight,
-) -> Result<Bytes> {
-    let too_large = || {
-        let place = url.split(['?', '#']).next().unwrap_or_default();
-        let message = format!(
-            "the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`"
-        );
-        Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight))
-    };
-    // A HEAD has the length of what it does not send.
-    if flight.has_body() && answer.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let mut first = Bytes::new();
-    let mut rest: Option<BytesMut> = None;
-    let mut count = 0;
-    while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(url, &error))? {
-        count += chunk.len() as u64;
-        flight.received(count);
-        if count > limit {
-            let place = url.split(['?', '#']).next().unwrap_or_default();
-            let message = format!(
-                "the answer from `{place}` is larger than {limit} bytes, the limit of `http.limits.body`"
-            );
-            return Err(Error::coded(Code::ResponseTooLarge, message).status(answer_status(flight)));
-        }
-        match &mut rest {
-            Some(rest) => rest.extend_from_slice(&chunk),
-            // Most answers come in one piece, which is then not copied.
-            None if first.is_empty() => first = chunk,
-            None => {
-                let mut all = BytesMut::with_capacity(first.len() + chunk.len());
-                all.extend_from_slice(&first);
-                all.extend_from_slice(&chunk);
-                rest = Some(all);
-            }
-        }
-    }
-    Ok(rest.map_or(first, BytesMut::freeze))
-}
-
-fn answer_status(flight: &Flight) -> u16 {
-    flight.record.as_ref().and_then(|record| record.status).unwrap_or_default()
-}
-
-/// The origin of a URL, for messages.
-pub(crate) fn origin(url: &str) -> String {
-    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-}
-
-/// The error for a request that got no complete answer.
-pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
-    let cause = deepest(error);
-    if let Some(NotPublic(name)) = cause.downcast_ref() {
-        return egress::not_public(name.as_str());
-    }
-    if let Some(corrupt) = cause.downcast_ref::<coding::Corrupt>() {
-        return corrupt.error(url);
-    }
-    let place = origin(url);
-    if let Some(garbled) = garbled(&place, error) {
-        return garbled;
-    }
-    let message = if error.is_connect() && error.is_timeout() {
-        format!("`{place}` took no connection within {}", seconds(client::CONNECT))
-    } else if error.is_connect() {
-        format!("`{place}` cannot be reached: {cause}")
-    } else if error.is_builder() {
-        return Error::coded(
-            Code::RequestInvalid,
-            format!("the request to `{place}` cannot be sent: {cause}"),
-        );
-    } else {
-        format!("the exchange with `{place}` broke off: {cause}")
-    };
-    Error::coded(Code::Unreachable, message)
-}
-
-/// A request on its way; whatever becomes of it, the trace will have it.
-pub(crate) struct Flight {
-    log: Trace,
-    record: Option<Record>,
-    since: Instant,
-    /// Whether nothing of it can have reached the service.
-    unsent: bool,
-    /// How a body that is a stream goes up.
-    progress: Option<Arc<Progress>>,
-    /// Its span, for whoever watches.
-    span: Span,
-    /// What was said, where the call is recorded.
-    kept: Option<Box<Exchange>>,
-    /// That it is under way, for whoever counts.
-    permits: Vec<Permit>,
-}
-
-impl Flight {
-    fn start(&mut self, request: &Request, url: &Arc<str>, resend: u32) {
-        self.since = Instant::now();
-        let record = Record {
-            method: request.method.clone(),
-            url: url.clone(),
-            status: None,
-            time: Duration::ZERO,
-            sent: request.body.as_ref().and_then(Body::size).unwrap_or_default(),
-            received: 0,
-            error: None,
-        };
-        self.span = observe::request(&record, resend);
-        self.record = Some(record);
-    }
-
-    /// The URL that was asked last.
-    fn url(&self) -> Arc<str> {
-        self.record.as_ref().map(|record| record.url.clone()).unwrap_or_default()
-    }
-
-    fn has_body(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.method != Method::HEAD)
-    }
-
-    fn answered(&mut self, status: u16, headers: &HeaderMap) {
-        if let Some(record) = &mut self.record {
-            record.status = Some(status);
-        }
-        if let Some(kept) = &mut self.kept {
-            kept.answered(headers);
-        }
-    }
-
-    pub(crate) fn received(&mut self, count: u64) {
-        if let Some(record) = &mut self.record {
-            record.received = count;
-        }
-    }
-
-    pub(crate) fn fail(&mut self, code: Code) {
-        if let Some(record) = &mut self.record {
-            record.error = Some(code);
-        }
-        self.land();
-    }
-
-    pub(crate) fn land(&mut self) {
-        if let Some(mut record) = self.record.take() {
-            record.time = self.since.elapsed();
-            if let Some(progress) = &self.progress {
-                record.sent = progress.sent();
-            }
-            if let Some(mut kept) = self.kept.take() {
-                kept.ended(&record);
-                self.log.0.keep(*kept);
-            }
-            observe::requested(&std::mem::replace(&mut self.span, Span::none()), &record);
-            self.log.0.add(record);
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        // Still on its way: whoever waited for it has gone.
-        self.fail(Code::Cancelled);
     }
 }
 
@@ -1019,39 +570,5 @@ impl Driver for Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({:?})", self.connection)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use linchpin::{Connector, connector::SpecFile};
-
-    use super::*;
-
-    const SPEC: SpecFile = SpecFile {
-        path: "specs/tracker.toml",
-        text: r#"
-            schema = 1
-            key = "tracker"
-            name = "Tracker"
-            version = "0.1.0"
-            http = { base_url = "https://tracker.example", headers = { X-Version = "3" } }
-            auth.token = { kind = "bearer", fields.token = { label = "Token", secret = true } }
-        "#,
-    };
-
-    #[test]
-    fn elsewhere_neither_credentials_nor_the_flows_headers_go_along() {
-        let connector = Connector::builder(SPEC).build().unwrap();
-        let fields = [("token".to_owned(), "t0k3n".to_owned().into())].into();
-        let connection = Connection::new(&connector, ConnectionValues { method: "token".into(), fields });
-        let mut request = Request::new(Method::GET, Target::Path("/thing".into()));
-        request.headers.insert("x-secret", HeaderValue::from_static("7"));
-        request.headers.insert(ACCEPT, HeaderValue::from_static("image/png"));
-        let headers = elsewhere(&connection.unwrap().0, &request);
-        let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["accept", "accept-encoding", "user-agent", "x-version"]);
-        assert_eq!(headers[ACCEPT], "image/png");
     }
 }
