@@ -192,7 +192,7 @@ pub struct Input<T>(pub T);
 /// Design-time options: chosen once by whoever puts the card into a flow, the same at each run.
 ///
 /// Those of webhooks and monitors are kept as they are beside the registration or the monitor, and shown to whoever looks after it, so that no
-/// secret is an option: it is a field of the [`Connection`], which is sealed.
+/// secret is an option: it is a field of the `Connection`, which is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options<T>(pub T);
 
