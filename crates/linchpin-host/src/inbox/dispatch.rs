@@ -1,8 +1,12 @@
 //! Entries on their way out: attempted, attempted again, and given up.
 
 use std::{
-    future::Future,
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -103,8 +107,6 @@ impl Inbox {
                 () = shared.queue.short() => {
                     working.spawn(work(shared.clone(), handle.clone(), stop.clone()));
                 }
-                // One that ends before the queue is closed has panicked.
-                Some(_) = working.join_next(), if !working.is_empty() => shared.queue.lost(),
                 () = shared.wake.notified() => store.look = Instant::now(),
                 () = tokio::time::sleep_until(store.look.min(tidy).min(count)) => {}
             }
@@ -216,7 +218,7 @@ async fn work<H: Handle>(shared: Arc<Shared>, handle: Arc<H>, stop: Cancel) {
 impl Shared {
     async fn attempt(self: &Arc<Self>, handle: &impl Handle, entry: &Entry) {
         let limit = self.policy.attempt;
-        let handled = match tokio::time::timeout(limit, handle.handle(entry)).await {
+        let handled = match tokio::time::timeout(limit, caught(handle.handle(entry))).await {
             Ok(handled) => handled,
             Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
         };
@@ -236,7 +238,13 @@ impl Shared {
             dead = next.is_none(), "an entry was not handed on: {error}"
         );
         if next.is_none() {
-            handle.gave_up(entry, &error).await;
+            let told = caught(async {
+                handle.gave_up(entry, &error).await;
+                Ok(())
+            });
+            if let Err(error) = told.await {
+                tracing::warn!(target: "linchpin::inbox", "nobody was told of a dead letter: {error}");
+            }
         }
         let problem = format!("{}: {}", error.code().as_str(), error.message());
         if let Err(error) = self.store.inbox_failed(entry.number, problem, next).await {
@@ -244,6 +252,25 @@ impl Shared {
         }
         self.wake.notify_one();
     }
+}
+
+/// What comes of handing something on; a panic is a failure like any other, since it would come again and again.
+async fn caught(handled: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut handled = pin!(handled);
+    let once = poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))))
+    });
+    once.await
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "no message",
+    };
+    Error::coded(Code::SinkFailed, format!("whoever it was handed to panicked: {text}"))
 }
 
 #[cfg(test)]

@@ -144,13 +144,6 @@ impl Queue {
         }
     }
 
-    /// Counts one less who attempts entries.
-    pub(super) fn lost(&self) {
-        let mut state = self.state();
-        state.working = state.working.saturating_sub(1);
-        self.call(&state);
-    }
-
     /// Lets nothing in or out any more: what waits here is due again before long, here or elsewhere.
     pub(super) fn close(&self) {
         let mut state = self.state();

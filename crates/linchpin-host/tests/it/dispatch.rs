@@ -63,6 +63,11 @@ impl Handle for Told {
         done
     }
 
+    /// Somebody whose code breaks, too.
+    async fn gave_up(&self, _: &Entry, error: &Error) {
+        assert!(!error.message().contains("panicked"), "and so does this");
+    }
+
     async fn ready(&self) {
         while !self.ready.load(Ordering::SeqCst) {
             tokio::time::sleep(SECOND).await;
@@ -385,25 +390,30 @@ async fn who_takes_time_is_given_what_can_be_attempted_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_panics_takes_nobodys_place() {
+async fn a_panic_is_a_failure_and_takes_nobodys_place() {
     let mut few = policy();
     few.concurrency = 2;
     let world = World::new(few, |entry| {
-        let breaks = entry.attempts == 0 && entry.what.identity.starts_with("bad");
+        let breaks = entry.what.identity.starts_with("bad");
         Box::pin(async move {
             assert!(!breaks, "this one breaks");
             Ok(())
         })
     });
     let world = world.start();
+    let mut bad = Vec::new();
     for number in 0..10 {
-        world.put(entry(&format!("bad{number}"))).await;
+        bad.push(world.put(entry(&format!("bad{number}"))).await);
         world.put(entry(&format!("good{number}"))).await;
     }
-    tokio::time::sleep(SECOND).await;
+    tokio::time::sleep(1000 * SECOND).await;
     let good = world.attempts().iter().filter(|(identity, _)| identity.starts_with("good")).count();
-    assert_eq!((good, world.attempts().len()), (10, 20));
-    assert_eq!(world.inbox.store().inbox_waiting().await.unwrap(), 10, "what broke is due again");
+    assert_eq!((good, world.attempts().len()), (10, 10 + 3 * 10));
+    for put in bad {
+        let summary = world.summary(number(put)).await;
+        assert_eq!(summary.state, EntryState::Dead, "{summary:?}");
+        assert!(summary.problem.unwrap().contains("panicked: this one breaks"));
+    }
     world.end().await;
 }
 
