@@ -63,7 +63,7 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// [`Code::StoreFailed`] when the file cannot be opened for writing, can be read by others, is no store, or is of a newer
+    /// [`Code::StoreFailed`](linchpin::Code::StoreFailed) when the file cannot be opened for writing, can be read by others, is no store, or is of a newer
     /// version.
     pub fn open(path: impl Into<PathBuf>) -> Result<Sqlite> {
         Sqlite::start(path.into().into(), Arc::new(system_clock), "full")
