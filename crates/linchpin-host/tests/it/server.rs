@@ -30,7 +30,7 @@ async fn those_who_open_a_fresh_database_at_once_all_succeed() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    assert_eq!(database.run("select version from linchpin_schema"), ["8"]);
+    assert_eq!(database.run("select version from linchpin_schema"), ["9"]);
 }
 
 #[tokio::test]
