@@ -12,7 +12,7 @@ use linchpin_runtime::{Cancel, Invocation, Output};
 use tokio::time::Instant;
 
 use crate::{
-    event::{self, Data, Event},
+    event::{self, Event, EventData},
     host::{Host, Notice, NoticeKind},
     inbox::{DeliveryHead, Handle, Head, Inbox, InboxPolicy, RecordHead},
     recent::Recent,
@@ -188,12 +188,12 @@ fn serves(flows: &[&'static FlowDescriptor], event: &str) -> Option<&'static Flo
 }
 
 /// The events that an event flow gave: one, none where it gave nothing, or several.
-fn values(flow: &FlowDescriptor, output: Output) -> Result<Vec<Data>> {
+fn values(flow: &FlowDescriptor, output: Output) -> Result<Vec<EventData>> {
     let shape = (flow.result)().shape.map(|shape| shape());
     let json = match output {
         // One that cannot be nothing is one.
         Output::Typed(value) if matches!(shape, Some(Shape::Struct(_))) => {
-            return Ok(vec![Data::typed(value)]);
+            return Ok(vec![EventData::typed(value)]);
         }
         Output::Typed(value) => value.to_json()?,
         Output::Value(json) => json,

@@ -27,7 +27,7 @@ mod worker;
 
 pub use crate::{
     connect::{Application, Connected, NewConnection},
-    event::{Data, Event},
+    event::{Event, EventData},
     hook::{Attended, LiveHook, NewHook, StoredHooks, options_flow},
     host::{DEFAULT_TENANT, Host, HostBuilder, Notice, NoticeKind},
     monitor::{Looked, MonitorEvent, MonitorKey},

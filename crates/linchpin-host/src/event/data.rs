@@ -37,14 +37,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 /// # is_sink(sink);
 /// ```
 #[derive(Clone)]
-pub struct Data {
+pub struct EventData {
     typed: Option<Arc<dyn ErasedValue>>,
     json: OnceLock<Box<RawValue>>,
 }
 
-impl Data {
-    pub(crate) fn typed(value: Arc<dyn ErasedValue>) -> Data {
-        Data { typed: Some(value), json: OnceLock::new() }
+impl EventData {
+    pub(crate) fn typed(value: Arc<dyn ErasedValue>) -> EventData {
+        EventData { typed: Some(value), json: OnceLock::new() }
     }
 
     /// As JSON.
@@ -81,19 +81,19 @@ impl Data {
     }
 }
 
-impl From<Box<RawValue>> for Data {
-    fn from(json: Box<RawValue>) -> Data {
-        Data { typed: None, json: json.into() }
+impl From<Box<RawValue>> for EventData {
+    fn from(json: Box<RawValue>) -> EventData {
+        EventData { typed: None, json: json.into() }
     }
 }
 
-impl fmt::Debug for Data {
+impl fmt::Debug for EventData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Data {
+impl fmt::Display for EventData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.json() {
             Ok(json) => f.write_str(json.get()),
@@ -102,14 +102,14 @@ impl fmt::Display for Data {
     }
 }
 
-impl Serialize for Data {
+impl Serialize for EventData {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         self.json().map_err(S::Error::custom)?.serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Data, D::Error> {
+impl<'de> Deserialize<'de> for EventData {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<EventData, D::Error> {
         Box::deserialize(from).map(|json: Box<RawValue>| json.into())
     }
 }
@@ -135,14 +135,14 @@ mod tests {
     #[test]
     fn what_a_flow_gave_is_had_as_it_is_and_as_what_its_json_reads_as() {
         let given = Arc::new(Issue { number: 7 });
-        let data = Data::typed(given.clone());
+        let data = EventData::typed(given.clone());
         assert!(Arc::ptr_eq(&data.read::<Issue>().unwrap(), &given));
         assert_eq!(*data.read::<Other>().unwrap(), Other { number: 7.0 });
         assert_eq!(data.json().unwrap().get(), r#"{"number":7}"#);
         let error = data.read::<Vec<String>>().unwrap_err();
         assert!(error.message().contains("Vec<"), "{error}");
 
-        let kept: Data = serde_json::from_str(&serde_json::to_string(&data).unwrap()).unwrap();
+        let kept: EventData = serde_json::from_str(&serde_json::to_string(&data).unwrap()).unwrap();
         assert_eq!(*kept.read::<Issue>().unwrap(), *given);
         assert_eq!(kept.to_string(), data.to_string());
     }

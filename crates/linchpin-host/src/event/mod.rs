@@ -6,7 +6,7 @@ use linchpin::{Code, DateTime, Error, Result, serde_json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::data::Data;
+pub use self::data::EventData;
 
 /// Something that happened at a service.
 ///
@@ -37,7 +37,7 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
     /// What the event's flow made of it.
-    pub data: Data,
+    pub data: EventData,
 }
 
 impl Event {
@@ -45,7 +45,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// As of [`Data::json`].
+    /// As of [`EventData::json`].
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|error| {
             let message = format!("the event `{}` cannot be written as JSON: {error}", self.kind);

@@ -25,7 +25,7 @@ use self::{
     plan::{FirstRun, Settings},
 };
 use crate::{
-    event::Data,
+    event::EventData,
     host::{Host, Notice, NoticeKind, new_id},
     inbox::Head,
     ping::{later, verdict},
@@ -294,7 +294,7 @@ impl Host {
         event: &str,
         options: &str,
         owner: &str,
-        records: &[Data],
+        records: &[EventData],
     ) -> Result<Vec<bool>> {
         let connector = self.0.connector(&connection.connector)?;
         let flows = connector.flows();
