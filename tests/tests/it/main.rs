@@ -15,6 +15,7 @@ mod long;
 mod oauth;
 mod okta;
 mod outsider;
+mod serving;
 mod slack;
 mod stripe;
 

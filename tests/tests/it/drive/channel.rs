@@ -1,7 +1,6 @@
 //! Channels that wake the monitor of changes: registered, renewed and stopped, over real connections.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
@@ -9,20 +8,19 @@ use std::{
 use linchpin::{Code, Delivery, Result, Secret};
 use linchpin_google_drive::mock::{CHANGES, DOCUMENT, Fault, SHARED, TEXT};
 use linchpin_host::{
-    DEFAULT_TENANT, Event, Host, MonitorKey, NewHook, Notice, NoticeKind, handler,
-    inbox::InboxPolicy,
-    ingress::{Ingress, IngressPolicy, ServeLimits, serve},
+    DEFAULT_TENANT, Event, Host, MonitorKey, NewHook, Notice, NoticeKind,
+    ingress::IngressPolicy,
     store::{Entries, EntryState, HookFilter, OwnSchedule, RunMode, Stage, Subscription},
 };
-use linchpin_runtime::{Cancel, Invocation, Runtime, webhook::Fetcher};
+use linchpin_runtime::{Invocation, Runtime};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::sync::mpsc;
 
 use super::{
     World,
     grant::{Google, builder, connect},
 };
-use crate::edge;
+use crate::{edge, serving::Serving};
 
 const PUBLIC: &str = "https://hooks.example";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -126,12 +124,9 @@ async fn changes_are_told_as_the_options_want_them() {
 struct Life {
     google: Google,
     host: Host,
-    ingress: Ingress,
+    serving: Serving,
     told: Arc<Mutex<Vec<Notice>>>,
     events: mpsc::UnboundedReceiver<Event>,
-    at: SocketAddr,
-    stop: Cancel,
-    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Life {
@@ -149,28 +144,11 @@ impl Life {
         google.drive.set_time(host.clock().now());
         connect(&google, &host).await;
 
-        let (tell, events) = mpsc::unbounded_channel();
-        let sink = handler(move |event: &Event| {
-            let sent = tell.send(event.clone());
-            std::future::ready(sent.map_err(|_| linchpin::Error::new("nobody listens")))
-        });
-        let (inbox, stop) = (host.inbox(InboxPolicy::default()), Cancel::new());
         let mut policy = IngressPolicy::default();
         policy.public_url = Some(PUBLIC.to_owned());
-        let ingress = Ingress::new(
-            Arc::new(host.stored_hooks()),
-            inbox.clone(),
-            Fetcher::new(host.runtime()),
-            host.clock().clone(),
-            policy,
-        );
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (at, router, until) = (socket.local_addr().unwrap(), ingress.router(), stop.clone());
-        let served = async move { serve(socket, router, ServeLimits::default(), &until).await };
-        let (handing, until) = ((host.clone(), inbox), stop.clone());
-        let handed = async move { handing.0.hand_on(&handing.1, Arc::new(sink), &until).await };
-        let tasks = vec![tokio::spawn(served), tokio::spawn(handed)];
-        Life { google, host, ingress, told, events, at, stop, tasks }
+        let serving = Serving::of(&host, policy).await;
+        let events = serving.events();
+        Life { google, host, serving, told, events }
     }
 
     async fn register(&self) -> String {
@@ -213,7 +191,7 @@ impl Life {
         let path = delivery.url.strip_prefix(PUBLIC).unwrap();
         let (mut headers, limit) = (delivery.headers.clone(), Duration::from_secs(30));
         headers.remove("content-length");
-        let url = format!("http://{}{path}", self.at);
+        let url = format!("http://{}{path}", self.serving.at);
         let now = self.host.clock().now();
         self.host.runtime().post(&url, headers, delivery.body.clone(), limit, now).await.unwrap().status
     }
@@ -257,10 +235,7 @@ impl Life {
 
     /// Ends; nothing more must have happened than the test has seen.
     async fn end(mut self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            task.await.unwrap();
-        }
+        self.serving.end().await;
         assert!(self.events.try_recv().is_err(), "an event came twice");
     }
 }
@@ -271,7 +246,7 @@ async fn a_delivery_wakes_the_monitor_and_a_lost_one_is_healed_by_the_schedule()
     let hook = life.register().await;
     let monitor = life.turn_on(None).await;
     assert_eq!(life.deliver().await, [200], "the message `sync` is acknowledged");
-    let counts = life.ingress.counts();
+    let counts = life.serving.ingress.counts();
     let count = |counted: &std::sync::atomic::AtomicU64| counted.load(Ordering::Relaxed);
     assert_eq!((count(&counts.passed_over), count(&counts.accepted)), (1, 0));
     assert_eq!(life.host.monitor(&monitor).await.unwrap().wakes, 0);
@@ -293,7 +268,7 @@ async fn a_delivery_wakes_the_monitor_and_a_lost_one_is_healed_by_the_schedule()
     assert_eq!(life.round(Duration::ZERO).await, 1, "long before the schedule");
     assert_eq!(life.files(1).await, [TEXT]);
     assert_eq!(life.post(&delivery).await, 200, "and again");
-    assert_eq!(count(&life.ingress.counts().repeated), 1);
+    assert_eq!(count(&life.serving.ingress.counts().repeated), 1);
     assert_eq!(life.round(Duration::from_secs(15)).await, 0);
 
     life.google.drive.change("file-2");
@@ -346,7 +321,7 @@ async fn a_channel_is_replaced_before_it_expires_and_nothing_is_missed_or_told_t
         assert_eq!(life.post(&same).await, 200);
     }
     life.deliver().await;
-    let counts = life.ingress.counts();
+    let counts = life.serving.ingress.counts();
     // Two told of the first change or more, each of two channels once of the second, and each once under the same number.
     assert_eq!((counts.accepted.load(Ordering::Relaxed), counts.refused.load(Ordering::Relaxed)), (5, 0));
     assert_eq!(life.round(Duration::ZERO).await, 1);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -10,27 +9,21 @@ use linchpin::{
     Connector, Delivery, Secret, connector::SpecFile, extract::ConnectionValues, prelude::*, serde_json::json,
 };
 use linchpin_host::{
-    DEFAULT_TENANT, Event, Host, NewConnection, NewHook, handler,
-    inbox::InboxPolicy,
-    ingress::{Ingress, IngressPolicy, ServeLimits, serve},
+    DEFAULT_TENANT, Event, Host, NewConnection, NewHook,
+    ingress::IngressPolicy,
     store::{Entries, Hook, HookFilter, Sqlite, Stage},
     vault::{KeySource, Vault},
 };
-use linchpin_runtime::{
-    Cancel, Clock as _, SystemClock,
-    webhook::{Fetcher, Guard},
-};
+use linchpin_runtime::{Clock as _, SystemClock, webhook::Guard};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
     matchers::{method, path, path_regex},
 };
+
+use crate::serving::Serving;
 
 const KEY: &str = "a key that only the operator and the service know";
 const URL: &str = "https://hooks.example/app/chat/messages";
@@ -175,9 +168,8 @@ struct World {
     chat: Arc<Mutex<Chat>>,
     _server: MockServer,
     host: Host,
-    at: SocketAddr,
+    serving: Serving,
     events: mpsc::UnboundedReceiver<Event>,
-    stop: Cancel,
     _folder: TempDir,
 }
 
@@ -201,25 +193,9 @@ impl World {
             };
             host.apply(new).await.unwrap().finish().await.unwrap();
         }
-        let inbox = host.inbox(InboxPolicy::default());
-        let (told, events) = mpsc::unbounded_channel();
-        let sink = handler(move |event: &Event| {
-            let told = told.send(event.clone());
-            async move {
-                told.unwrap();
-                Ok(())
-            }
-        });
-        let stop = Cancel::new();
-        let (worker, taken, until) = (host.clone(), inbox.clone(), stop.clone());
-        tokio::spawn(async move { worker.hand_on(&taken, Arc::new(sink), &until).await });
-        let (hooks, fetcher) = (Arc::new(host.stored_hooks()), Fetcher::new(host.runtime()));
-        let policy = IngressPolicy::default();
-        let ingress = Ingress::new(hooks, inbox, fetcher, host.clock().clone(), policy);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (at, router, until) = (listener.local_addr().unwrap(), ingress.router(), stop.clone());
-        tokio::spawn(async move { serve(listener, router, ServeLimits::default(), &until).await });
-        World { chat, _server: server, host, at, events, stop, _folder: folder }
+        let serving = Serving::of(&host, IngressPolicy::default()).await;
+        let events = serving.events();
+        World { chat, _server: server, host, serving, events, _folder: folder }
     }
 
     /// One whose URL is on.
@@ -255,30 +231,13 @@ impl World {
         let guard = Guard::new(&connector().spec().unwrap().hooks[0]).unwrap();
         let delivery = guard.sign(&Secret::new(key), unsigned, "unused", SystemClock.now()).unwrap();
         let path = url.strip_prefix("https://hooks.example").unwrap();
-        let mut request = format!(
-            "POST {path} HTTP/1.1\r\nhost: hooks.example\r\nconnection: close\r\ncontent-length: {}\r\n",
-            delivery.body.len()
-        );
-        for (name, value) in &delivery.headers {
-            request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
-        }
-        let mut stream = TcpStream::connect(self.at).await.unwrap();
-        stream.write_all(&[request.as_bytes(), b"\r\n", &delivery.body].concat()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().parse().ok()
+        Some(self.serving.send(path, &delivery).await.0)
     }
 
     /// Whom the next event is for, and its message.
     async fn event(&mut self) -> (String, Value) {
         let event = self.events.recv().await.unwrap();
         (event.connection, serde_json::from_str(&event.data.to_string()).unwrap())
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.cancel();
     }
 }
 

@@ -1,7 +1,6 @@
 //! An Okta and a host that takes what it delivers, over HTTP, and looks for what is lost.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,17 +8,16 @@ use std::{
 use linchpin::{DateTime, Secret, extract::ConnectionValues};
 use linchpin_host::{
     DEFAULT_TENANT, Event, Host, MonitorKey, NewHook, handler,
-    inbox::{Inbox, InboxPolicy},
-    ingress::{Ingress, IngressPolicy, ServeLimits, serve},
+    ingress::IngressPolicy,
     store::{Entries, Hook, Monitor, RunMode, Subscription},
 };
 use linchpin_okta::{hook::HookEvent, mock::Okta};
-use linchpin_runtime::{Cancel, Clock as _, webhook::Fetcher};
+use linchpin_runtime::Clock as _;
 use linchpin_testing::TestClock;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use super::{World, home::Home, world::api_token};
+use crate::serving::Serving;
 
 /// Long after the events that the mock's log begins with.
 const NOW: &str = "2026-03-01T09:00:00Z";
@@ -34,10 +32,8 @@ pub(super) struct Served {
     pub(super) world: World,
     pub(super) clock: TestClock,
     pub(super) host: Host,
-    pub(super) at: SocketAddr,
+    pub(super) serving: Serving,
     pub(super) taken: Taken,
-    inbox: Inbox,
-    stop: Cancel,
     _folder: tempfile::TempDir,
 }
 
@@ -50,27 +46,18 @@ impl Served {
     async fn with(values: ConnectionValues) -> Served {
         let Home { world, clock, host, folder } =
             Home::with(values, TestClock::at(NOW.parse().unwrap())).await;
-        let inbox = host.inbox(InboxPolicy::default());
-        let fetcher = Fetcher::new(host.runtime());
-        let (hooks, policy) = (Arc::new(host.stored_hooks()), IngressPolicy::default());
-        let ingress = Ingress::new(hooks, inbox.clone(), fetcher, Arc::new(clock.clone()), policy);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (at, stop) = (listener.local_addr().unwrap(), Cancel::new());
-        let (router, until) = (ingress.router(), stop.clone());
-        tokio::spawn(async move { serve(listener, router, ServeLimits::default(), &until).await });
-        world.okta.reach(Some(at));
-        Served { world, clock, host, at, taken: Taken::default(), inbox, stop, _folder: folder }
+        let serving = Serving::of(&host, IngressPolicy::default()).await;
+        world.okta.reach(Some(serving.at));
+        Served { world, clock, host, serving, taken: Taken::default(), _folder: folder }
     }
 
     /// Lets the worker hand on what is in the inbox, from now on.
     pub(super) fn hand_on(&self) {
-        let (host, inbox, stop, taken) =
-            (self.host.clone(), self.inbox.clone(), self.stop.clone(), self.taken.clone());
-        let sink = handler(move |event: &Event| {
+        let taken = self.taken.clone();
+        self.serving.hand_on(handler(move |event: &Event| {
             taken.lock().unwrap().push(event.clone());
             async { Ok(()) }
-        });
-        tokio::spawn(async move { host.hand_on(&inbox, Arc::new(sink), &stop).await });
+        }));
     }
 
     pub(super) fn okta(&self) -> &Okta {
@@ -132,7 +119,7 @@ impl Served {
         self.clock.advance(Duration::from_secs(360));
         let round = self.host.round().await.unwrap();
         assert_eq!(round.failed_looks, [], "a look failed");
-        self.inbox.wake();
+        self.serving.inbox.wake();
     }
 
     /// Waits until everything in the inbox was handed on, and gives the `uuid`s that the sink took, sorted.
@@ -155,13 +142,7 @@ impl Served {
     pub(super) async fn url(&self, hook: &Hook) -> (String, Secret) {
         let live = self.host.hook_live(&hook.id).await.unwrap().unwrap();
         let path = live.url.strip_prefix("https://hooks.example").unwrap();
-        (format!("http://{}{path}", self.at), live.keys[0].clone())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.cancel();
+        (format!("http://{}{path}", self.serving.at), live.keys[0].clone())
     }
 }
 

@@ -1,37 +1,29 @@
 //! The Events API: from Slack's delivery at the app's one URL to the events of each connection.
 
-use std::{net::SocketAddr, sync::Arc};
-
 use linchpin::{Code, DateTime, Delivery, Secret, extract::ConnectionValues, http::HeaderValue};
 use linchpin_host::{
-    DEFAULT_TENANT, Event, Host, NewConnection, NewHook, handler,
-    inbox::InboxPolicy,
-    ingress::{Ingress, IngressPolicy, ServeLimits, serve},
+    DEFAULT_TENANT, Event, Host, NewConnection, NewHook,
+    ingress::IngressPolicy,
     store::{Entries, Hook, Sqlite, Stage},
     vault::{KeySource, Vault},
 };
-use linchpin_runtime::{Cancel, Clock as _, SystemClock, webhook::Fetcher};
+use linchpin_runtime::{Clock as _, SystemClock};
 use linchpin_slack::mock::{
     BOT, CHANNEL, Happening, MESSAGE, OTHER_TEAM, OTHER_TOKEN, OUTSIDE, SIGNING_SECRET, TEAM, TOKEN,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::World;
+use crate::serving::Serving;
 
 /// A host at which an app's deliveries arrive.
 struct App {
     world: World,
     host: Host,
-    at: SocketAddr,
-    ingress: Ingress,
+    serving: Serving,
     events: mpsc::UnboundedReceiver<Event>,
-    stop: Cancel,
     _folder: TempDir,
 }
 
@@ -44,29 +36,9 @@ impl App {
         let builder = Host::builder(store, vault).connector(linchpin_slack::connector());
         let builder = builder.base_url("slack", world.slack.uri()).public_url("https://hooks.example");
         let host = builder.build().unwrap();
-        let inbox = host.inbox(InboxPolicy::default());
-        let (told, events) = mpsc::unbounded_channel();
-        let sink = handler(move |event: &Event| {
-            let told = told.send(event.clone());
-            async move {
-                told.unwrap();
-                Ok(())
-            }
-        });
-        let stop = Cancel::new();
-        let (worker, taken, until) = (host.clone(), inbox.clone(), stop.clone());
-        tokio::spawn(async move { worker.hand_on(&taken, Arc::new(sink), &until).await });
-        let ingress = Ingress::new(
-            Arc::new(host.stored_hooks()),
-            inbox,
-            Fetcher::new(host.runtime()),
-            host.clock().clone(),
-            IngressPolicy::default(),
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (at, router, until) = (listener.local_addr().unwrap(), ingress.router(), stop.clone());
-        tokio::spawn(async move { serve(listener, router, ServeLimits::default(), &until).await });
-        App { world, host, at, ingress, events, stop, _folder: folder }
+        let serving = Serving::of(&host, IngressPolicy::default()).await;
+        let events = serving.events();
+        App { world, host, serving, events, _folder: folder }
     }
 
     /// One whose URL is on, with connections of these names and tokens.
@@ -89,20 +61,7 @@ impl App {
 
     /// Sends a delivery to the app's URL, and gives the answer's status and body.
     async fn send(&self, delivery: &Delivery) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.at).await.unwrap();
-        let mut request = format!(
-            "POST /app/slack/events HTTP/1.1\r\nhost: hooks.example\r\nconnection: close\r\ncontent-length: {}\r\n",
-            delivery.body.len()
-        );
-        for (name, value) in &delivery.headers {
-            request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
-        }
-        let request = [request.as_bytes(), b"\r\n", &delivery.body].concat();
-        stream.write_all(&request).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        self.serving.send("/app/slack/events", delivery).await
     }
 
     async fn deliver(&self, team: &str, happening: Happening) -> u16 {
@@ -118,12 +77,6 @@ impl App {
 
     async fn event(&mut self) -> Event {
         self.events.recv().await.unwrap()
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        self.stop.cancel();
     }
 }
 
@@ -229,7 +182,7 @@ async fn what_proves_nothing_is_refused_and_what_is_for_nobody_is_answered() {
     assert_eq!(app.deliver(OTHER_TEAM, Happening::Posted).await, 200);
     assert_eq!(app.entries().await, []);
     let count = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
-    let counts = app.ingress.counts();
+    let counts = app.serving.ingress.counts();
     assert_eq!((count(&counts.refused), count(&counts.passed_over)), (5, 1));
 }
 
