@@ -257,9 +257,7 @@ fn panicked(error: &tokio::task::JoinError) -> Error {
 
 /// How long it is until something is due.
 fn until(now: DateTime, due: Option<DateTime>) -> Duration {
-    let Some(due) = due else { return NAP };
-    let millis = due.unix_millis().saturating_sub(now.unix_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    due.map_or(NAP, |due| now.until(due))
 }
 
 fn count((good, bad): &mut (usize, usize), is_good: bool) {

@@ -34,8 +34,3 @@ pub(crate) fn after(time: DateTime, span: Duration) -> DateTime {
     let last = || DateTime::from_unix_millis(jiff::Timestamp::MAX.as_second() * 1000).unwrap_or(time);
     DateTime::from_unix_millis(time.unix_millis().saturating_add(span)).unwrap_or_else(last)
 }
-
-/// How long it is from one time to a later one; nothing when it is past.
-pub(crate) fn until(now: DateTime, then: DateTime) -> Duration {
-    Duration::from_millis(u64::try_from(then.unix_millis().saturating_sub(now.unix_millis())).unwrap_or(0))
-}

@@ -13,7 +13,7 @@ use crate::{
     check::{self, Side},
     connection::Connection,
     nearest,
-    runtime::{Cancel, takes},
+    runtime::Cancel,
 };
 
 /// One call of a flow for a connection, to be given to [`Runtime::run`](crate::Runtime::run).
@@ -270,7 +270,7 @@ impl Given {
 
     fn check_selected(&self, flow: &FlowDescriptor, violations: &mut Vec<Violation>) {
         let Some(selected) = &self.selected else { return };
-        if !takes(flow, Slot::Selected) {
+        if !flow.takes(Slot::Selected) {
             let problem = "is given, but the flow gives all outputs always".to_owned();
             violations.push(Violation {
                 pointer: "/selected".into(),

@@ -57,7 +57,7 @@ pub use crate::{
     oauth::OAuthClient,
     post::Posted,
     refresh::RefreshPolicy,
-    runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder},
+    runtime::{Cancel, Failed, Output, Ran, Runtime, RuntimeBuilder, catch_panic},
     session::Planned,
     share::{Cell, Cells},
     signing::{Outgoing, Signer},

@@ -19,10 +19,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::{
-    clock::{self, Clock},
-    limit,
-};
+use crate::{clock::Clock, limit};
 
 /// Where services put the message of an error, tried in this order where the spec does not say.
 const MESSAGES: [&str; 7] =
@@ -386,7 +383,7 @@ pub(crate) fn wait(text: &str, now: DateTime) -> Option<Duration> {
     }
     let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
     let when = when.ok().or_else(|| http_date(text))?;
-    Some(clock::until(now, DateTime::from_unix_millis(when.as_second() * 1000)?))
+    Some(now.until(DateTime::from_unix_millis(when.as_second() * 1000)?))
 }
 
 /// A date in the forms that are obsolete and to be read all the same, and one so late that it only means "never".
@@ -407,7 +404,7 @@ fn reset_wait(text: &str, now: DateTime) -> Option<Duration> {
         return Some(Duration::from_secs_f64(number));
     }
     let millis = if number < MILLISECONDS { number * 1000.0 } else { number };
-    Some(clock::until(now, DateTime::from_unix_millis(millis as i64)?))
+    Some(now.until(DateTime::from_unix_millis(millis as i64)?))
 }
 
 #[cfg(test)]

@@ -399,7 +399,7 @@ impl Look {
         }
         match kept.retry_at {
             Some(retry_at) if now < retry_at && usable => Look::Use(Some(retry_at)),
-            Some(retry_at) if now < retry_at => Look::Pause(clock::until(now, retry_at)),
+            Some(retry_at) if now < retry_at => Look::Pause(now.until(retry_at)),
             _ => Look::Exchange,
         }
     }
@@ -421,7 +421,7 @@ fn expiry(kept: &Kept) -> Option<DateTime> {
 fn due(kept: &Kept, policy: &RefreshPolicy) -> Option<DateTime> {
     let grant = kept.grant.as_ref()?;
     let expires = grant.expires?;
-    let life = clock::until(grant.issued, expires);
+    let life = grant.issued.until(expires);
     let lead = policy.lead.min(life / 4);
     let mut hasher = DefaultHasher::new();
     (std::process::id(), kept.generation, grant.issued.unix_millis()).hash(&mut hasher);

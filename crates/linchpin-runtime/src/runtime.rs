@@ -184,7 +184,7 @@ impl Runtime {
         let span = observe::flow(session.connection.connector().key(), flow);
         let running = Running::begin(span.clone(), &session.connection, flow);
         let watch = Watch { session, files, span };
-        match self.produce(&watch, flow, call, (check, typed), position).await {
+        match self.produce(&watch, flow, call, check, typed, position).await {
             Ok(mut output) => {
                 match &mut output {
                     Output::Records(records) => records.counts(running),
@@ -210,7 +210,8 @@ impl Runtime {
         watch: &Watch,
         flow: &'static FlowDescriptor,
         given: Box<Given>,
-        (check, typed): (ResultCheck, bool),
+        check: ResultCheck,
+        typed: bool,
         position: Option<String>,
     ) -> Result<Output> {
         if position.is_some() && (flow.result)().result != ResultShape::Records {
@@ -227,7 +228,7 @@ impl Runtime {
             webhook::check_event(watch.session.connection.spec(), event, delivery)?;
         }
         let mut tokens = Tokens::default();
-        if takes(flow, Slot::Tokens) {
+        if flow.takes(Slot::Tokens) {
             let grant = watch.session.connection.grant().await?.and_then(|kept| kept.grant);
             let values = grant.map(|grant| grant.values).unwrap_or_default();
             watch.session.trace.0.hide(values.values().map(|value| value.expose().to_owned()));
@@ -496,11 +497,6 @@ pub(crate) fn judge_output(
     Err(Error::coded(Code::OutputInvalid, message).violations(violations))
 }
 
-/// Whether a flow takes something in a slot.
-pub(crate) fn takes(flow: &FlowDescriptor, slot: Slot) -> bool {
-    flow.parameters.iter().any(|info| info().slot == slot)
-}
-
 /// Takes a call back: whatever it was doing, it ends with [`Code::Cancelled`]. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<CancelState>);
@@ -551,13 +547,11 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) async fn over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut work = pin!(work);
-        let caught = std::future::poll_fn(move |cx| {
-            let poll = || self.span.in_scope(|| self.files.within(|| work.as_mut().poll(cx)));
-            match catch_unwind(AssertUnwindSafe(poll)) {
-                Ok(polled) => polled,
-                Err(payload) => Poll::Ready(Err(panicked(&*payload))),
-            }
+        let watched = std::future::poll_fn(move |cx| {
+            self.span.in_scope(|| self.files.within(|| work.as_mut().poll(cx)))
         });
+        let caught =
+            catch_panic(watched, |text| Error::coded(Code::Panicked, format!("the flow panicked: {text}")));
         let cancelled = || Error::coded(Code::Cancelled, "the call was cancelled");
         match (self.session.policy().deadline, &self.session.policy().cancel) {
             (None, None) => caught.await,
@@ -582,11 +576,23 @@ fn late(given: Duration) -> Error {
     Error::coded(Code::DeadlineExceeded, format!("the call's {} are over", session::seconds(given)))
 }
 
-fn panicked(payload: &(dyn std::any::Any + Send)) -> Error {
-    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (_, Some(text)) => text.as_str(),
-        _ => "no message",
-    };
-    Error::coded(Code::Panicked, format!("the flow panicked: {text}"))
+/// Makes an error of a panic of somebody else's code; what the panic said is told to `error`.
+///
+/// What the code left half done stays so: it is not polled again.
+pub async fn catch_panic<T>(
+    work: impl Future<Output = Result<T>>,
+    error: impl Fn(&str) -> Error,
+) -> Result<T> {
+    let mut work = pin!(work);
+    let caught = std::future::poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))).unwrap_or_else(|payload| {
+            let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+                (Some(text), _) => text,
+                (_, Some(text)) => text.as_str(),
+                _ => "no message",
+            };
+            Poll::Ready(Err(error(text)))
+        })
+    });
+    caught.await
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    clock::{Clock, after, until},
+    clock::{Clock, after},
     random,
 };
 
@@ -113,12 +113,12 @@ impl Places {
     /// Takes a place, or holds it for longer; otherwise says how long it is until one is free for certain.
     pub(crate) async fn take(&self, holder: &str) -> Result<Option<Duration>> {
         change(&*self.cells, &self.name, |Holders(mut holders), now| {
-            holders.retain(|(other, held)| other != holder && until(now, *held) > Duration::ZERO);
+            holders.retain(|(other, held)| other != holder && now.until(*held) > Duration::ZERO);
             if holders.len() < self.most {
                 holders.push((holder.to_owned(), after(now, self.time)));
                 return (put(&Holders(holders)), None);
             }
-            let soonest = holders.iter().map(|(_, held)| until(now, *held)).min();
+            let soonest = holders.iter().map(|(_, held)| now.until(*held)).min();
             (Change::Leave, Some(soonest.unwrap_or_default()))
         })
         .await
@@ -140,7 +140,7 @@ impl Places {
     async fn leave(&self, holder: &str) -> Result<()> {
         change(&*self.cells, &self.name, |Holders(mut holders), now| {
             let before = holders.len();
-            holders.retain(|(other, held)| other != holder && until(now, *held) > Duration::ZERO);
+            holders.retain(|(other, held)| other != holder && now.until(*held) > Duration::ZERO);
             match holders.len() {
                 0 if before > 0 => (Change::Remove, ()),
                 left if left == before => (Change::Leave, ()),

@@ -331,6 +331,13 @@ impl DateTime {
     pub fn before(self, span: Duration) -> DateTime {
         DateTime(self.0.saturating_sub(span).unwrap_or(jiff::Timestamp::MIN))
     }
+
+    /// How long it is from this time to a later one, in whole milliseconds; nothing when that is past.
+    #[must_use]
+    pub fn until(self, then: DateTime) -> Duration {
+        let millis = then.unix_millis().saturating_sub(self.unix_millis());
+        Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+    }
 }
 
 impl From<SystemTime> for DateTime {

@@ -37,14 +37,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 /// # is_sink(sink);
 /// ```
 #[derive(Clone)]
-pub struct EventData {
-    typed: Option<Arc<dyn ErasedValue>>,
-    json: OnceLock<Box<RawValue>>,
+pub struct EventData(Form);
+
+#[derive(Clone)]
+enum Form {
+    Json(Box<RawValue>),
+    /// With its JSON, once somebody has asked for it.
+    Typed(Arc<dyn ErasedValue>, OnceLock<Box<RawValue>>),
 }
 
 impl EventData {
     pub(crate) fn typed(value: Arc<dyn ErasedValue>) -> EventData {
-        EventData { typed: Some(value), json: OnceLock::new() }
+        EventData(Form::Typed(value, OnceLock::new()))
     }
 
     /// As JSON.
@@ -53,14 +57,17 @@ impl EventData {
     ///
     /// [`Code::OutputInvalid`] when the type that the flow gave cannot be written.
     pub fn json(&self) -> Result<&RawValue> {
-        if let Some(json) = self.json.get() {
+        let (value, json) = match &self.0 {
+            Form::Json(json) => return Ok(json),
+            Form::Typed(value, json) => (value, json),
+        };
+        if let Some(json) = json.get() {
             return Ok(json);
         }
-        let text = self.typed.as_ref().map_or_else(|| Ok("null".to_owned()), |value| value.to_json())?;
-        let json = RawValue::from_string(text).map_err(|error| {
+        let written = RawValue::from_string(value.to_json()?).map_err(|error| {
             Error::coded(Code::OutputInvalid, format!("what the event's flow gave is no JSON: {error}"))
         })?;
-        Ok(self.json.get_or_init(|| json))
+        Ok(json.get_or_init(|| written))
     }
 
     /// As a type: the very value where the flow gave this type, else what its JSON reads as.
@@ -69,8 +76,9 @@ impl EventData {
     ///
     /// [`Code::OutputInvalid`] when it is nothing of that type.
     pub fn read<T: FieldType>(&self) -> Result<Arc<T>> {
-        let typed = self.typed.clone().map(|value| value as Arc<dyn Any + Send + Sync>);
-        if let Some(value) = typed.and_then(|value| value.downcast().ok()) {
+        if let Form::Typed(value, _) = &self.0
+            && let Ok(value) = (value.clone() as Arc<dyn Any + Send + Sync>).downcast()
+        {
             return Ok(value);
         }
         let read = serde_json::from_str(self.json()?.get());
@@ -83,7 +91,7 @@ impl EventData {
 
 impl From<Box<RawValue>> for EventData {
     fn from(json: Box<RawValue>) -> EventData {
-        EventData { typed: None, json: json.into() }
+        EventData(Form::Json(json))
     }
 }
 

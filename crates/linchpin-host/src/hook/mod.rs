@@ -118,7 +118,7 @@ impl Host {
         let routing = self.routing(&row, &new.hook)?;
         let (token, id, now) = (token()?, new_id()?, self.0.now());
         // Of an app's hook the service was told before, by whoever set the app up; unless it is told by a flow.
-        let told = flow.is_some_and(|flow| takes(flow, Slot::EventUrl));
+        let told = flow.is_some_and(|flow| flow.takes(Slot::EventUrl));
         let url = self.event_url(connector.key(), spec, &token);
         let url = url.or((spec.is_app() && !told).then(String::new));
         let Some(url) = url else {
@@ -128,7 +128,7 @@ impl Host {
             )
             .hint("give `--public-url https://..`"));
         };
-        if flow.is_some_and(|flow| takes(flow, Slot::SigningSecret)) && !is_made_here(spec) {
+        if flow.is_some_and(|flow| flow.takes(Slot::SigningSecret)) && !is_made_here(spec) {
             self.given_key(connector.key(), &row.id, spec).await?;
         }
         let mut secrets = Secrets { url, token: token.clone(), ..Secrets::default() };
@@ -567,11 +567,6 @@ fn event_path(connector: &str, spec: &spec::Hook, token: &str) -> String {
 fn is_made_here(spec: &spec::Hook) -> bool {
     let key = spec.signature.as_ref().and_then(|signature| signature.key.as_ref());
     !matches!(key, Some(SignatureKey::App | SignatureKey::Field(_) | SignatureKey::Public(_)))
-}
-
-/// Whether a flow has a parameter that takes this.
-fn takes(flow: &FlowDescriptor, slot: Slot) -> bool {
-    flow.parameters.iter().any(|info| info().slot == slot)
 }
 
 /// The one flow of a kind for a hook.

@@ -233,7 +233,7 @@ impl Work {
     async fn key_to_give(&mut self, flow: &FlowDescriptor) -> Result<Secret> {
         if !super::is_made_here(&self.spec) {
             let (connector, connection) = (&self.row.connector, &self.row.connection);
-            return match super::takes(flow, Slot::SigningSecret) {
+            return match flow.takes(Slot::SigningSecret) {
                 true => self.host.given_key(connector, connection, &self.spec).await,
                 false => Ok(Secret::new("")),
             };
@@ -399,9 +399,7 @@ impl Work {
 
     /// When a registration that expires is to be renewed.
     fn renew_at(&self, expires: DateTime, now: DateTime) -> DateTime {
-        let life = Duration::from_millis(
-            u64::try_from(expires.unix_millis().saturating_sub(now.unix_millis())).unwrap_or_default(),
-        );
+        let life = now.until(expires);
         let said = self.spec.expires.as_ref().and_then(|expires| expires.renew_before);
         let margin = said.unwrap_or_else(|| (life / 10).max(Duration::from_secs(60))).min(life / 2);
         later(now, life.saturating_sub(margin))
@@ -547,7 +545,7 @@ impl Work {
         else {
             return self.replace_beside().await;
         };
-        let takes_key = super::takes(flow, Slot::SigningSecret);
+        let takes_key = flow.takes(Slot::SigningSecret);
         if rotate && !takes_key {
             return self.replace_beside().await;
         }

@@ -1,17 +1,13 @@
 //! Entries on their way out: attempted, attempted again, and given up.
 
 use std::{
-    any::Any,
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    future::Future,
     sync::{Arc, atomic::Ordering},
-    task::Poll,
     time::Duration,
 };
 
-use linchpin::{Actor, Code, DateTime, Error, Result};
-use linchpin_runtime::Cancel;
+use linchpin::{Actor, Code, Error, Result};
+use linchpin_runtime::{Cancel, catch_panic};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Inbox, Shared, lock, queue::Held};
@@ -94,7 +90,8 @@ impl Inbox {
             return;
         }
         let mut working = JoinSet::new();
-        let mut store = Claims::new(shared.policy.concurrency);
+        let open = shared.queue.open();
+        let mut store = Claims { look: Instant::now(), most: 0, last: None };
         let mut tidy = Instant::now() + TIDY;
         let mut count = Instant::now();
         loop {
@@ -127,7 +124,7 @@ impl Inbox {
                 }
             }
         }
-        shared.queue.close();
+        drop(open);
         let ended = tokio::time::timeout(shared.policy.attempt, async {
             while working.join_next().await.is_some() {}
             while lock(&shared.done).busy {
@@ -142,39 +139,34 @@ impl Inbox {
 struct Claims {
     /// When to look again for what is due.
     look: Instant,
-    /// So many at once.
+    /// How much it was asked for last, and when.
     most: usize,
-    least: usize,
     last: Option<Instant>,
 }
 
 impl Claims {
-    fn new(concurrency: usize) -> Claims {
-        Claims { look: Instant::now(), most: concurrency, least: concurrency, last: None }
-    }
-
     /// Fetches what is due now, as far as there is room for it.
     async fn claim(&mut self, shared: &Shared) {
         self.look = Instant::now() + LOOK;
         let Some(room) = shared.queue.wants() else { return };
         // Who works off quickly is given more at once; to others what they cannot get at would only be lost for a while.
         let quick = self.last.is_some_and(|last| last.elapsed() < SOON);
-        self.most = if quick { (self.most * 2).min(room.entries) } else { self.least };
+        self.most = if quick { (self.most * 2).min(room.entries) } else { shared.queue.concurrency };
         self.last = Some(Instant::now());
         let room = Room { entries: self.most, ..room };
         let now = shared.clock.now();
         let until = later(now, shared.policy.attempt * 2);
         let wait = match shared.store.inbox_claim(now, until, room).await {
-            Ok(entries) if entries.len() == room.entries => {
-                shared.queue.push(entries.into_iter().map(|entry| Held::new(entry, until)));
-                Duration::ZERO
-            }
             Ok(entries) => {
-                // Of a lane that waits something is due, and still not to be had.
-                let least = if entries.is_empty() { LANES } else { Duration::ZERO };
+                let count = entries.len();
                 shared.queue.push(entries.into_iter().map(|entry| Held::new(entry, until)));
-                match shared.store.inbox_next().await {
-                    Ok(due) => due.map_or(LOOK, |due| since(now, due)).clamp(least, LOOK),
+                // Of a lane that waits something is due, and still not to be had.
+                let least = if count == 0 { LANES } else { Duration::ZERO };
+                // Where as many came as were asked for there may be more.
+                let next =
+                    if count == room.entries { Ok(Some(now)) } else { shared.store.inbox_next().await };
+                match next {
+                    Ok(due) => due.map_or(LOOK, |due| now.until(due)).clamp(least, LOOK),
                     Err(error) => unread(&error),
                 }
             }
@@ -187,12 +179,6 @@ impl Claims {
 fn unread(error: &Error) -> Duration {
     tracing::warn!(target: "linchpin::inbox", "the inbox cannot be read: {error}");
     LOOK
-}
-
-/// How long it is from a time to another, which may be over.
-fn since(now: DateTime, then: DateTime) -> Duration {
-    let millis = then.unix_millis().saturating_sub(now.unix_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
 /// Attempts entries, one after the other, until the queue is closed.
@@ -218,7 +204,7 @@ async fn work<H: Handle>(shared: Arc<Shared>, handle: Arc<H>, stop: Cancel) {
 impl Shared {
     async fn attempt(self: &Arc<Self>, handle: &impl Handle, entry: &Entry) {
         let limit = self.policy.attempt;
-        let handled = match tokio::time::timeout(limit, caught(handle.handle(entry))).await {
+        let handled = match tokio::time::timeout(limit, catch_panic(handle.handle(entry), panicked)).await {
             Ok(handled) => handled,
             Err(_) => Err(Error::coded(Code::DeadlineExceeded, format!("nobody took it within {limit:?}"))),
         };
@@ -238,11 +224,11 @@ impl Shared {
             dead = next.is_none(), "an entry was not handed on: {error}"
         );
         if next.is_none() {
-            let told = caught(async {
+            let told = async {
                 handle.gave_up(entry, &error).await;
                 Ok(())
-            });
-            if let Err(error) = told.await {
+            };
+            if let Err(error) = catch_panic(told, panicked).await {
                 tracing::warn!(target: "linchpin::inbox", "nobody was told of a dead letter: {error}");
             }
         }
@@ -254,22 +240,8 @@ impl Shared {
     }
 }
 
-/// What comes of handing something on; a panic is a failure like any other, since it would come again and again.
-async fn caught(handled: impl Future<Output = Result<()>>) -> Result<()> {
-    let mut handled = pin!(handled);
-    let once = poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))))
-    });
-    once.await
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (_, Some(text)) => text.as_str(),
-        _ => "no message",
-    };
+/// A panic is a failure like any other, since the entry would come again and again.
+fn panicked(text: &str) -> Error {
     Error::coded(Code::SinkFailed, format!("whoever it was handed to panicked: {text}"))
 }
 

@@ -142,15 +142,16 @@ impl InboxStore for MemoryInbox {
     fn inbox_claim(&self, now: DateTime, until: DateTime, room: Room) -> BoxFuture<'_, Result<Vec<Entry>>> {
         self.with(|kept| {
             let due = kept.due.range(..=(now, i64::MAX)).map(|&(_, number)| number);
-            let mut bytes = 0_usize;
-            let fits = |number: &i64| {
-                let first = bytes == 0;
-                bytes =
-                    bytes.saturating_add(kept.rows.get(number).map_or(0, |row| row.entry.what.body.len()));
-                first || bytes <= room.bytes
-            };
-            let ready = due.filter(|&number| !kept.waits_for_another(number)).take(room.entries);
-            let mut ready: Vec<i64> = ready.take_while(fits).collect();
+            let due = due.filter(|&number| !kept.waits_for_another(number)).take(room.entries);
+            let (mut ready, mut bytes) = (Vec::new(), 0_usize);
+            for number in due {
+                let size = kept.rows.get(&number).map_or(0, |row| row.entry.what.body.len());
+                bytes = bytes.saturating_add(size);
+                if bytes > room.bytes && !ready.is_empty() {
+                    break;
+                }
+                ready.push(number);
+            }
             ready.sort_unstable();
             ready.iter().for_each(|&number| kept.put_off(number, Some(until)));
             ready.iter().filter_map(|number| Some(kept.rows.get(number)?.entry.clone())).collect()

@@ -50,7 +50,7 @@ pub struct InboxPolicy {
     /// How long to wait after each failed attempt, before jitter; when there are no more the entry is a dead letter. By default what
     /// Standard Webhooks recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
     pub pauses: Vec<Duration>,
-    /// So many entries are attempted at once; 64 by default.
+    /// So many entries are attempted at once, one at the least; 64 by default.
     pub concurrency: usize,
     /// So many bytes may wait to be put in, in memory; 64 MiB by default. Beyond that senders are asked to come again.
     pub gathered: usize,

@@ -36,7 +36,8 @@ pub(super) struct Queue {
     came: Notify,
     /// Calls for one more to attempt entries.
     short: Notify,
-    concurrency: usize,
+    /// So many entries are attempted at once; one at the least.
+    pub(super) concurrency: usize,
     bytes: usize,
 }
 
@@ -69,7 +70,10 @@ impl Queue {
 
     /// For how much there is room.
     pub(super) fn room(&self) -> Room {
-        let state = self.state();
+        self.room_beside(&self.state())
+    }
+
+    fn room_beside(&self, state: &State) -> Room {
         let most = if state.closed { 0 } else { self.concurrency * WAITING };
         Room { entries: most.saturating_sub(state.held.len()), bytes: self.bytes.saturating_sub(state.bytes) }
     }
@@ -79,9 +83,7 @@ impl Queue {
     pub(super) fn wants(&self) -> Option<Room> {
         let mut state = self.state();
         state.more = !self.is_low(&state);
-        let wants = !state.more;
-        drop(state);
-        wants.then(|| self.room())
+        (!state.more).then(|| self.room_beside(&state))
     }
 
     fn is_low(&self, state: &State) -> bool {
@@ -144,12 +146,22 @@ impl Queue {
         }
     }
 
-    /// Lets nothing in or out any more: what waits here is due again before long, here or elsewhere.
-    pub(super) fn close(&self) {
-        let mut state = self.state();
+    /// Holds the queue open; nothing goes in or out any more once this is dropped, and what waits is due again before long, here or
+    /// elsewhere.
+    pub(super) fn open(&self) -> Open<'_> {
+        Open(self)
+    }
+}
+
+/// What is dropped when nobody is there any more to attempt entries.
+pub(super) struct Open<'a>(&'a Queue);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
         state.closed = true;
         state.held.clear();
         drop(state);
-        self.came.notify_waiters();
+        self.0.came.notify_waiters();
     }
 }

@@ -255,6 +255,28 @@ async fn so_many_are_attempted_at_once_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_at_the_least_is_attempted_at_once() {
+    let mut none = policy();
+    none.concurrency = 0;
+    let world = World::new(none, |_| taken()).start();
+    world.inbox.store().inbox_put(vec![entry("left")], None).await.unwrap();
+    world.put(entry("a")).await;
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.attempts().len(), 2);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_when_nobody_attempts_any_more_is_others_at_once() {
+    let mut world = World::new(policy(), |_| taken()).start();
+    tokio::time::sleep(SECOND).await;
+    world.worker.take().unwrap().abort();
+    tokio::task::yield_now().await;
+    world.put(entry("a")).await;
+    assert_eq!(world.inbox.store().inbox_claim(at(1), at(60), Room::entries(9)).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_a_lane_each_is_handed_on_behind_the_last() {
     let world = World::new(policy(), |entry| match (entry.what.identity.as_str(), entry.attempts) {
         ("a2", 0) => refused(Code::Unreachable),

@@ -133,6 +133,8 @@ async fn as_much_is_claimed_as_there_is_room_for(home: &Home) {
     assert_eq!(claim(9, 10).await, ["d"], "one, whatever its size");
     assert_eq!(claim(9, 0).await, ["e"]);
     assert_eq!(claim(9, 99).await, [""; 0]);
+    put(&*store, [sized("nothing", 0), sized("f", 2)]).await;
+    assert_eq!(claim(9, 1).await, ["nothing"]);
 }
 
 async fn of_many_that_claim_each_gets_another(home: &Home) {

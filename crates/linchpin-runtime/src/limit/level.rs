@@ -5,7 +5,7 @@ use std::time::Duration;
 use linchpin::{DateTime, manifest::spec::RateLimit};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{after, until};
+use crate::clock::after;
 
 /// The longest that a service's word holds requests back; the next then asks anew. Without it one wrong number would end a
 /// connection for good.
@@ -66,7 +66,7 @@ impl Level {
     /// How long it is until so many requests' worth is there in each window.
     pub(crate) fn wait(&self, windows: &[Window], now: DateTime, units: impl Fn(&Window) -> u64) -> Duration {
         let arrives = now.unix_millis() as f64;
-        let held = self.held.map_or(Duration::ZERO, |held| until(now, held));
+        let held = self.held.map_or(Duration::ZERO, |held| now.until(held));
         let waits = windows.iter().zip(self.full.iter().chain(std::iter::repeat(&0.0)));
         let longest = waits.map(|(window, full)| {
             let lacking = units(window) as f64 - window.requests as f64;
@@ -112,7 +112,7 @@ impl Level {
     /// The service wants nothing for this time. Of two such times the longer counts.
     pub(crate) fn hold(&mut self, now: DateTime, wait: Duration) {
         let held = after(now, wait.min(LONGEST_HOLD));
-        if self.held.is_none_or(|before| until(before, held) > Duration::ZERO) {
+        if self.held.is_none_or(|before| before.until(held) > Duration::ZERO) {
             self.held = Some(held);
         }
     }

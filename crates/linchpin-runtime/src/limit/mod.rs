@@ -22,7 +22,7 @@ use self::{
     queue::{Queue, Turner},
 };
 use crate::{
-    clock::{Clock, until},
+    clock::Clock,
     outcome,
     session::seconds,
     share::{self, Cells, Change, Leaving, Place, Places},
@@ -128,7 +128,7 @@ impl Limiter {
             }
         };
         if let Some(queued) = queued {
-            let left = |now| patience.saturating_sub(until(arrived, now));
+            let left = |now| patience.saturating_sub(arrived.until(now));
             self.go_first(queued, clock, left).await?;
         }
         if self.concurrency.is_none() {

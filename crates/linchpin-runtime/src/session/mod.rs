@@ -33,7 +33,7 @@ pub(crate) use self::{
     policy::{Policy, Stop},
 };
 use crate::{
-    body, clock,
+    body,
     connection::{Connection, Signed},
     egress::Passage,
     idempotency::Keys,
@@ -265,7 +265,7 @@ impl Session {
                 Err(Refusal::Failed(error)) => return Err(error),
             }
         }
-        let waited = clock::until(arrived, ready.clock.now());
+        let waited = arrived.until(ready.clock.now());
         if waited > Duration::ZERO {
             observe::held_back(ready.connector.key(), waited);
         }

@@ -307,7 +307,7 @@ impl<T> Kept<T> {
 
 /// How long ago something was.
 fn since_then(then: DateTime, now: DateTime) -> Duration {
-    crate::clock::until(then, now)
+    then.until(now)
 }
 
 /// The RSA key in a certificate's `SubjectPublicKeyInfo` (RFC 5280 §4.1, RFC 3279 §2.3.1).

@@ -243,6 +243,13 @@ impl Guard {
     /// most 128 bytes: a longer id is its digest. The parts of an id are joined by
     /// `/`, which within one is escaped as in a JSON pointer.
     pub fn identity(&self, delivery: &Delivery) -> String {
+        // Of the body as it is kept: the digest, which is kept too, then says nothing of a secret that could be guessed, and what
+        // comes again under the next key is still the same.
+        self.id(delivery).unwrap_or_else(|| fingerprint(&self.scrub(delivery.clone()).body))
+    }
+
+    /// The id that a delivery has.
+    fn id(&self, delivery: &Delivery) -> Option<String> {
         let signed = match &self.proof {
             Proof::Detached(own) if self.signed_id => own.set(delivery).and_then(|set| set.id.clone()),
             _ => None,
@@ -252,12 +259,7 @@ impl Guard {
             (None, [place]) => place.text(delivery),
             (None, places) => parts(places, delivery).map(Into::into),
         };
-        match id.filter(|id| !id.is_empty()) {
-            Some(id) => bounded(&id),
-            // Of the body as it is kept: the digest, which is kept too, then says nothing of a secret that could be guessed, and what
-            // comes again under the next key is still the same.
-            None => fingerprint(&self.scrub(delivery.clone()).body),
-        }
+        id.filter(|id| !id.is_empty()).map(|id| bounded(&id))
     }
 
     /// What happened according to a delivery that has proved where it comes from, each as a delivery of its own with its identity: the
@@ -267,8 +269,9 @@ impl Guard {
     /// own for credentials; a secret in the URL is `***`, and one in the body as many `*` as it has bytes. All else is as it came, byte
     /// for byte.
     pub fn items(&self, delivery: Delivery) -> Vec<(String, Delivery)> {
-        let identity = self.identity(&delivery);
+        let id = self.id(&delivery);
         let delivery = self.scrub(delivery);
+        let identity = id.unwrap_or_else(|| fingerprint(&delivery.body));
         let Some(own) = &self.items else { return vec![(identity, delivery)] };
         let each = list_at(&delivery.body, &own.at).into_iter().enumerate();
         let each = each.map(|(index, item)| {
